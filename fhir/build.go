@@ -1,0 +1,160 @@
+package fhir
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Object builds a JSON object member by member, in order. It never writes an
+// empty string, array or object, which FHIR forbids.
+type Object struct{ text []byte }
+
+// NewObject starts an object; with a resource type it starts a resource.
+func NewObject(resourceType string) *Object {
+	o := &Object{}
+	return o.Set("resourceType", resourceType)
+}
+
+// Obj starts a plain object from name, value pairs.
+func Obj(pairs ...any) *Object {
+	o := &Object{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		o.Set(pairs[i].(string), pairs[i+1])
+	}
+	return o
+}
+
+// Set adds a member, which must not be set already. A value is a string, bool,
+// int, int64, *Object, *Resource, Value, json.RawMessage, or a slice of strings,
+// *Object or json.RawMessage; what is nil, null or empty is left out. (null
+// inside a slice stays: it holds the place of a primitive with an extension.)
+func (o *Object) Set(name string, value any) *Object {
+	raw := encode(value)
+	if len(raw) == 0 || string(raw) == "null" {
+		return o
+	}
+	if len(o.text) == 0 {
+		o.text = append(o.text, '{')
+	} else {
+		o.text = append(o.text, ',')
+	}
+	o.text = append(o.text, Quote(name)...)
+	o.text = append(o.text, ':')
+	o.text = append(o.text, raw...)
+	return o
+}
+
+// Empty says whether nothing has been set.
+func (o *Object) Empty() bool { return o == nil || len(o.text) == 0 }
+
+// JSON returns the object's text, or nil where it is empty.
+func (o *Object) JSON() []byte {
+	if o.Empty() {
+		return nil
+	}
+	return append(o.text[:len(o.text):len(o.text)], '}')
+}
+
+// Resource returns the object as a Resource. It panics if a RawMessage that it
+// was given isn't JSON, which only a programming error can cause.
+func (o *Object) Resource() *Resource {
+	r, err := Parse(o.JSON())
+	if err != nil {
+		panic("fhir: building a resource: " + err.Error())
+	}
+	return r
+}
+
+func encode(value any) []byte {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case string:
+		if v == "" {
+			return nil
+		}
+		return Quote(v)
+	case bool:
+		return strconv.AppendBool(nil, v)
+	case int:
+		return strconv.AppendInt(nil, int64(v), 10)
+	case int64:
+		return strconv.AppendInt(nil, v, 10)
+	case *Object:
+		return v.JSON()
+	case *Resource:
+		if v == nil {
+			return nil
+		}
+		return unlessEmpty(v.JSON())
+	case Value:
+		return unlessEmpty(v.Raw())
+	case json.RawMessage:
+		return unlessEmpty(v)
+	case []string:
+		return encodeList(v)
+	case []*Object:
+		return encodeList(v)
+	case []json.RawMessage:
+		return encodeList(v)
+	}
+	panic("fhir: a builder can't encode this type")
+}
+
+// unlessEmpty drops JSON text that says nothing: "", {} or [].
+func unlessEmpty(raw []byte) []byte {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case string(raw) == `""`:
+		return nil
+	case len(raw) > 1 && (raw[0] == '{' || raw[0] == '[') && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0:
+		return nil
+	}
+	return raw
+}
+
+func encodeList[T any](items []T) []byte {
+	out := []byte{'['}
+	for _, item := range items {
+		raw := encode(any(item))
+		if len(raw) == 0 {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, raw...)
+	}
+	if len(out) == 1 {
+		return nil
+	}
+	return append(out, ']')
+}
+
+// Quote writes a JSON string. Unlike encoding/json it leaves <, > and & as
+// they are, so that narrative keeps its bytes; bytes that aren't UTF-8 become
+// U+FFFD.
+func Quote(s string) []byte {
+	out := make([]byte, 0, len(s)+2)
+	out = append(out, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			out = append(out, '\\', byte(r))
+		case r == '\n':
+			out = append(out, '\\', 'n')
+		case r == '\r':
+			out = append(out, '\\', 'r')
+		case r == '\t':
+			out = append(out, '\\', 't')
+		case r < 0x20:
+			const digits = "0123456789abcdef"
+			out = append(out, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return append(out, '"')
+}
