@@ -1,0 +1,294 @@
+package search
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+// token enters a code, boolean, CodeableConcept, Coding, Identifier or
+// ContactPoint.
+func (x *extractor) token(v fhir.Value) {
+	kind := v.Kind()
+	switch {
+	case x.p.system == booleans:
+		if kind == fhir.BoolKind {
+			x.present = true
+			x.simpleToken(v.Raw())
+		}
+	case kind == fhir.StringKind:
+		x.present = true
+		x.simpleToken(textOf(v))
+	case kind == fhir.ObjectKind && x.p.system == "":
+		x.present = true
+		x.complexToken(v)
+	}
+}
+
+func (x *extractor) simpleToken(value []byte) {
+	if len(value) == 0 {
+		return
+	}
+	x.add(':', value)
+	if x.p.system == "" {
+		x.add('=', []byte{'|'}, value)
+	}
+	x.sortBy(value)
+}
+
+func (x *extractor) complexToken(v fhir.Value) {
+	switch {
+	case x.p.contact:
+		x.simpleToken(textOf(v.Get("value")))
+	case v.Get("coding").Exists():
+		for item := range v.Get("coding").Items() {
+			x.systemToken(':', item.Get("system"), textOf(item.Get("code")))
+		}
+	case v.Get("code").Exists():
+		x.systemToken(':', v.Get("system"), textOf(v.Get("code")))
+	default:
+		x.systemToken(':', v.Get("system"), textOf(v.Get("value")))
+	}
+}
+
+// systemToken enters a code or value with its system. anySystem separates the
+// name from the value in the entry that serves any system.
+func (x *extractor) systemToken(anySystem byte, system fhir.Value, value []byte) {
+	if len(value) > 0 {
+		x.add(anySystem, value)
+	}
+	uri := x.fold(textOf(system))
+	if uri == "" {
+		if len(value) > 0 {
+			x.add('=', []byte{'|'}, value)
+		}
+		return
+	}
+	x.begin('=')
+	x.buf = append(append(x.buf, uri...), '|')
+	x.end()
+	if len(value) > 0 {
+		x.begin('=')
+		x.buf = append(append(x.buf, uri...), '|')
+		x.buf = append(x.buf, value...)
+		x.end()
+	}
+}
+
+// fold gives the entries' spelling of a system. A resource names few systems
+// and names them often, so the first ones are remembered.
+func (x *extractor) fold(system []byte) string {
+	for i := range x.systems {
+		if x.systems[i].written == string(system) {
+			return x.systems[i].folded
+		}
+	}
+	written := string(system)
+	folded := x.o.canonical(written)
+	if len(x.systems) < maxSystems {
+		x.systems = append(x.systems, systemPair{written, folded})
+	}
+	return folded
+}
+
+// maxSystems bounds what fold remembers.
+const maxSystems = 16
+
+type systemPair struct{ written, folded string }
+
+// textMembers are the searchable parts of a HumanName and an Address.
+var textMembers = [...]string{
+	"text", "family", "given", "prefix", "suffix",
+	"line", "city", "district", "state", "postalCode", "country",
+}
+
+// str enters a string, HumanName or Address.
+func (x *extractor) str(v fhir.Value) {
+	switch v.Kind() {
+	case fhir.StringKind:
+		x.present = true
+		x.text(textOf(v))
+	case fhir.ObjectKind:
+		x.present = true
+		for _, name := range textMembers {
+			member := v.Get(name)
+			if member.Kind() == fhir.StringKind {
+				x.text(textOf(member))
+			}
+			for item := range member.Items() {
+				if item.Kind() == fhir.StringKind {
+					x.text(textOf(item))
+				}
+			}
+		}
+		x.wholeName(v)
+	}
+}
+
+// wholeName enters a HumanName's given and family names in one piece, since
+// people search for them so.
+func (x *extractor) wholeName(name fhir.Value) {
+	family := textOf(name.Get("family"))
+	if len(family) == 0 {
+		return
+	}
+	var whole []byte
+	for given := range name.Get("given").Items() {
+		whole = append(append(whole, textOf(given)...), ' ')
+	}
+	if len(whole) > 0 {
+		x.normalised(append(whole, family...))
+	}
+}
+
+func (x *extractor) text(written []byte) {
+	if len(written) == 0 {
+		return
+	}
+	x.add('=', []byte{'|'}, written)
+	x.normalised(written)
+}
+
+// normalised enters the normalised forms: the whole, its words, its suffixes.
+func (x *extractor) normalised(written []byte) {
+	x.scratch = normalise(x.scratch[:0], written)
+	if x.p.compact {
+		x.scratch = squeeze(x.scratch)
+	}
+	whole := x.scratch
+	if len(whole) == 0 {
+		return
+	}
+	x.add(':', whole)
+	x.sortBy(whole)
+	x.words(whole)
+	if x.p.suffixes {
+		x.suffixes(whole)
+	}
+}
+
+func (x *extractor) words(whole []byte) {
+	start := -1
+	for i := 0; i <= len(whole) && !x.over; {
+		r, size := utf8.RuneError, 1
+		if i < len(whole) {
+			r, size = utf8.DecodeRune(whole[i:])
+		}
+		inWord := i < len(whole) && isWordRune(r)
+		if inWord && start < 0 {
+			start = i
+		}
+		if !inWord && start >= 0 {
+			if word := bytes.Trim(whole[start:i], "'"); len(word) > 0 && len(word) < len(whole) {
+				x.add(':', word)
+			}
+			start = -1
+		}
+		i += size
+	}
+}
+
+func (x *extractor) suffixes(whole []byte) {
+	left := utf8.RuneCount(whole)
+	for count := 0; left >= minNeedle && count < maxSuffixes; left-- {
+		if whole[0] != ' ' { // no needle starts with a blank
+			x.add('~', whole[:wholeRunes(whole, keptPart)])
+			count++
+		}
+		_, size := utf8.DecodeRune(whole)
+		whole = whole[size:]
+	}
+}
+
+// reference enters a Reference or a canonical URL.
+func (x *extractor) reference(v fhir.Value) {
+	switch v.Kind() {
+	case fhir.StringKind:
+		x.present = true
+		x.canonical(v.Text())
+	case fhir.ObjectKind:
+		x.object(v)
+	}
+}
+
+func (x *extractor) canonical(url string) {
+	if url == "" {
+		return
+	}
+	url = x.o.stripBase(url)
+	x.add(':', []byte(url))
+	if plain, _, versioned := strings.Cut(url, "|"); versioned && plain != "" {
+		x.add(':', []byte(plain))
+	}
+}
+
+func (x *extractor) object(v fhir.Value) {
+	target := readTarget(v, x.o)
+	if x.p.narrow {
+		typ := target.typ
+		if typ == "" {
+			typ = x.typeOf(v, target)
+		}
+		if typ != "" && typ != x.p.Targets[0] {
+			return
+		}
+		// A reference of unknown type can still be found by what it says, but
+		// doesn't count as present.
+		x.present = x.present || typ != ""
+	} else {
+		x.present = true
+	}
+	if target.text != "" {
+		x.begin(':')
+		x.buf = append(x.buf, target.text...)
+		x.end()
+	}
+	if id := v.Get("identifier"); id.Kind() == fhir.ObjectKind {
+		x.systemToken('~', id.Get("system"), textOf(id.Get("value")))
+	}
+}
+
+// target is what a Reference's text says.
+type target struct {
+	text   string // the entry's value, "" where there is none
+	typ    string // the type in the text, "" where it names none
+	anchor string // the id of a contained resource
+}
+
+func readTarget(v fhir.Value, o Options) target {
+	written := v.Get("reference").Text()
+	if written == "" {
+		return target{}
+	}
+	written = o.stripBase(written)
+	ref, ok := fhir.ParseReference(written)
+	switch {
+	case !ok || ref.URN != "":
+		return target{text: written}
+	case ref.Anchor != "":
+		return target{anchor: ref.Anchor}
+	}
+	if ref.Version != "" {
+		written = written[:len(written)-len("/_history/")-len(ref.Version)]
+	}
+	return target{text: written, typ: ref.Type}
+}
+
+// typeOf asks Reference.type and the contained resources for what the text
+// doesn't say.
+func (x *extractor) typeOf(v fhir.Value, t target) string {
+	if typ := v.Get("type").Text(); typ != "" {
+		return typ
+	}
+	if t.anchor == "" {
+		return ""
+	}
+	for contained := range x.root.Get("contained").Items() {
+		if contained.Get("id").Text() == t.anchor {
+			return contained.Get("resourceType").Text()
+		}
+	}
+	return ""
+}
