@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+// conditionHeaders are the headers that make a request conditional (RFC 9110,
+// 13.1 and R4 http.html).
+var conditionHeaders = []string{
+	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-None-Exist", "If-Range",
+}
+
+// refuseConditions refuses every condition but those that the interaction
+// carries out. One that is passed over would let a write happen that the client
+// had forbidden.
+func refuseConditions(h http.Header, carriedOut ...string) error {
+	for _, name := range conditionHeaders {
+		if len(h.Values(name)) > 0 && !slices.Contains(carriedOut, name) {
+			return fhir.NewOutcome(fhir.KindNotImplemented, "", "the condition in the header "+name+" is not offered for this interaction")
+		}
+	}
+	return nil
+}
+
+func formatETag(version int64) string { return `W/"` + strconv.FormatInt(version, 10) + `"` }
+
+// parseIfMatch reads the one version-aware form that R4 http.html gives for
+// If-Match: W/"n". No header is version 0, which asks for nothing. Anything else
+// is refused: a client that guards its write must not have the guard misread.
+func parseIfMatch(values []string) (version int64, err error) {
+	if len(values) == 0 {
+		return 0, nil
+	}
+	text := strings.Trim(values[0], " \t")
+	inner, opened := strings.CutPrefix(text, `W/"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	version, ok := parseVersion(inner)
+	if len(values) > 1 || !opened || !closed || !ok {
+		return 0, fhir.NewOutcome(fhir.KindValue, "", `the header If-Match must be one ETag of this server: W/"n"`)
+	}
+	return version, nil
+}
+
+// parseVersion reads a version number in the one spelling that we give it.
+func parseVersion(text string) (int64, bool) {
+	if text == "" || text[0] < '1' || text[0] > '9' {
+		return 0, false
+	}
+	version, err := strconv.ParseInt(text, 10, 64)
+	return version, err == nil
+}
+
+// notModified says whether a read may be answered with 304. If-None-Match goes
+// before If-Modified-Since (RFC 9110, 13.2.2).
+func notModified(h http.Header, v *Version) (bool, error) {
+	if values := h.Values("If-None-Match"); len(values) > 0 {
+		return noneMatch(values, v.Version)
+	}
+	since, err := http.ParseTime(h.Get("If-Modified-Since"))
+	if err != nil {
+		return false, nil // RFC 9110, 13.1.3: a date that isn't one is no condition
+	}
+	return !v.LastUpdated.Truncate(time.Second).After(since), nil
+}
+
+// noneMatch says whether one of the listed tags names the version, by the weak
+// comparison of RFC 9110, 8.8.3.2.
+func noneMatch(values []string, version int64) (bool, error) {
+	items := splitList(strings.Join(values, ","))
+	if len(items) == 1 && items[0] == "*" {
+		return true, nil
+	}
+	want, match := strconv.FormatInt(version, 10), false
+	for _, item := range items {
+		tag := strings.TrimPrefix(item, "W/")
+		if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' || strings.Contains(tag[1:len(tag)-1], `"`) {
+			return false, fhir.NewOutcome(fhir.KindValue, "", "the header If-None-Match must list ETags")
+		}
+		match = match || tag[1:len(tag)-1] == want
+	}
+	return match, nil
+}
+
+// preferences are what Prefer may ask for (RFC 7240 and R4 http.html).
+type preferences struct {
+	result   string // "minimal", "representation" or "OperationOutcome"
+	handling string // "strict", "lenient" or "" where the client doesn't say
+}
+
+// parsePrefer reads the Prefer headers. The first value of a preference counts
+// and one that isn't known is passed over, as RFC 7240, 2 says.
+func parsePrefer(values []string) preferences {
+	p := preferences{}
+	for _, item := range splitList(strings.Join(values, ",")) {
+		item, _, _ = strings.Cut(item, ";")
+		name, value, _ := strings.Cut(item, "=")
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "return":
+			p.result = firstKnown(p.result, value, "minimal", "representation", "OperationOutcome")
+		case "handling":
+			p.handling = firstKnown(p.handling, value, "strict", "lenient")
+		}
+	}
+	if p.result == "" {
+		p.result = "representation"
+	}
+	return p
+}
+
+func firstKnown(have, value string, known ...string) string {
+	if have != "" {
+		return have
+	}
+	for _, k := range known {
+		if strings.EqualFold(k, value) {
+			return k
+		}
+	}
+	return ""
+}

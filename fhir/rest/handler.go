@@ -1,0 +1,181 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// DefaultMaxBody is the default of Options.MaxBody in bytes (design D28).
+const DefaultMaxBody = 5 << 20
+
+// Options configure a Handler. Only BaseURL has no default.
+type Options struct {
+	// BaseURL begins every link: absolute, without a closing slash. The Host
+	// header is never used for links, because the client chooses it.
+	BaseURL string
+	// Types are the resource types served. Default: search.Types().
+	Types []string
+	// MaxBody bounds a request body in bytes. Default: DefaultMaxBody.
+	MaxBody int64
+	// Search is passed to search.Parse; Base and Now default to BaseURL and
+	// Clock. "Prefer: handling=" of a request overrides Lenient.
+	Search search.Options
+	// Clock stamps bundles. Default: time.Now.
+	Clock func() time.Time
+	// Render writes an error. Default: WriteOutcome in the Plain style. It is
+	// also the place to log Outcome.Cause, which a client never sees.
+	Render func(w http.ResponseWriter, r *http.Request, o *fhir.Outcome)
+	// NewID names bundles. Default: a random UUID.
+	NewID func() string
+	// Metadata answers GET /metadata. Nil: 404.
+	Metadata http.Handler
+	// OnPanic is told of a panic in a handler, for the log. The request was
+	// answered with a 500 that shows nothing of it. May be nil.
+	OnPanic func(r *http.Request, value any, stack []byte)
+}
+
+// Handler serves the FHIR R4 RESTful API. It takes paths relative to the base:
+// mount it with http.StripPrefix.
+type Handler struct {
+	backend Backend
+	o       Options
+	types   map[string]bool
+	router  *mux.Router
+}
+
+// New makes a Handler. It panics when the BaseURL isn't an absolute URL, which
+// is a fault of the program's wiring.
+func New(b Backend, o Options) *Handler {
+	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	if u, err := url.Parse(o.BaseURL); err != nil || u.Scheme == "" || u.Host == "" {
+		panic("rest: Options.BaseURL must be an absolute URL")
+	}
+	if o.Types == nil {
+		o.Types = search.Types()
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Search.Now == nil {
+		o.Search.Now = o.Clock
+	}
+	if o.Search.Base == "" {
+		o.Search.Base = o.BaseURL
+	}
+	if o.NewID == nil {
+		o.NewID = uuid.NewString
+	}
+	if o.Render == nil {
+		o.Render = func(w http.ResponseWriter, _ *http.Request, out *fhir.Outcome) {
+			WriteOutcome(w, out, Plain)
+		}
+	}
+	h := &Handler{backend: b, o: o, types: make(map[string]bool, len(o.Types))}
+	for _, typ := range o.Types {
+		h.types[typ] = true
+	}
+	h.router = h.routes()
+	return h
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := &tracker{ResponseWriter: w}
+	head := t.Header()
+	head.Set("Cache-Control", "no-store") // patient data
+	head.Set("X-Content-Type-Options", "nosniff")
+	echo(head, r.Header, "X-Request-Id")
+	echo(head, r.Header, "X-Correlation-Id")
+	defer h.recovered(t, r)
+	if r.URL.Path == "" { // the base itself, behind http.StripPrefix
+		r = r.WithContext(r.Context())
+		u := *r.URL
+		u.Path, u.RawPath = "/", ""
+		r.URL = &u
+	}
+	h.router.ServeHTTP(t, r)
+}
+
+// maxEcho bounds an id that is sent back, in bytes.
+const maxEcho = 256
+
+// echo sends an id of the client's back as it came. One with other than
+// printable ASCII stays away, so that it can't put anything into our answer.
+func echo(to, from http.Header, name string) {
+	id := from.Get(name)
+	if id == "" || len(id) > maxEcho {
+		return
+	}
+	for _, c := range []byte(id) {
+		if c < 0x20 || c > 0x7E {
+			return
+		}
+	}
+	to.Set(name, id)
+}
+
+// recovered turns a panic into a 500 without its text. Where the answer has
+// begun, the connection is cut, for half a bundle must not look whole.
+func (h *Handler) recovered(t *tracker, r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(value)
+	}
+	if h.o.OnPanic != nil {
+		h.o.OnPanic(r, value, debug.Stack())
+	}
+	if t.begun {
+		panic(http.ErrAbortHandler)
+	}
+	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Length"} {
+		t.Header().Del(name)
+	}
+	h.fail(t, r, fmt.Errorf("panic: %v", value))
+}
+
+// fail renders an error; one that isn't an Outcome is a 500 without its text.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.o.Render(w, r, fhir.AsOutcome(err))
+}
+
+// tracker notes whether an answer has begun.
+type tracker struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (t *tracker) WriteHeader(status int) {
+	t.begun = true
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracker) Write(b []byte) (int, error) {
+	t.begun = true
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// url joins segments to the base.
+func (h *Handler) url(segments ...string) string {
+	return strings.Join(slices.Insert(segments, 0, h.o.BaseURL), "/")
+}

@@ -1,0 +1,104 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// maxCursor bounds a cursor in bytes.
+const maxCursor = 4096
+
+// history answers GET [base]/Type/id/_history (R4 http.html#history) with the
+// parameters _since, _count and our own _cursor.
+func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) error {
+	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
+		return err
+	}
+	query, err := general(r, "_since", "_count", "_cursor")
+	if err != nil {
+		return err
+	}
+	since, err := parseSince(query.Get("_since"))
+	if err != nil {
+		return err
+	}
+	count, err := parseCount(query.Get("_count"))
+	if err != nil {
+		return err
+	}
+	cursor := query.Get("_cursor")
+	if len(cursor) > maxCursor {
+		return fhir.NewOutcome(fhir.KindValue, "", "_cursor is not one of this server's")
+	}
+	page, err := h.backend.History(r.Context(), at.typ, at.id, since, count, cursor)
+	if err != nil {
+		return err
+	}
+	if len(page.Versions) == 0 && since.IsZero() && cursor == "" {
+		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
+	}
+
+	var applied []string
+	if !since.IsZero() {
+		applied = append(applied, "_since="+url.QueryEscape(query.Get("_since")))
+	}
+	if query.Get("_count") != "" {
+		applied = append(applied, "_count="+strconv.Itoa(count))
+	}
+	if format := query.Get("_format"); format != "" {
+		applied = append(applied, "_format="+url.QueryEscape(format))
+	}
+	path := h.url(at.typ, at.id, "_history")
+	b := bundle{
+		kind: "history", total: page.Total, versions: page.Versions, frame: changed,
+		self: link(path, applied, cursor),
+	}
+	if page.Next != "" {
+		b.next = link(path, applied, page.Next)
+	}
+	h.writeBundle(w, r, b)
+	return nil
+}
+
+// parseSince reads _since, an instant; "" is the zero time.
+func parseSince(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	since, err := fhir.ParseInstant(text)
+	if err != nil {
+		return since, fhir.NewOutcome(fhir.KindValue, "", "_since must be an instant: a date and time with seconds and an offset")
+	}
+	return since, nil
+}
+
+// parseCount reads _count of a history; more than search.MaxCount becomes that,
+// since a server may send less than was asked for.
+func parseCount(text string) (int, error) {
+	if text == "" {
+		return search.DefaultCount, nil
+	}
+	digits := strings.Trim(text, "0123456789") == "" && len(text) <= 9
+	count, err := strconv.Atoi(text)
+	if !digits || err != nil || count < 1 {
+		return 0, fhir.NewOutcome(fhir.KindValue, "", "_count must be a whole number from 1")
+	}
+	return min(count, search.MaxCount), nil
+}
+
+// link joins encoded name=value pairs and a cursor to a path.
+func link(path string, pairs []string, cursor string) string {
+	if cursor != "" {
+		pairs = append(pairs[:len(pairs):len(pairs)], "_cursor="+url.QueryEscape(cursor))
+	}
+	if len(pairs) == 0 {
+		return path
+	}
+	return path + "?" + strings.Join(pairs, "&")
+}

@@ -1,0 +1,84 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+// read answers GET and HEAD [base]/Type/id (R4 http.html#read).
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, at place) error {
+	return h.answerRead(w, r, func() (*Version, error) {
+		return h.backend.Read(r.Context(), at.typ, at.id)
+	})
+}
+
+// versionRead answers GET and HEAD [base]/Type/id/_history/vid.
+func (h *Handler) versionRead(w http.ResponseWriter, r *http.Request, at place) error {
+	version, ok := parseVersion(at.version)
+	if !ok { // a FHIR id, yet none that we ever gave to a version
+		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such version")
+	}
+	return h.answerRead(w, r, func() (*Version, error) {
+		return h.backend.VersionRead(r.Context(), at.typ, at.id, version)
+	})
+}
+
+func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, find func() (*Version, error)) error {
+	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
+		return err
+	}
+	if _, err := general(r); err != nil {
+		return err
+	}
+	v, err := find()
+	if err != nil {
+		return err
+	}
+	if v.Deleted {
+		return fhir.NewOutcome(fhir.KindGone, "", "the resource was deleted")
+	}
+	same, err := notModified(r.Header, v)
+	if err != nil {
+		return err
+	}
+	versionHeaders(w.Header(), v)
+	if same {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+	return nil
+}
+
+func versionHeaders(h http.Header, v *Version) {
+	h.Set("ETag", formatETag(v.Version))
+	h.Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
+}
+
+// general reads the query of an interaction that isn't a search. _format was
+// dealt with before, and _pretty asks for nothing that a program would miss. Any
+// other parameter is refused unless the interaction takes it or the client asked
+// for lenient handling; _summary and _elements too, as a search refuses them.
+func general(r *http.Request, takes ...string) (url.Values, error) {
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	lenient := parsePrefer(r.Header.Values("Prefer")).handling == "lenient"
+	for name, values := range query {
+		switch {
+		case slices.Contains(takes, name):
+			if len(values) > 1 {
+				return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the parameter "+name+" is given more than once")
+			}
+		case name == "_format", name == "_pretty", lenient:
+		case name == "_summary" && len(values) == 1 && values[0] == "false":
+		default:
+			return nil, fhir.NewOutcome(fhir.KindNotSupported, "", "the URL holds a parameter that this interaction does not take")
+		}
+	}
+	return query, nil
+}

@@ -1,0 +1,195 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// place is what the path names.
+type place struct{ typ, id, version string }
+
+// interaction answers a request to a place; its error is rendered for it.
+type interaction func(w http.ResponseWriter, r *http.Request, at place) error
+
+// verbs is what a path takes, by HTTP method.
+type verbs struct {
+	do map[string]interaction
+	// refused are methods that FHIR defines for the path and that aren't
+	// offered, with the reason.
+	refused map[string]string
+	// conditional are methods that FHIR defines only with criteria in the query.
+	conditional map[string]string
+	// form says that the body may hold _format, so that the interaction itself
+	// negotiates.
+	form bool
+}
+
+func (h *Handler) routes() *mux.Router {
+	// The path is taken as it is written: a cleaned path would be answered with
+	// a redirect, and a decoded one could hide a slash in an id.
+	m := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.fail(w, r, unknownPath())
+	})
+
+	h.route(m, "/", verbs{refused: map[string]string{
+		http.MethodPost: "batch and transaction Bundles are not offered",
+		http.MethodGet:  "searching across resource types is not offered",
+	}})
+	h.route(m, "/metadata", verbs{do: map[string]interaction{http.MethodGet: h.metadata}})
+	h.route(m, "/_history", verbs{refused: map[string]string{
+		http.MethodGet: "the history of the whole server is not offered",
+	}})
+	h.route(m, "/_search", verbs{refused: map[string]string{
+		http.MethodPost: "searching across resource types is not offered",
+	}})
+	h.route(m, "/{type}", verbs{
+		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.create},
+		conditional: map[string]string{
+			http.MethodPut:    "conditional update is not offered",
+			http.MethodPatch:  "conditional patch is not offered",
+			http.MethodDelete: "conditional delete is not offered",
+		},
+	})
+	h.route(m, "/{type}/_search", verbs{
+		do: map[string]interaction{http.MethodPost: h.searchForm}, form: true,
+	})
+	h.route(m, "/{type}/_history", verbs{refused: map[string]string{
+		http.MethodGet: "the history of a resource type is not offered",
+	}})
+	h.route(m, "/{type}/{id}", verbs{
+		do: map[string]interaction{
+			http.MethodGet: h.read, http.MethodPut: h.update, http.MethodDelete: h.delete,
+		},
+		refused: map[string]string{http.MethodPatch: "patch is not offered"},
+	})
+	h.route(m, "/{type}/{id}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
+	h.route(m, "/{type}/{id}/_history/{version}", verbs{do: map[string]interaction{http.MethodGet: h.versionRead}})
+	return m
+}
+
+func (h *Handler) route(m *mux.Router, path string, v verbs) {
+	m.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		if err := h.dispatch(w, r, v); err != nil {
+			h.fail(w, r, err)
+		}
+	})
+}
+
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, v verbs) error {
+	at, err := h.place(mux.Vars(r))
+	if err != nil {
+		return err
+	}
+	do, err := v.choose(r)
+	if err != nil {
+		return err
+	}
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if v.form {
+		return do(w, r, at)
+	}
+	if err := negotiate(r.Header.Values("Accept"), query["_format"]); err != nil {
+		return err
+	}
+	return do(w, r, at)
+}
+
+// place reads what the path names and checks it.
+func (h *Handler) place(vars map[string]string) (at place, err error) {
+	at.typ, err = url.PathUnescape(vars["type"])
+	if err == nil {
+		at.id, err = url.PathUnescape(vars["id"])
+	}
+	if err == nil {
+		at.version, err = url.PathUnescape(vars["version"])
+	}
+	if err != nil {
+		return at, fhir.NewOutcome(fhir.KindInvalid, "", "the path is malformed")
+	}
+	if _, typed := vars["type"]; typed && !h.types[at.typ] {
+		return at, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no resource type of the name in the path")
+	}
+	if at.id != "" && (at.id[0] == '_' || at.id[0] == '$') {
+		return at, unknownPath() // an operation or a reserved name, never an id
+	}
+	if _, named := vars["id"]; named && !fhir.ValidID(at.id) {
+		return at, fhir.NewOutcome(fhir.KindValue, "", "the id in the path is not a FHIR id: 1 to 64 letters, digits, \"-\" and \".\"")
+	}
+	if _, named := vars["version"]; named && !fhir.ValidID(at.version) {
+		return at, fhir.NewOutcome(fhir.KindValue, "", "the version in the path is not a FHIR id: 1 to 64 letters, digits, \"-\" and \".\"")
+	}
+	return at, nil
+}
+
+// choose finds the interaction for the request's method. HEAD goes with GET.
+func (v verbs) choose(r *http.Request) (interaction, error) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if do := v.do[method]; do != nil {
+		return do, nil
+	}
+	if why := v.refused[method]; why != "" {
+		return nil, fhir.NewOutcome(fhir.KindNotImplemented, "", why)
+	}
+	if why := v.conditional[method]; why != "" && r.URL.RawQuery != "" {
+		return nil, fhir.NewOutcome(fhir.KindNotImplemented, "", why)
+	}
+	o := fhir.NewOutcome(fhir.KindMethod, "", "this path does not take the request's method; the Allow header lists those that it takes")
+	for _, name := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if v.do[name] == nil {
+			continue
+		}
+		o.Allow = append(o.Allow, name)
+		if name == http.MethodGet {
+			o.Allow = append(o.Allow, http.MethodHead)
+		}
+	}
+	return nil, o
+}
+
+// parseQuery decodes a query or form. Unlike url.ParseQuery it takes a semicolon
+// for a character as any other, as RFC 3986 does: "_format=…;fhirVersion=4.0".
+func parseQuery(raw string) (url.Values, error) {
+	if len(raw) > search.MaxQueryBytes {
+		return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "the parameters are longer than "+strconv.Itoa(search.MaxQueryBytes)+" bytes")
+	}
+	query := url.Values{}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err1 := url.QueryUnescape(name)
+		value, err2 := url.QueryUnescape(value)
+		if err1 != nil || err2 != nil { // not passed on: it quotes the input
+			return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the parameters are not validly percent-encoded")
+		}
+		query.Add(name, value)
+	}
+	return query, nil
+}
+
+func unknownPath() *fhir.Outcome {
+	return fhir.NewOutcome(fhir.KindNotFound, "", "this server has no such path")
+}
+
+func (h *Handler) metadata(w http.ResponseWriter, r *http.Request, _ place) error {
+	if h.o.Metadata == nil {
+		return unknownPath()
+	}
+	h.o.Metadata.ServeHTTP(w, r)
+	return nil
+}

@@ -1,0 +1,80 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// search answers GET [base]/Type?… (R4 http.html#search).
+func (h *Handler) search(w http.ResponseWriter, r *http.Request, at place) error {
+	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
+		return err
+	}
+	return h.answerSearch(w, r, at.typ, r.URL.RawQuery)
+}
+
+// searchForm answers POST [base]/Type/_search, whose parameters stand in the
+// body, in the URL or in both.
+func (h *Handler) searchForm(w http.ResponseWriter, r *http.Request, at place) error {
+	if err := refuseConditions(r.Header); err != nil {
+		return err
+	}
+	if err := checkFormBody(r.Header); err != nil {
+		return err
+	}
+	body, err := readBody(w, r, min(h.o.MaxBody, search.MaxQueryBytes))
+	if err != nil {
+		return err
+	}
+	raw := joinQueries(r.URL.RawQuery, string(body))
+	query, err := parseQuery(raw)
+	if err != nil {
+		return err
+	}
+	if err := negotiate(r.Header.Values("Accept"), query["_format"]); err != nil {
+		return err
+	}
+	return h.answerSearch(w, r, at.typ, raw)
+}
+
+func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, typ, rawQuery string) error {
+	o := h.o.Search
+	o.Own = nil // nothing would look at them
+	if handling := parsePrefer(r.Header.Values("Prefer")).handling; handling != "" {
+		o.Lenient = handling == "lenient"
+	}
+	parsed, err := search.Parse(typ, rawQuery, o)
+	if err != nil {
+		return err
+	}
+	if parsed.CountOnly {
+		parsed.Query.Count = 1 // a page of none can't be asked for
+	}
+	page, err := h.backend.Search(r.Context(), parsed.Query)
+	if err != nil {
+		return err
+	}
+	b := bundle{
+		kind: "searchset", total: page.Total, versions: page.Versions, frame: matched,
+		self: link(h.url(typ), parsed.Applied, parsed.Query.Cursor),
+	}
+	switch {
+	case parsed.CountOnly:
+		b.versions = nil
+	case page.Next != "":
+		b.next = link(h.url(typ), parsed.Applied, page.Next)
+	}
+	if parsed.Total == "none" && !parsed.CountOnly {
+		b.total = -1
+	}
+	h.writeBundle(w, r, b)
+	return nil
+}
+
+func joinQueries(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "&" + b
+}
