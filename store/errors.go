@@ -1,0 +1,41 @@
+package store
+
+import "errors"
+
+// ErrNotFound: there is no such record or version.
+var ErrNotFound = errors.New("store: not found")
+
+// ErrUnavailable: the store can't serve now; trying again later makes sense.
+// Nothing of the batch was written, unless the caller's context ended first.
+var ErrUnavailable = errors.New("store: unavailable")
+
+// ErrTooLarge: a body, a batch or an answer is over its limit.
+var ErrTooLarge = errors.New("store: too large")
+
+// ErrCursor: the cursor isn't one that this store gave for this query.
+var ErrCursor = errors.New("store: the cursor doesn't belong to this query")
+
+// ConflictKind says which precondition failed.
+type ConflictKind string
+
+// The kinds.
+const (
+	VersionConflict ConflictKind = "version"       // the record stands at another version
+	Exists          ConflictKind = "exists"        // Absent was asked for
+	MissingRecord   ConflictKind = "missing"       // a version or a delete was asked of nothing
+	SlotTaken       ConflictKind = "slot-taken"    // another owner has the slot
+	GuardFailed     ConflictKind = "guard"         // a Guard isn't met
+	IdemMismatch    ConflictKind = "idem-mismatch" // same key, another body
+)
+
+// ConflictError: a precondition failed and nothing was written.
+type ConflictError struct {
+	Kind    ConflictKind
+	Op      int    // index into Batch.Ops or Batch.Guards
+	What    string // the record, slot or document, as "Type/id" or "kind|key"
+	Current int64  // the version that stands, where that is the point
+}
+
+func (e *ConflictError) Error() string {
+	return "store: conflict " + string(e.Kind) + " on " + e.What
+}

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/onward-health/onward/store"
+)
+
+// maxScan bounds one AuxScan.
+const maxScan = 10_000
+
+// errMeta: the cursor key must not leave the engine.
+var errMeta = errors.New("store: documents of kind meta are the engine's own")
+
+// auxPut writes a document if its condition holds; an expired one counts as
+// absent, but its successor goes on from its version, so that the old holder of
+// a lease can't take the new one for its own.
+func (w *writer) auxPut(ctx context.Context, i int, op store.AuxPut, now int64) error {
+	if err := w.auxCondition(ctx, i, op.Kind, op.Key, op.If, now); err != nil {
+		return err
+	}
+	var exp any
+	if !op.Expires.IsZero() {
+		exp = op.Expires.UnixMilli()
+	}
+	return w.auxWrite(ctx, op.Kind, op.Key, op.Value, exp)
+}
+
+func (w *writer) auxDelete(ctx context.Context, i int, op store.AuxDelete, now int64) error {
+	if err := w.auxCondition(ctx, i, op.Kind, op.Key, op.If, now); err != nil {
+		return err
+	}
+	_, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, op.Kind, op.Key)
+	return err
+}
+
+func (w *writer) auxCondition(ctx context.Context, i int, kind, key string, c store.Condition, now int64) error {
+	if c == (store.Condition{}) {
+		return nil
+	}
+	var ver int64
+	found, err := w.row(ctx, `SELECT ver FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`,
+		[]any{kind, key, now}, &ver)
+	if err != nil {
+		return err
+	}
+	return unmet(c, found, ver, i, kind+"|"+key)
+}
+
+// unmet judges a condition against what stands.
+func unmet(c store.Condition, found bool, ver int64, i int, what string) error {
+	if c.Absent && found {
+		return conflict(store.Exists, i, what, ver)
+	}
+	if c.Version != 0 && !found {
+		return conflict(store.MissingRecord, i, what, 0)
+	}
+	if c.Version != 0 && c.Version != ver {
+		return conflict(store.VersionConflict, i, what, ver)
+	}
+	return nil
+}
+
+func (w *writer) auxWrite(ctx context.Context, kind, key string, val []byte, exp any) error {
+	_, err := w.exec(ctx, `INSERT INTO aux (kind, key, ver, val, exp) VALUES (?, ?, 1, ?, ?)
+		ON CONFLICT (kind, key) DO UPDATE SET ver = ver + 1, val = excluded.val, exp = excluded.exp`,
+		kind, key, blob(val), exp)
+	return err
+}
+
+// blob keeps nothing as NULL.
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// AuxGet implements store.Store. Several claimed parts of a slot are several
+// documents of one key, in order of part.
+func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store.Aux, error) {
+	if len(keys) > store.MaxMany {
+		return nil, fmt.Errorf("%w: more than %d keys", store.ErrTooLarge, store.MaxMany)
+	}
+	if kind == sealKind {
+		return nil, errMeta
+	}
+	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`
+	if kind == "claim" {
+		text = `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE ? <> '' AND slot = ? AND (exp IS NULL OR exp > ?) ORDER BY part`
+	}
+	now := s.now().UnixMilli()
+	var out []store.Aux
+	err := s.read(ctx, "read documents", func(c *conn) error {
+		return c.snapshot(ctx, func() error {
+			for _, key := range keys {
+				if err := c.aux(ctx, kind, text, []any{kind, key, now}, &out); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
+// AuxScan implements store.Store. limit is at most 10,000, which is also what 0
+// means. The parts of one slot aren't torn apart: the last slot of a list of
+// claims comes with all of them.
+func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]store.Aux, error) {
+	if limit <= 0 || limit > maxScan {
+		limit = maxScan
+	}
+	if kind == sealKind {
+		return nil, errMeta
+	}
+	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key >= ? AND key > ? AND key < ?
+		AND (exp IS NULL OR exp > ?) ORDER BY key LIMIT ?`
+	if kind == "claim" {
+		text = `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE ? <> '' AND slot >= ? AND slot > ? AND slot < ?
+			AND (exp IS NULL OR exp > ?) ORDER BY slot, part LIMIT ?`
+	}
+	now := s.now().UnixMilli()
+	args := []any{kind, prefix, after, successor(prefix), now, limit}
+	var out []store.Aux
+	err := s.read(ctx, "list documents", func(c *conn) error {
+		return c.snapshot(ctx, func() error {
+			if err := c.aux(ctx, kind, text, args, &out); err != nil || kind != "claim" || len(out) < limit {
+				return err
+			}
+			return c.wholeSlot(ctx, &out, now)
+		})
+	})
+	return out, err
+}
+
+// wholeSlot reads the parts of the last slot again, all of them.
+func (c *conn) wholeSlot(ctx context.Context, out *[]store.Aux, now int64) error {
+	list := *out
+	last, n := list[len(list)-1].Key, len(list)
+	for n > 0 && list[n-1].Key == last {
+		n--
+	}
+	*out = list[:n]
+	return c.aux(ctx, "claim", `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE slot = ? AND (exp IS NULL OR exp > ?) ORDER BY part`,
+		[]any{last, now}, out)
+}
+
+func (c *conn) aux(ctx context.Context, kind, text string, args []any, out *[]store.Aux) error {
+	return c.each(ctx, text, args, func(scan func(...any) error) error {
+		a := store.Aux{Kind: kind}
+		var exp sql.NullInt64
+		if err := scan(&a.Key, &a.Version, &a.Value, &exp); err != nil {
+			return err
+		}
+		if exp.Valid {
+			a.Expires = instant(exp.Int64)
+		}
+		*out = append(*out, a)
+		return nil
+	})
+}
+
+// successor is the first text after all that start with prefix.
+func successor(prefix string) string {
+	b := []byte(prefix)
+	for len(b) > 0 {
+		if b[len(b)-1] < 0xff {
+			b[len(b)-1]++
+			return string(b)
+		}
+		b = b[:len(b)-1]
+	}
+	return "\xff\xff\xff\xff"
+}

@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+var errLocked = errors.New("another process has the store open")
+
+// memory is the path of a private store that ends with Close.
+const memory = ":memory:"
+
+// place is the file that a store lives in.
+type place struct {
+	file      string // absolute, links resolved
+	lock      *os.File
+	temporary bool // the folder goes with Close
+}
+
+// prepare makes the folder (0700, where it is ours to make) and the file
+// (0600), and takes the lock. A folder that is there already keeps its mode:
+// it may be one that others use too.
+func prepare(path string) (*place, error) {
+	p := &place{}
+	if path == memory {
+		// SQLite's own memory databases either can't be shared by connections or
+		// know no WAL, so that readers would block the writer.
+		dir, err := os.MkdirTemp("", "onward-")
+		if err != nil {
+			return nil, fmt.Errorf("store: can't make a temporary folder: %w", err)
+		}
+		p.temporary, path = true, filepath.Join(dir, "onward.db")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: the path of the database: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
+		return nil, fmt.Errorf("store: can't make the data folder: %w", err)
+	}
+	// One file must have one LOCK, by whatever link it is named.
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	}
+	p.file = abs
+	p.lock, err = lockFile(filepath.Join(filepath.Dir(abs), "LOCK"))
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("store: %s is in use: %w (its LOCK file is held); stop that process or choose another path", abs, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: can't lock the data folder: %w", err)
+	}
+	if err := p.create(); err != nil {
+		p.release()
+		return nil, err
+	}
+	return p, nil
+}
+
+// create makes the file before SQLite would, because SQLite gives its -wal and
+// -shm files the mode of the database.
+func (p *place) create() error {
+	f, err := os.OpenFile(p.file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: can't open the database: %w", err)
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil {
+		return fmt.Errorf("store: can't protect the database: %w", err)
+	}
+	// The name must survive a power cut as the first commit does. Folders can't
+	// be synced on every system; where they can't, there is nothing to do.
+	if dir, err := os.Open(filepath.Dir(p.file)); err == nil {
+		_ = dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+// dsn names the file for the driver, safe against "?" and "#" in the path.
+func (p *place) dsn() string {
+	path := filepath.ToSlash(p.file)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath()
+}
+
+// release gives the lock back and removes a temporary store. The LOCK file
+// stays: removing it would let two processes lock two files of that name.
+func (p *place) release() {
+	p.lock.Close()
+	if p.temporary {
+		os.RemoveAll(filepath.Dir(p.file))
+	}
+}

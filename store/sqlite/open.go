@@ -1,0 +1,163 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/onward-health/onward/store"
+)
+
+// Options set up a store.
+type Options struct {
+	// Now is the clock that stamps versions and judges expiry; time.Now if nil.
+	Now func() time.Time
+	// Sync is SQLite's synchronous setting: "FULL" (default) survives a power
+	// cut, "NORMAL" may lose the last commits at one but never corrupts.
+	Sync string
+}
+
+// Store is one open database file. See package store for its methods.
+type Store struct {
+	now     func() time.Time
+	place   *place
+	db      *sql.DB
+	readers chan *conn
+	seal    sealer
+	durable string
+
+	in      chan *request
+	closing chan struct{} // closed when Close begins
+	sending sync.RWMutex  // held for reading while a request goes in
+	drained chan struct{} // closed when the writer has finished
+	closed  sync.Once
+	ended   error
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens or makes the database at path; ":memory:" is a private one that
+// ends with Close. A file that another Store holds open, here or in another
+// process, is refused, as is one with a newer schema.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Sync == "" {
+		o.Sync = "FULL"
+	}
+	if o.Sync != "FULL" && o.Sync != "NORMAL" {
+		return nil, errors.New("store: sync must be FULL or NORMAL")
+	}
+	p, err := prepare(path)
+	if err != nil {
+		return nil, err
+	}
+	if p.temporary {
+		o.Sync = "OFF"
+	}
+	db, err := sql.Open("sqlite", p.dsn())
+	if err != nil {
+		p.release()
+		return nil, fault("open the database", err)
+	}
+	s, err := start(ctx, db, p, o)
+	if err != nil {
+		db.Close()
+		p.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error) {
+	w, err := connect(ctx, db, nil)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := w.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, pragma := range writerPragmas(o.Sync) {
+		if _, err := w.c.ExecContext(ctx, pragma); err != nil {
+			return nil, fault("open the database", err)
+		}
+	}
+	if fresh {
+		if err := w.create(ctx); err != nil {
+			return nil, err
+		}
+	}
+	seal, err := w.sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		now: o.Now, place: p, db: db, seal: seal, durable: durable(o.Sync),
+		readers: make(chan *conn, readerCount()),
+		in:      make(chan *request, queueLength),
+		closing: make(chan struct{}), drained: make(chan struct{}),
+	}
+	for range cap(s.readers) {
+		r, err := connect(ctx, db, readerPragmas)
+		if err != nil {
+			return nil, err
+		}
+		s.readers <- r
+	}
+	go newWriter(s, w).run()
+	return s, nil
+}
+
+// readerCount is 4 to 8: as many as can run, with some for those that wait for
+// the disk.
+func readerCount() int { return min(max(runtime.NumCPU(), 4), 8) }
+
+func durable(sync string) string {
+	switch sync {
+	case "FULL":
+		return "power cut"
+	case "NORMAL":
+		return "kill of the process; a power cut may lose the last writes"
+	}
+	return "nothing: the store is temporary"
+}
+
+// Health says how the store does.
+func (s *Store) Health(ctx context.Context) (store.Health, error) {
+	h := store.Health{Engine: "sqlite", Schema: schemaVersion, Durable: s.durable, Backlog: len(s.in)}
+	err := s.read(ctx, "health", func(c *conn) error {
+		var one int
+		_, err := c.row(ctx, `SELECT count(*) FROM types`, nil, &one)
+		return err
+	})
+	return h, err
+}
+
+// Close commits what was accepted, folds the WAL into the file and closes it.
+func (s *Store) Close() error {
+	s.closed.Do(func() { s.ended = s.end() })
+	return s.ended
+}
+
+func (s *Store) end() error {
+	close(s.closing)
+	s.sending.Lock() // nobody is half-way into the channel
+	close(s.in)
+	s.sending.Unlock()
+	for range cap(s.readers) {
+		(<-s.readers).close()
+	}
+	<-s.drained
+	err := s.db.Close()
+	s.place.release()
+	if err != nil {
+		return fmt.Errorf("store: close: %w", fault("close", err))
+	}
+	return nil
+}

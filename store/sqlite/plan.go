@@ -1,0 +1,216 @@
+package sqlite
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// manyRows is where counting an index range stops: beyond it, one is as
+// unselective as another.
+const manyRows = 4096
+
+// planner turns one query into statements. It counts how many records the
+// conditions that must all hold have each, at most manyRows, and lets the rarest
+// drive; where even that one has many, it walks an index in the order asked for
+// and stops when the page is full.
+type planner struct {
+	c     *conn
+	typ   int64
+	name  string
+	terms []search.Node // all must hold
+	drive int           // index of the term that drives, -1: none can
+	rows  int           // what that term has, at most manyRows
+}
+
+// newPlanner returns nil where nothing can match.
+func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error) {
+	p := &planner{c: c, name: q.Type, terms: flatten(q.Where, nil), drive: -1, rows: manyRows}
+	known, err := c.row(ctx, `SELECT t FROM types WHERE name = ?`, []any{q.Type}, &p.typ)
+	if err != nil || !known {
+		return nil, err
+	}
+	slices.SortStableFunc(p.terms, func(a, b search.Node) int { return promise(a) - promise(b) })
+	for i, term := range p.terms {
+		n, ok, err := p.estimate(ctx, term, p.rows)
+		if err != nil {
+			return nil, err
+		}
+		if ok && n == 0 {
+			return nil, nil
+		}
+		if ok && (p.drive < 0 || n < p.rows) {
+			p.drive, p.rows = i, n
+		}
+	}
+	return p, nil
+}
+
+// flatten lists the conditions that all must hold, without repeats of the
+// simplest kind.
+func flatten(n search.Node, out []search.Node) []search.Node {
+	switch n := n.(type) {
+	case nil:
+		return out
+	case search.And:
+		for _, inner := range n {
+			out = flatten(inner, out)
+		}
+		return out
+	case search.Has:
+		for _, before := range out {
+			if before, ok := before.(search.Has); ok && before == n {
+				return out
+			}
+		}
+	}
+	return append(out, n)
+}
+
+// promise guesses which terms have few records, so that counting the others can
+// stop early: ids, identifiers and references before codes and dates.
+func promise(n search.Node) int {
+	rare := func(e string) int {
+		if strings.ContainsAny(e, "/|") {
+			return 1
+		}
+		return 2
+	}
+	switch n := n.(type) {
+	case search.IDs:
+		return 0
+	case search.Has:
+		return rare(string(n))
+	case search.HasAny:
+		if len(n) > 0 {
+			return rare(n[0])
+		}
+		return 0
+	case search.Date:
+		return 3
+	case search.Prefix:
+		return 4
+	}
+	return 5
+}
+
+// estimate counts the records of a term up to most; ok is false for terms that
+// can't drive.
+func (p *planner) estimate(ctx context.Context, n search.Node, most int) (rows int, ok bool, err error) {
+	if ids, is := n.(search.IDs); is {
+		return len(ids), true, nil
+	}
+	from, err := p.span(ctx, n)
+	if err != nil || from == nil {
+		return 0, false, err
+	}
+	if len(from.text) == 0 {
+		return 0, true, nil
+	}
+	_, err = p.c.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+from.String()+` LIMIT ?)`, append(from.args, most), &rows)
+	return rows, true, err
+}
+
+// span is the index range of a term, as "table WHERE ...": nil where it has
+// none, empty where it is known to hold nothing.
+func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
+	s := &sqlText{}
+	switch n := n.(type) {
+	case search.Has:
+		s.add(`x WHERE t = ? AND v = ?`, p.typ, string(n))
+	case search.HasAny:
+		if len(n) == 0 {
+			return s, nil
+		}
+		s.add(`x WHERE t = ? AND v IN (`+marks(len(n))+`)`, p.typ)
+		s.args = append(s.args, anys(n)...)
+	case search.Prefix:
+		s.add(`x WHERE t = ? AND v >= ? AND v < ?`, p.typ, string(n), successor(string(n)))
+	case search.Date:
+		w, known, err := p.c.width(ctx, p.typ, n.Param)
+		if err != nil || !known {
+			return s, err
+		}
+		lower, upper := bounds(n, w.span)
+		s.add(`xd WHERE t = ? AND p = ? AND lo >= ? AND lo <= ? AND `, p.typ, n.Param, lower, upper)
+		s.add(spanCondition(n.Op, `+lo`, `hi`), spanArgs(n.Op, n.Lo, n.Hi)...)
+	default:
+		return nil, nil
+	}
+	return s, nil
+}
+
+// bounds are what the condition says of lo alone, given the widest span.
+func bounds(d search.Date, widest int64) (lower, upper int64) {
+	lower, upper = math.MinInt64, math.MaxInt64
+	switch d.Op {
+	case search.Eq:
+		return d.Lo, d.Hi
+	case search.Gt, search.Sa:
+		lower = minus(d.Hi, widest)
+		if d.Op == search.Sa {
+			lower = d.Hi
+		}
+	case search.Ge:
+		lower = minus(d.Lo, widest)
+	case search.Lt, search.Eb:
+		upper = d.Lo
+	case search.Le:
+		upper = d.Hi
+	case search.Ap:
+		lower, upper = minus(d.Lo, widest), d.Hi
+	}
+	return lower, upper
+}
+
+// source writes "FROM ... WHERE ..." over the records that match, each once.
+// The rarest term drives; without one, the type's records by id. The row of res
+// is r, and the returned expression is the row number that conditions use.
+func (p *planner) source(ctx context.Context, s *sqlText) (pk string, err error) {
+	pk = `d.pk`
+	if p.drive < 0 {
+		s.add(`FROM res r INDEXED BY res_id WHERE r.typ = ? AND r.del = 0`, p.name)
+		pk = `r.pk`
+	} else if ids, is := p.terms[p.drive].(search.IDs); is {
+		s.add(`FROM res r INDEXED BY res_id WHERE r.typ = ? AND r.id IN (`+marks(len(ids))+`) AND r.del = 0`, p.name)
+		s.args = append(s.args, anys(ids)...)
+		pk = `r.pk`
+	} else {
+		from, err := p.span(ctx, p.terms[p.drive])
+		if err != nil {
+			return "", err
+		}
+		// One entry names a record once; ranges and lists may name it often.
+		distinct := `DISTINCT `
+		if _, single := p.terms[p.drive].(search.Has); single {
+			distinct = ``
+		}
+		s.add(`FROM (SELECT `+distinct+`pk FROM `+from.String()+`) d CROSS JOIN res r WHERE r.pk = d.pk`, from.args...)
+	}
+	for i, term := range p.terms {
+		if i != p.drive {
+			s.add(` AND `)
+			s.filter(p.typ, pk, term)
+		}
+	}
+	return pk, nil
+}
+
+// count counts the matches of a query, at most limit.
+func count(ctx context.Context, c *conn, q *search.Query, limit int) (n int, err error) {
+	p, err := newPlanner(ctx, c, q)
+	if err != nil || p == nil {
+		return 0, err
+	}
+	s := &sqlText{}
+	s.add(`SELECT count(*) FROM (SELECT 1 `)
+	if _, err := p.source(ctx, s); err != nil {
+		return 0, err
+	}
+	s.add(` LIMIT ?)`, limit)
+	_, err = c.row(ctx, s.String(), s.args, &n)
+	return n, err
+}

@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/onward-health/onward/store"
+)
+
+// maxAnswer bounds the bodies of one answer. A page ends early at maxPage; a
+// GetMany over maxMany is ErrTooLarge, because it has no pages.
+const (
+	maxPage = 32 << 20
+	maxMany = 128 << 20
+)
+
+const columns = `typ, id, ver, lu, del, method, "by", peer, body`
+
+func scanRecord(scan func(...any) error, before ...any) (*store.Record, error) {
+	var r store.Record
+	var lu int64
+	into := append(before, &r.Type, &r.ID, &r.Version, &lu, &r.Deleted, &r.Method, &r.By, &r.Peer, &r.Body)
+	if err := scan(into...); err != nil {
+		return nil, err
+	}
+	r.LastUpdated = instant(lu)
+	return &r, nil
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, ref store.Ref) (*store.Record, error) {
+	return s.one(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ?`, ref.Type, ref.ID)
+}
+
+// GetVersion implements store.Store.
+func (s *Store) GetVersion(ctx context.Context, ref store.Ref, version int64) (*store.Record, error) {
+	return s.one(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ? AND ver = ?
+		UNION ALL SELECT `+columns+` FROM hist WHERE typ = ? AND id = ? AND ver = ?`,
+		ref.Type, ref.ID, version, ref.Type, ref.ID, version)
+}
+
+func (s *Store) one(ctx context.Context, text string, args ...any) (*store.Record, error) {
+	var found *store.Record
+	err := s.read(ctx, "read a record", func(c *conn) error {
+		return c.each(ctx, text, args, func(scan func(...any) error) (err error) {
+			found, err = scanRecord(scan)
+			return err
+		})
+	})
+	if err == nil && found == nil {
+		return nil, store.ErrNotFound
+	}
+	return found, err
+}
+
+// manyText is one statement, so that all records are of one moment.
+const manyText = `SELECT ` + columns + ` FROM res
+	WHERE (typ, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) AND del = 0`
+
+// GetMany implements store.Store. A ref that is named twice comes back once.
+func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record, error) {
+	if len(refs) > store.MaxMany {
+		return nil, fmt.Errorf("%w: more than %d references", store.ErrTooLarge, store.MaxMany)
+	}
+	list := make([][2]string, 0, len(refs))
+	seen := make(map[store.Ref]bool, len(refs))
+	for _, r := range refs {
+		if !seen[r] && checkRef(r) == nil { // others can't be there
+			list = append(list, [2]string{r.Type, r.ID})
+		}
+		seen[r] = true
+	}
+	wanted, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	var out []*store.Record
+	size := 0
+	err = s.read(ctx, "read records", func(c *conn) error {
+		return c.each(ctx, manyText, []any{string(wanted)}, func(scan func(...any) error) error {
+			r, err := scanRecord(scan)
+			if err != nil {
+				return err
+			}
+			if size += len(r.Body); size > maxMany {
+				return fmt.Errorf("%w: more than %d bytes of bodies", store.ErrTooLarge, maxMany)
+			}
+			out = append(out, r)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// sinceMillis is the first millisecond that isn't before t.
+func sinceMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return minTime
+	}
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}
+
+const minTime = -1 << 62

@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+const (
+	applicationID = 0x4F4E5744 // "ONWD"
+	schemaVersion = 1
+)
+
+var (
+	errForeign = errors.New("store: the file is a database of another program")
+	errNewer   = errors.New("store: the database was written by a newer version of this program")
+)
+
+// schema is version 1. Rows of x, xd and xs are the index entries of current
+// records that aren't deleted; t is the record type's number in types.
+var schema = []string{
+	`CREATE TABLE types (t INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT`,
+
+	`CREATE TABLE res (pk INTEGER PRIMARY KEY, typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
+		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB) STRICT`,
+	`CREATE UNIQUE INDEX res_id ON res (typ, id)`,
+	`CREATE INDEX res_typ_lu ON res (typ, lu)`,
+	`CREATE INDEX res_lu ON res (lu)`,
+
+	`CREATE TABLE hist (typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
+		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB,
+		PRIMARY KEY (typ, id, ver)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX hist_typ_lu ON hist (typ, lu)`,
+	`CREATE INDEX hist_lu ON hist (lu)`,
+
+	`CREATE TABLE x (t INTEGER NOT NULL, v TEXT NOT NULL, pk INTEGER NOT NULL,
+		PRIMARY KEY (t, v, pk)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX x_pk ON x (pk, t, v)`,
+	`CREATE TABLE xd (t INTEGER NOT NULL, p TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, pk INTEGER NOT NULL,
+		PRIMARY KEY (t, p, lo, hi, pk)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX xd_pk ON xd (pk, t, p, lo, hi)`,
+	`CREATE TABLE xs (t INTEGER NOT NULL, p TEXT NOT NULL, v TEXT NOT NULL, pk INTEGER NOT NULL,
+		PRIMARY KEY (t, p, v, pk)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX xs_pk ON xs (pk, t, p, v)`,
+
+	// What was ever seen of a date parameter: the widest span, and whether some
+	// record had several. A search turns "ends after a" into "begins after
+	// a - width", which the index can answer.
+	`CREATE TABLE xw (t INTEGER NOT NULL, p TEXT NOT NULL, width INTEGER NOT NULL, several INTEGER NOT NULL,
+		PRIMARY KEY (t, p)) STRICT, WITHOUT ROWID`,
+
+	`CREATE TABLE claim (slot TEXT NOT NULL, part INTEGER NOT NULL, owner TEXT NOT NULL, at INTEGER NOT NULL, exp INTEGER,
+		PRIMARY KEY (slot, part)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX claim_owner ON claim (owner)`,
+	`CREATE INDEX claim_exp ON claim (exp) WHERE exp IS NOT NULL`,
+
+	`CREATE TABLE aux (kind TEXT NOT NULL, key TEXT NOT NULL, ver INTEGER NOT NULL, val BLOB, exp INTEGER,
+		PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX aux_exp ON aux (exp) WHERE exp IS NOT NULL`,
+}
+
+// writerPragmas and readerPragmas set up one connection. A reader's cache is
+// small because there are several and an idle server should be too.
+func writerPragmas(sync string) []string {
+	return []string{
+		`PRAGMA busy_timeout = 5000`,
+		`PRAGMA journal_mode = WAL`,
+		`PRAGMA synchronous = ` + sync,
+		`PRAGMA cache_size = -65536`,
+		`PRAGMA mmap_size = 268435456`,
+		`PRAGMA temp_store = MEMORY`,
+		`PRAGMA wal_autocheckpoint = 4000`,
+		`PRAGMA journal_size_limit = 67108864`,
+		`PRAGMA trusted_schema = OFF`,
+	}
+}
+
+var readerPragmas = []string{
+	`PRAGMA busy_timeout = 5000`,
+	`PRAGMA query_only = ON`,
+	`PRAGMA cache_size = -8192`,
+	`PRAGMA mmap_size = 268435456`,
+	`PRAGMA temp_store = MEMORY`,
+	`PRAGMA trusted_schema = OFF`,
+}
+
+// fresh says whether the file is new. It refuses a file that isn't ours or is
+// from the future, before anything is written to it.
+func (c *conn) fresh(ctx context.Context) (bool, error) {
+	var app, version, tables int64
+	for _, q := range []struct {
+		text string
+		into *int64
+	}{
+		{`PRAGMA application_id`, &app},
+		{`PRAGMA user_version`, &version},
+		{`SELECT count(*) FROM sqlite_schema`, &tables},
+	} {
+		if err := c.c.QueryRowContext(ctx, q.text).Scan(q.into); err != nil {
+			return false, fault("open the database", err)
+		}
+	}
+	if app == applicationID && version > schemaVersion {
+		return false, fmt.Errorf("%w: its schema is %d, this program knows %d", errNewer, version, schemaVersion)
+	}
+	if app == applicationID && version == schemaVersion {
+		return false, nil
+	}
+	if app != 0 || version != 0 || tables != 0 {
+		return false, errForeign
+	}
+	return true, nil
+}
+
+// create makes the tables and marks the file, together or not at all.
+func (c *conn) create(ctx context.Context) error {
+	text := append([]string{`BEGIN IMMEDIATE`}, schema...)
+	text = append(text,
+		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
+		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
+		`COMMIT`)
+	for _, t := range text {
+		if _, err := c.c.ExecContext(ctx, t); err != nil {
+			return fault("make the tables", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// sortKey is one resolved search.Sort.
+type sortKey struct {
+	kind    sortKind
+	param   string
+	desc    bool
+	present bool  // no record in this list lacks it
+	several bool  // dates: some record has several, and sorts by the earliest
+	widest  int64 // dates: see width
+}
+
+type sortKind uint8
+
+const (
+	byUpdated sortKind = iota
+	byDate
+	byText
+)
+
+// order is the whole order of a query: its keys, then the logical id.
+type order struct {
+	keys   []sortKey
+	idDesc bool
+}
+
+// order resolves the parameters: one that was ever written as a date is a date.
+// The id makes every record's place unique, so what follows "_id" means nothing.
+func (p *planner) order(ctx context.Context, sorts []search.Sort) (order, error) {
+	var o order
+	for _, by := range sorts {
+		k := sortKey{param: by.Param, desc: by.Desc}
+		switch by.Param {
+		case "_id":
+			o.idDesc = by.Desc
+			return o, nil
+		case "_lastUpdated":
+			k.kind, k.present = byUpdated, true
+		default:
+			w, date, err := p.c.width(ctx, p.typ, by.Param)
+			if err != nil {
+				return o, err
+			}
+			k.kind = byText
+			if date {
+				k.kind, k.several, k.widest = byDate, w.several, w.span
+			}
+		}
+		o.keys = append(o.keys, k)
+	}
+	return o, nil
+}
+
+// table and column hold a key's values, for keys that a record may lack.
+func (k sortKey) table() (table, column string) {
+	if k.kind == byDate {
+		return `xd`, `lo`
+	}
+	return `xs`, `v`
+}
+
+// value writes the key's value of the record with this row number.
+func (k sortKey) value(typ int64, pk string) sqlText {
+	var s sqlText
+	if k.kind == byUpdated {
+		s.add(`r.lu`)
+		return s
+	}
+	table, column := k.table()
+	s.add(`(SELECT min(`+column+`) FROM `+table+` INDEXED BY `+table+`_pk WHERE pk = `+pk+` AND t = ? AND p = ?)`, typ, k.param)
+	return s
+}
+
+// by writes the ORDER BY over the expressions of the keys and of the id.
+func (o order) by(s *sqlText, keys []sqlText, id string) {
+	s.add(` ORDER BY `)
+	for i, k := range o.keys {
+		s.add(keys[i].String(), keys[i].args...)
+		if k.desc {
+			s.add(` DESC`)
+		} else if !k.present {
+			s.add(` NULLS LAST`) // descending, SQLite puts them last anyway
+		}
+		s.add(`, `)
+	}
+	s.add(id)
+	if o.idDesc {
+		s.add(` DESC`)
+	}
+}
+
+// after writes the condition of coming after the last record of a page.
+func (o order) after(s *sqlText, keys []sqlText, id string, last *mark) {
+	s.add(`(`)
+	for i, k := range o.keys {
+		v := last.Keys[i]
+		if v.none() {
+			continue // nothing comes after none but by the later keys
+		}
+		o.equal(s, keys[:i], last)
+		s.add(`(`)
+		s.add(keys[i].String(), keys[i].args...)
+		s.add(compare(k.desc), v.arg())
+		if !k.present {
+			s.add(` OR `)
+			s.add(keys[i].String()+` IS NULL`, keys[i].args...)
+		}
+		s.add(`) OR `)
+	}
+	o.equal(s, keys, last)
+	s.add(id+compare(o.idDesc), last.ID)
+	s.add(`)`)
+}
+
+func (o order) equal(s *sqlText, keys []sqlText, last *mark) {
+	for i, k := range keys {
+		s.add(k.String(), k.args...)
+		s.add(` IS ? AND `, last.Keys[i].arg())
+	}
+}
+
+func compare(desc bool) string {
+	if desc {
+		return ` < ?`
+	}
+	return ` > ?`
+}
+
+func (v value) none() bool { return v.N == nil && v.S == nil }
+
+func (v value) arg() any {
+	switch {
+	case v.N != nil:
+		return *v.N
+	case v.S != nil:
+		return string(v.S)
+	}
+	return nil
+}
+
+// fits says whether a cursor's values are of the order's kinds: a parameter
+// that nobody had may have become a date since.
+func (o order) fits(m *mark) bool {
+	if len(m.Keys) != len(o.keys) {
+		return false
+	}
+	for i, k := range o.keys {
+		v := m.Keys[i]
+		if k.kind == byText && v.N != nil || k.kind != byText && v.S != nil || k.kind == byUpdated && v.none() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,220 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/onward-health/onward/store"
+)
+
+// How the writer groups batches into one commit.
+const (
+	queueLength  = 1024
+	queueWait    = 2 * time.Second
+	groupBatches = 256
+	groupTime    = 50 * time.Millisecond
+)
+
+// request is a batch on its way to the writer. The caller may have gone; done
+// has room for the answer.
+type request struct {
+	ctx   context.Context
+	batch *store.Batch
+	done  chan answer
+}
+
+type answer struct {
+	result *store.Result
+	err    error
+}
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	if err := check(b); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fault("commit", err)
+	}
+	r := &request{ctx, b, make(chan answer, 1)}
+	if err := s.send(r); err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-r.done:
+		return a.result, a.err
+	case <-ctx.Done():
+		return nil, fault("commit", ctx.Err())
+	}
+}
+
+// send hands the request to the writer; when it fails, nothing will happen.
+func (s *Store) send(r *request) error {
+	s.sending.RLock()
+	defer s.sending.RUnlock()
+	select {
+	case <-s.closing:
+		return fmt.Errorf("%w: the store is closing", store.ErrUnavailable)
+	default:
+	}
+	select {
+	case s.in <- r:
+		return nil
+	default:
+	}
+	full := time.NewTimer(queueWait)
+	defer full.Stop()
+	select {
+	case s.in <- r:
+		return nil
+	case <-full.C:
+		return fmt.Errorf("%w: too many batches wait", store.ErrUnavailable)
+	case <-s.closing:
+		return fmt.Errorf("%w: the store is closing", store.ErrUnavailable)
+	case <-r.ctx.Done():
+		return fault("commit", r.ctx.Err())
+	}
+}
+
+// writer owns the one connection that writes.
+type writer struct {
+	*conn
+	s       *Store
+	types   map[string]int64    // record type -> its number
+	widths  map[dateParam]width // what xw says
+	learned bool                // this batch added to the two above
+	swept   time.Time
+}
+
+func newWriter(s *Store, c *conn) *writer {
+	w := &writer{conn: c, s: s}
+	w.forget()
+	return w
+}
+
+// forget drops what was learned from rows that may have been rolled back.
+func (w *writer) forget() {
+	w.types, w.widths = map[string]int64{}, map[dateParam]width{}
+}
+
+func (w *writer) run() {
+	defer close(w.s.drained)
+	for r := range w.s.in {
+		w.group(r)
+		w.sweep()
+	}
+	ctx := context.Background()
+	_, _ = w.c.ExecContext(ctx, `PRAGMA optimize`)
+	_, _ = w.c.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	w.close()
+}
+
+// group carries out r and what waits behind it, commits once, and only then
+// answers.
+func (w *writer) group(r *request) {
+	ctx := context.Background() // a caller's end must not break the others' commit
+	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		r.done <- answer{err: unavailable(err)}
+		return
+	}
+	until := time.Now().Add(groupTime)
+	var requests []*request
+	var answers []answer
+	for open := true; open; r, open = w.next(len(requests), until) {
+		if err := r.ctx.Err(); err != nil {
+			r.done <- answer{err: fault("commit", err)}
+			continue
+		}
+		a, broken := w.one(ctx, r.batch)
+		requests, answers = append(requests, r), append(answers, a)
+		if broken != nil {
+			w.abandon(requests, broken)
+			return
+		}
+	}
+	if _, err := w.exec(ctx, `COMMIT`); err != nil {
+		w.abandon(requests, err)
+		return
+	}
+	for i, r := range requests {
+		r.done <- answers[i]
+	}
+}
+
+// next takes a waiting request if the group has room for it.
+func (w *writer) next(n int, until time.Time) (*request, bool) {
+	if n >= groupBatches || !time.Now().Before(until) {
+		return nil, false
+	}
+	select {
+	case r, open := <-w.s.in:
+		return r, open
+	default:
+		return nil, false
+	}
+}
+
+// one carries out a batch in a savepoint. broken means that the transaction of
+// the whole group is lost.
+func (w *writer) one(ctx context.Context, b *store.Batch) (a answer, broken error) {
+	if _, err := w.exec(ctx, `SAVEPOINT batch`); err != nil {
+		return a, err
+	}
+	w.learned = false
+	result, err := w.apply(ctx, b)
+	if err == nil {
+		_, broken = w.exec(ctx, `RELEASE batch`)
+		return answer{result: result}, broken
+	}
+	if w.learned {
+		w.forget()
+	}
+	// SQLite itself may have ended the transaction (disk full, input/output):
+	// then there is no savepoint to go back to and this fails.
+	if _, lost := w.exec(ctx, `ROLLBACK TO batch`); lost != nil {
+		return a, err
+	}
+	_, broken = w.exec(ctx, `RELEASE batch`)
+	return answer{err: fault("commit", err)}, broken
+}
+
+// abandon rolls the group back and tells everybody that nothing was written.
+func (w *writer) abandon(requests []*request, err error) {
+	_, _ = w.exec(context.Background(), `ROLLBACK`) // fails where SQLite has done it
+	w.forget()
+	for _, r := range requests {
+		r.done <- answer{err: unavailable(err)}
+	}
+}
+
+func unavailable(err error) error {
+	err = fault("commit", err)
+	if errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+}
+
+// Sweeping only tidies: expired rows count as absent from their moment on. They
+// stay a while so that a lease taken over goes on from its version.
+const (
+	sweepEvery = time.Minute
+	sweepGrace = 24 * time.Hour
+	sweepRows  = 500
+)
+
+func (w *writer) sweep() {
+	now := w.s.now()
+	if now.Sub(w.swept) < sweepEvery && !now.Before(w.swept) {
+		return
+	}
+	w.swept = now
+	before := now.Add(-sweepGrace).UnixMilli()
+	ctx := context.Background()
+	_, _ = w.exec(ctx, `DELETE FROM claim WHERE (slot, part) IN
+		(SELECT slot, part FROM claim WHERE exp <= ? LIMIT ?)`, before, sweepRows)
+	_, _ = w.exec(ctx, `DELETE FROM aux WHERE (kind, key) IN
+		(SELECT kind, key FROM aux WHERE exp <= ? LIMIT ?)`, before, sweepRows)
+}

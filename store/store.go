@@ -1,0 +1,222 @@
+// Package store is the contract that every engine keeps: records with all their
+// versions, an index computed before the write, slot claims, small auxiliary
+// documents, and Commit as the only write.
+//
+// It holds no engine (see store/sqlite), reads no FHIR and knows no rule of
+// booking. The room (package bars) is its user; store/storetest is the suite
+// that an engine must pass.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// Store is one database. Methods may be called from many goroutines.
+type Store interface {
+	// Get returns the current version. A deleted record comes back with Deleted
+	// set; ErrNotFound where there never was one.
+	Get(ctx context.Context, ref Ref) (*Record, error)
+	// GetVersion returns any version, ErrNotFound where there is none.
+	GetVersion(ctx context.Context, ref Ref, version int64) (*Record, error)
+	// GetMany returns the current versions of at most MaxMany refs, in no
+	// particular order, leaving out those that are deleted or not there.
+	GetMany(ctx context.Context, refs []Ref) ([]*Record, error)
+	// Search returns one page. Deleted records never match.
+	Search(ctx context.Context, q *search.Query) (*Page, error)
+	// Count counts matches up to limit; exact is false where there are more.
+	Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error)
+	// History returns versions newest first: of one record (Type and ID), of a
+	// type (ID empty) or of everything (both empty), changed at or after since.
+	History(ctx context.Context, scope Ref, since time.Time, count int, cursor string) (*Page, error)
+	// Commit carries out the batch wholly or not at all, durably before it
+	// returns. See Batch. A caller whose context ends must treat the result as
+	// unknown and may repeat the batch with the same Idem key.
+	Commit(ctx context.Context, b *Batch) (*Result, error)
+	// AuxGet returns the documents of a kind under these keys; missing and
+	// expired ones are left out. Kind "claim" reads claims by slot id: Key is
+	// the slot's id, Value the owner.
+	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
+	// AuxScan lists documents of a kind whose key has the prefix and is greater
+	// than after, in key order.
+	AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]Aux, error)
+	// Health says whether the store can serve.
+	Health(ctx context.Context) (Health, error)
+	// Close finishes what was accepted and closes the store.
+	Close() error
+}
+
+// MaxMany bounds GetMany, MaxOps a batch, MaxBody one record's body in bytes.
+const (
+	MaxMany = 1000
+	MaxOps  = 1000
+	MaxBody = 12 << 20
+)
+
+// Ref names a record.
+type Ref struct{ Type, ID string }
+
+func (r Ref) String() string { return r.Type + "/" + r.ID }
+
+// Record is one version of one resource. Body carries neither meta.versionId
+// nor meta.lastUpdated: they are Version and LastUpdated, so that the store can
+// number versions at commit.
+type Record struct {
+	Type, ID    string
+	Version     int64
+	LastUpdated time.Time // UTC, milliseconds; never goes back for a record
+	Deleted     bool
+	Method      string // POST, PUT, PATCH or DELETE
+	Body        []byte // JSON; empty on a tombstone
+	Index       search.Index
+	By          []byte // JSON: who made this version, by which door, under which ids
+	Peer        []byte // JSON: what a peer stamped (its version or lastUpdated); may be nil
+}
+
+// Ref names the record.
+func (r *Record) Ref() Ref { return Ref{r.Type, r.ID} }
+
+// Page is one page of a search or history; Next is the cursor of the page
+// after it, "" on the last.
+type Page struct {
+	Records []*Record
+	Next    string
+}
+
+// Batch is what must become true together. Engines may run it several times.
+type Batch struct {
+	Ops    []Op
+	Guards []Guard
+	Idem   *Idem
+}
+
+// Op is one write: Put, Delete, Claim, Release, AuxPut or AuxDelete.
+type Op interface{ op() }
+
+// Condition is the precondition of an Op on a record or auxiliary document.
+type Condition struct {
+	Absent  bool  // there must be none (a tombstone is not absent)
+	Version int64 // it must stand at this version; 0: not asked
+}
+
+// Put writes the next version of a record. Version and LastUpdated of Record
+// are set by the store. A Put on a tombstone goes on from its version.
+type Put struct {
+	Record *Record
+	If     Condition
+}
+
+// Delete leaves a tombstone. Deleting a deleted record succeeds and changes
+// nothing; deleting one that never was is a "missing" conflict.
+type Delete struct {
+	Ref Ref
+	If  Condition
+	By  []byte
+}
+
+// Claim takes a slot part for an owner. It succeeds where the part is free, is
+// this owner's already, is held past its end, or belongs to Predecessor.
+type Claim struct {
+	Slot        string // the Slot's logical id
+	Part        int
+	Owner       string    // "Appointment/<id>", "Slot/<id>" (the publisher's block) or "hold/<id>"
+	Until       time.Time // zero: for good; else a hold that runs out
+	Predecessor string
+}
+
+// Release gives a slot part back; a claim of another owner is a conflict
+// ("slot-taken"), none at all is fine.
+type Release struct {
+	Slot  string
+	Part  int
+	Owner string
+}
+
+// AuxPut writes an auxiliary document.
+type AuxPut struct {
+	Kind, Key string
+	Value     []byte
+	Expires   time.Time // zero: never
+	If        Condition
+}
+
+// AuxDelete removes an auxiliary document; none there is fine unless If asks.
+type AuxDelete struct {
+	Kind, Key string
+	If        Condition
+}
+
+func (Put) op()       {}
+func (Delete) op()    {}
+func (Claim) op()     {}
+func (Release) op()   {}
+func (AuxPut) op()    {}
+func (AuxDelete) op() {}
+
+// Guard is a condition on what the batch only read: VersionGuard or NoMatch.
+type Guard interface{ guard() }
+
+// VersionGuard demands that a record still stands at a version.
+type VersionGuard struct {
+	Ref     Ref
+	Version int64
+}
+
+// NoMatch demands that nothing matches (conditional create).
+type NoMatch struct{ Query *search.Query }
+
+func (VersionGuard) guard() {}
+func (NoMatch) guard()      {}
+
+// Idem makes a batch happen once for each of its keys. The first commit keeps
+// Hash, the versions written and Answer for Keep, under every key. One of the
+// keys again with the same Hash writes nothing and gives Result.Replay; with
+// another Hash it is a conflict of kind IdemMismatch. The records are auxiliary
+// documents of kind "idem".
+type Idem struct {
+	Keys   []string
+	Hash   string
+	Answer []byte // at most MaxAnswer bytes of the door's own
+	Keep   time.Duration
+}
+
+// MaxAnswer bounds Idem.Answer.
+const MaxAnswer = 4096
+
+// Result is what a Commit did.
+type Result struct {
+	Versions []Version // one for each Put and Delete, in the batch's order
+	Replay   *Replay   // set: the key was used before and nothing was written
+}
+
+// Version is one version that was written.
+type Version struct {
+	Ref         Ref
+	Version     int64
+	LastUpdated time.Time
+}
+
+// Replay is what the first commit under an idempotency key left.
+type Replay struct {
+	Versions []Version
+	Answer   []byte
+	At       time.Time
+}
+
+// Aux is one auxiliary document.
+type Aux struct {
+	Kind, Key string
+	Version   int64
+	Value     []byte
+	Expires   time.Time
+}
+
+// Health is the store's state.
+type Health struct {
+	Engine  string // "sqlite", ...
+	Schema  int
+	Durable string // what an acknowledged write survives
+	Backlog int    // batches that wait for the writer
+}
