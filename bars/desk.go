@@ -1,0 +1,197 @@
+package bars
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// Options configure a Desk. The zero value of each field has the stated
+// default.
+type Options struct {
+	// Base is the absolute base URL of our FHIR door, without closing slash.
+	Base string
+	// Mode holds services to the standard; default Strict.
+	Mode Mode
+	// Now tells the time; default time.Now.
+	Now Clock
+	// NewID makes ids; default random UUIDs, lower case (design D2).
+	NewID func() string
+	// Budget bounds a message's processing (bars.md section 19); default 5 s.
+	Budget time.Duration
+	// Log takes faults; default slog.Default. It never gets patient data.
+	Log *slog.Logger
+}
+
+// Desk is the only way to change a booking or a referral. Its methods may be
+// called from many goroutines.
+type Desk struct {
+	store   store.Store
+	base    string
+	mode    Mode
+	now     Clock
+	newID   func() string
+	budget  time.Duration
+	log     *slog.Logger
+	running running
+}
+
+// NewDesk opens the desk on a store.
+func NewDesk(s store.Store, o Options) *Desk {
+	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget, log: o.Log}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.newID == nil {
+		d.newID = uuid.NewString
+	}
+	if d.budget == 0 {
+		d.budget = 5 * time.Second
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	d.running.keys = map[string]bool{}
+	return d
+}
+
+// searchOptions is how records are indexed and query texts read.
+func (d *Desk) searchOptions() search.Options { return SearchOptions(d.base, d.now) }
+
+// SearchOptions are the options under which the room indexes records; every
+// door must read query texts under the same.
+func SearchOptions(base string, now Clock) search.Options {
+	return search.Options{Base: base, Canonical: nhs.Canonical, Now: now}
+}
+
+// attempts bounds how often the Desk reads again after another request changed
+// a record between its read and its commit.
+const attempts = 6
+
+// Message carries out one BaRS message. Errors are *fhir.Outcome values.
+func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult, error) {
+	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
+		m, service, err := d.readMessage(ctx, &req)
+		if err != nil {
+			return nil, err
+		}
+		warned := len(m.warnings)
+		for range attempts {
+			m.warnings = m.warnings[:warned]
+			result, err := d.carryOut(ctx, &req, m, service, idem)
+			if !isVersionConflict(err) {
+				return result, err
+			}
+		}
+		return nil, fhir.NewOutcome(fhir.KindUnavailable, "", "the records of this message keep changing; try again").After(time.Second)
+	})
+}
+
+// readMessage makes the receiver's checks in the standard's order: the bundle,
+// then that it is for us, then what it asks for (bars.md section 7.2).
+func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, *service, error) {
+	mode := max(d.mode, req.Mode)
+	m, err := parseMessage(req.Bundle, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := d.checkDestination(ctx, m, req.Target)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.checkVersion(); err != nil {
+		return nil, nil, err
+	}
+	if err := m.classify(); err != nil {
+		return nil, nil, err
+	}
+	if !s.offers(m.useCase) {
+		return nil, nil, fhir.NewOutcome(fhir.KindUnsupportedUse, m.focus.path(), "the service does not offer this use case")
+	}
+	return m, s, nil
+}
+
+func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s *service, idem *store.Idem) (*MessageResult, error) {
+	w := d.newWork(req.Caller, s)
+	var err error
+	switch m.rule.act {
+	case actRefer:
+		err = w.refer(ctx, m, req.Attached)
+	case actBook:
+		err = w.book(ctx, m, req.Attached)
+	case actCancelReferral:
+		err = w.cancelReferral(ctx, m)
+	case actCancelBooking:
+		err = w.cancelBooking(ctx, m)
+	default:
+		panic("bars: a decision row without an action")
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.noteMessage(m)
+	result, err := d.commit(ctx, w, idem)
+	if err != nil {
+		return nil, err
+	}
+	out := &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Replay: result.Replay, Warnings: m.warnings}
+	if result.Replay == nil {
+		out.Bundle, err = w.answer(m, result.Versions)
+	}
+	return out, err
+}
+
+func focusFirst(versions []store.Version, focus store.Ref) []store.Version {
+	for i, v := range versions {
+		if v.Ref == focus {
+			versions[0], versions[i] = versions[i], versions[0]
+		}
+	}
+	return versions
+}
+
+// Attach stores documents and what belongs to them. Nobody is asked to act, so
+// the target service need not be one that takes messages; it must be ours.
+func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, error) {
+	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
+		s, err := d.service(ctx, req.Target)
+		if err != nil {
+			return nil, err
+		}
+		w := d.newWork(req.Caller, s)
+		entries := make([]*entry, len(req.Entries))
+		for i, e := range req.Entries {
+			entries[i] = attachedEntry(e)
+		}
+		if err := w.place(ctx, entries); err != nil {
+			return nil, err
+		}
+		if err := w.writeAll(entries); err != nil {
+			return nil, err
+		}
+		result, err := d.commit(ctx, w, idem)
+		if err != nil {
+			return nil, err
+		}
+		return &MessageResult{Stored: result.Versions, Replay: result.Replay}, nil
+	})
+}
+
+func attachedEntry(e Entry) *entry {
+	return &entry{index: -1, fullURL: e.FullURL, res: e.Resource.Root(), typ: e.Resource.Type()}
+}
+
+// hashOf identifies a body for idempotency.
+func hashOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,193 @@
+package bars
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// hosted is the index entry of records that are ours: written by plain FHIR or
+// at set-up, not by a message. Only they can be the target of a message or be
+// linked to, so that no sender can add to our directory (design D12).
+const hosted = "@hosted"
+
+// service is a HealthcareService that we host.
+type service struct {
+	id       string
+	name     string
+	useCases []string // empty: all
+	provider nhs.ODSCode
+	owner    store.Ref // the providing Organization
+	ids      []nhs.ServiceID
+}
+
+func (s *service) ref() store.Ref { return store.Ref{Type: "HealthcareService", ID: s.id} }
+
+func (s *service) offers(useCase string) bool {
+	return len(s.useCases) == 0 || slices.Contains(s.useCases, useCase)
+}
+
+// is says whether a service id means this service.
+func (s *service) is(id nhs.ServiceID) bool {
+	return slices.Contains(s.ids, id) || (id.System == nhs.SystemDoS && id.Value == s.id)
+}
+
+// service finds the service that a service id means: the one with that
+// identifier, else with that logical id (design D3); an ODS code means the one
+// service of that organisation.
+func (d *Desk) service(ctx context.Context, id nhs.ServiceID) (*service, error) {
+	if id.Value == "" {
+		return nil, fhir.NewOutcome(fhir.KindRequired, "", "the request names no service")
+	}
+	if id.System == nhs.SystemODS {
+		return d.serviceOfOrganisation(ctx, nhs.ODSCode(id.Value))
+	}
+	found, err := d.find(ctx, "HealthcareService", search.And{search.Has("identifier=" + id.String()), search.Has(hosted)}, 2)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 {
+		return nil, fhir.NewOutcome(fhir.KindConflict, "", "several services here have this id")
+	}
+	if len(found) == 0 && fhir.ValidID(id.Value) && id.System == nhs.SystemDoS {
+		found, err = d.find(ctx, "HealthcareService", search.And{search.IDs{id.Value}, search.Has(hosted)}, 1)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(found) == 0 {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "no such service here")
+	}
+	return d.readService(ctx, found[0])
+}
+
+func (d *Desk) serviceOfOrganisation(ctx context.Context, code nhs.ODSCode) (*service, error) {
+	owner, err := d.find(ctx, "Organization", search.And{search.Has("identifier=" + nhs.SystemODS + "|" + string(code)), search.Has(hosted)}, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(owner) == 0 {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "no such organisation here")
+	}
+	found, err := d.find(ctx, "HealthcareService", search.And{search.Has("organization:Organization/" + owner[0].ID), search.Has(hosted)}, 2)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "the organisation does not have one service alone; a service id is needed")
+	}
+	return d.readService(ctx, found[0])
+}
+
+func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, error) {
+	r, err := fhir.Parse(rec.Body)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{id: rec.ID, name: r.Get("name").Text()}
+	for id := range fhir.Identifiers(r.Get("identifier")) {
+		s.ids = append(s.ids, nhs.ServiceID{System: nhs.Canonical(id.System), Value: id.Value})
+	}
+	for c := range fhir.Codings(r.Get("type")) {
+		if code, known := foldUseCase(c.Code); known && c.System == SystemUseCases {
+			s.useCases = append(s.useCases, code)
+		}
+	}
+	ref, ok := fhir.ParseReference(r.Get("providedBy", "reference").Text())
+	if !ok || ref.Type != "Organization" {
+		return s, nil
+	}
+	s.owner = store.Ref{Type: ref.Type, ID: ref.ID}
+	owner, err := d.store.GetMany(ctx, []store.Ref{s.owner})
+	if err != nil || len(owner) == 0 {
+		return s, err
+	}
+	body, err := fhir.Parse(owner[0].Body)
+	if err != nil {
+		return nil, err
+	}
+	s.provider = nhs.ODSOf(body)
+	return s, nil
+}
+
+// find returns up to count records of a type.
+func (d *Desk) find(ctx context.Context, typ string, where search.Node, count int) ([]*store.Record, error) {
+	page, err := d.store.Search(ctx, &search.Query{Type: typ, Where: where, Count: count})
+	if err != nil {
+		return nil, err
+	}
+	return page.Records, nil
+}
+
+// checkDestination makes the receiver's first checks: the message is for us,
+// for a service that we host, and for the one that the transport named.
+func (d *Desk) checkDestination(ctx context.Context, m *message, target nhs.ServiceID) (*service, error) {
+	at := m.header.Path() + ".destination[0]"
+	if target.Value != "" && target.System != nhs.SystemODS {
+		if _, err := d.service(ctx, target); err != nil {
+			return nil, err
+		}
+	}
+	s, err := d.service(ctx, m.destination)
+	if err != nil {
+		o := d.outcome(err)
+		if o.Kind == fhir.KindNotFound {
+			return nil, fhir.NewOutcome(fhir.KindNotFound, at+".endpoint", "destination.endpoint names no service that this system hosts")
+		}
+		return nil, o
+	}
+	if code := nhs.ODSOf(m.receiver.resource()); code != "" && s.provider != "" && code != s.provider {
+		m.strictly(at+".receiver", "destination.receiver is not the organisation that provides the service")
+	}
+	if target.Value != "" && target.System != nhs.SystemODS && !s.is(target) {
+		m.broken(at+".endpoint", "destination.endpoint and the target identifier of the request name different services")
+	}
+	return s, m.problems.OrNil()
+}
+
+// checkVersion checks the Application version that the message says it
+// complies with.
+func (m *message) checkVersion() error {
+	version := m.bundle.Get("meta", "versionId").Text()
+	major, _, found := strings.Cut(version, ".")
+	n, err := strconv.Atoi(major)
+	if !found || err != nil || n < 0 {
+		m.broken("Bundle.meta.versionId", "meta.versionId must be a version such as 1.1.0")
+		return m.problems
+	}
+	if n < 1 || n > maxAppVersionMajor {
+		return fhir.NewOutcome(fhir.KindUnsupportedUse, "Bundle.meta.versionId", "this version of the Application is not supported")
+	}
+	return nil
+}
+
+// Service describes a hosted service to a door.
+type Service struct {
+	ID       nhs.ServiceID
+	Name     string
+	UseCases []string
+}
+
+// Service finds a hosted service (design D3).
+func (d *Desk) Service(ctx context.Context, id nhs.ServiceID) (*Service, error) {
+	s, err := d.service(ctx, id)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	out := &Service{ID: nhs.ServiceID{System: nhs.SystemDoS, Value: s.id}, Name: s.name, UseCases: s.useCases}
+	for _, id := range s.ids {
+		if id.System == nhs.SystemDoS {
+			out.ID = id
+		}
+	}
+	if len(out.UseCases) == 0 {
+		out.UseCases = UseCases()
+	}
+	return out, nil
+}

@@ -1,0 +1,203 @@
+package bars
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/store"
+)
+
+// keepIdem is how long an idempotency record answers for its key.
+const keepIdem = 7 * 24 * time.Hour
+
+// auxFailed keeps the failure of a request whose caller had gone before it was
+// answered, to be told once to its retry (design D14).
+const auxFailed = "idem-failed"
+
+// running is the table of keys whose requests are being carried out (design
+// D15: one process).
+type running struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (r *running) start(keys []string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range keys {
+		if r.keys[k] {
+			return false
+		}
+	}
+	for _, k := range keys {
+		r.keys[k] = true
+	}
+	return true
+}
+
+func (r *running) end(keys []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range keys {
+		delete(r.keys, k)
+	}
+}
+
+// texts writes the key's values as store keys; the parts can't run into one
+// another because each is escaped.
+func (k Key) texts() []string {
+	var out []string
+	for _, value := range k.Values {
+		parts := []string{k.Door, k.Sender, k.Target, value}
+		for i := range parts {
+			parts[i] = url.PathEscape(parts[i])
+		}
+		out = append(out, strings.Join(parts, "|"))
+	}
+	return out
+}
+
+// once runs work for an idempotency key: not beside itself (425), not again
+// after it succeeded (a replay), not with another body under the same key.
+func (d *Desk) once(ctx context.Context, key Key, body []byte, work func(context.Context, *store.Idem) (*MessageResult, error)) (*MessageResult, error) {
+	keys := key.texts()
+	if len(keys) == 0 {
+		return nil, fhir.NewOutcome(fhir.KindRequired, "", "a write needs an idempotency key")
+	}
+	if !d.running.start(keys) {
+		return nil, fhir.NewOutcome(fhir.KindTooEarly, "", "an earlier attempt with the same ids has not finished").After(time.Second)
+	}
+	defer d.running.end(keys)
+
+	limited, cancel := context.WithTimeout(ctx, d.budget)
+	defer cancel()
+	idem := &store.Idem{Keys: keys, Hash: hashOf(body), Keep: keepIdem}
+	replay, err := d.earlier(limited, idem)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	if replay != nil {
+		return &MessageResult{Stored: replay.Versions, Replay: replay}, nil
+	}
+	result, err := work(limited, idem)
+	if err == nil {
+		return result, nil
+	}
+	refused := d.outcome(err)
+	if ctx.Err() != nil {
+		d.keepFailure(idem, refused)
+	}
+	return nil, refused
+}
+
+// earlier looks for what the key did before. The commit looks again, so this
+// is only about giving the right answer when the state has moved on.
+func (d *Desk) earlier(ctx context.Context, idem *store.Idem) (*store.Replay, error) {
+	failed, err := d.store.AuxGet(ctx, auxFailed, idem.Keys[:1])
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range failed {
+		if told := readFailure(f.Value, idem.Hash); told != nil {
+			_, err := d.store.Commit(ctx, &store.Batch{Ops: []store.Op{store.AuxDelete{Kind: auxFailed, Key: f.Key}}})
+			return nil, errors.Join(told, err)
+		}
+	}
+	records, err := d.store.AuxGet(ctx, store.KindIdem, idem.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return store.ReadIdem(records, idem.Hash)
+}
+
+// failure is a kept failure.
+type failure struct {
+	Hash   string
+	Kind   fhir.Kind
+	Issues []fhir.Issue
+}
+
+// keepFailure stores a failure that nobody heard. 408, 425, 429 and 503 are
+// never kept: they ask for a retry.
+func (d *Desk) keepFailure(idem *store.Idem, o *fhir.Outcome) {
+	switch o.Kind.Row().Status {
+	case 408, 425, 429, 503:
+		return
+	}
+	value, err := json.Marshal(failure{idem.Hash, o.Kind, o.Issues})
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), d.budget)
+	defer cancel()
+	put := store.AuxPut{Kind: auxFailed, Key: idem.Keys[0], Value: value, Expires: d.now().Add(keepIdem)}
+	if _, err := d.store.Commit(ctx, &store.Batch{Ops: []store.Op{put}}); err != nil {
+		d.log.Warn("a failure that its caller did not hear could not be kept", "error", err)
+	}
+}
+
+func readFailure(value []byte, hash string) *fhir.Outcome {
+	var f failure
+	if json.Unmarshal(value, &f) != nil || f.Hash != hash {
+		return nil
+	}
+	return &fhir.Outcome{Kind: f.Kind, Issues: f.Issues}
+}
+
+// commit hands the work's batch to the store. A budget that ends before that is
+// a 408 with nothing done (design D16).
+func (d *Desk) commit(ctx context.Context, w *work, idem *store.Idem) (*store.Result, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	w.batch.Idem = idem
+	return d.store.Commit(ctx, &w.batch)
+}
+
+// outcome turns any error into an Outcome.
+func (d *Desk) outcome(err error) *fhir.Outcome {
+	var o *fhir.Outcome
+	if errors.As(err, &o) {
+		return o
+	}
+	var conflict *store.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return conflictOutcome(conflict)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fhir.NewOutcome(fhir.KindTimeout, "", "the request was not finished within the time that it has").Because(err)
+	case errors.Is(err, store.ErrUnavailable):
+		return fhir.NewOutcome(fhir.KindUnavailable, "", "the store can't serve now; try again").After(time.Second).Because(err)
+	case errors.Is(err, store.ErrTooLarge):
+		return fhir.NewOutcome(fhir.KindTooLarge, "", "more than the store takes at once").Because(err)
+	case errors.Is(err, store.ErrNotFound):
+		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such record").Because(err)
+	case errors.Is(err, store.ErrCursor):
+		return fhir.NewOutcome(fhir.KindValue, "", "the page token belongs to another search").Because(err)
+	}
+	d.log.Error("unexpected fault", "error", err)
+	return fhir.AsOutcome(err)
+}
+
+func conflictOutcome(c *store.ConflictError) *fhir.Outcome {
+	switch c.Kind {
+	case store.SlotTaken:
+		return fhir.NewOutcome(fhir.KindConflict, "Appointment.slot", "the slot is not free").Because(c)
+	case store.VersionConflict, store.MissingRecord:
+		return fhir.NewOutcome(fhir.KindVersion, "", "the record has changed since it was read").Because(c)
+	case store.IdemMismatch:
+		return fhir.NewOutcome(fhir.KindInvalid, "", "these transaction ids were used before with another body").Because(c)
+	}
+	return fhir.NewOutcome(fhir.KindConflict, "", "the record exists already").Because(c)
+}
+
+func isVersionConflict(err error) bool {
+	var c *store.ConflictError
+	return errors.As(err, &c) && c.Kind == store.VersionConflict
+}

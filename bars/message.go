@@ -1,0 +1,280 @@
+package bars
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// maxEntries bounds a bundle.
+const maxEntries = 500
+
+// message is a BaRS message bundle that has passed the checks that need no
+// store (bars.md sections 7.1 and 7.2).
+type message struct {
+	bundle      *fhir.Resource
+	id          string
+	entries     []*entry // without the MessageHeader
+	header      fhir.Value
+	event       string
+	reason      string
+	definition  *Definition
+	destination nhs.ServiceID
+	receiver    *entry // the Organization that destination.receiver names
+	sender      *entry
+	source      string // where answers go: source.endpoint
+	focus       *entry
+	category    string
+	useCase     string
+	rule        *rule
+	warnings    []fhir.Issue
+	problems    *fhir.Outcome
+	mode        Mode
+}
+
+// entry is one entry of the bundle, and what becomes of it.
+type entry struct {
+	index   int
+	fullURL string
+	res     fhir.Value
+	typ     string
+	id      string // resource.id as sent
+	plan    plan
+}
+
+func (e *entry) resource() *fhir.Resource { return e.res.Resource() }
+func (e *entry) path() string             { return e.res.Path() }
+
+// broken notes a broken rule of content.
+func (m *message) broken(expression, diagnostics string) {
+	m.problems.Add(expression, diagnostics)
+}
+
+// strictly notes a rule that is an error in strict mode and a warning else.
+func (m *message) strictly(expression, diagnostics string) {
+	if m.mode == Strict {
+		m.broken(expression, diagnostics)
+		return
+	}
+	m.warnings = append(m.warnings, fhir.Issue{Expression: expression, Diagnostics: diagnostics})
+}
+
+// parseMessage checks the bundle and its header. All that is wrong with them is
+// reported at once.
+func parseMessage(bundle *fhir.Resource, mode Mode) (*message, error) {
+	m := &message{bundle: bundle, mode: mode, problems: &fhir.Outcome{Kind: fhir.KindInvariant}}
+	if bundle.Type() != "Bundle" {
+		return nil, fhir.NewOutcome(fhir.KindInvariant, "Bundle.type", "the body must be a Bundle of type message")
+	}
+	if bundle.Get("type").Text() != "message" {
+		return nil, fhir.NewOutcome(fhir.KindInvariant, "Bundle.type", "Bundle.type must be message")
+	}
+	list := bundle.Root().Get("entry")
+	if n := list.Len(); n > maxEntries {
+		return nil, fhir.NewOutcome(fhir.KindTooLarge, "Bundle.entry", "a bundle may hold at most "+itoa(maxEntries)+" entries")
+	}
+	m.id = bundle.ID()
+	m.checkEnvelope()
+	m.readEntries(list)
+	if m.header.Exists() {
+		m.readHeader()
+	}
+	if err := m.problems.OrNil(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkEnvelope checks the Bundle's own elements.
+func (m *message) checkEnvelope() {
+	root := m.bundle.Root()
+	if m.id == "" {
+		m.strictly("Bundle.id", "Bundle.id is needed: answers name it")
+	}
+	if _, err := fhir.ParseInstant(root.Get("timestamp").Text()); err != nil {
+		m.broken("Bundle.timestamp", "Bundle.timestamp must be an instant with an offset")
+	}
+	if _, err := fhir.ParseInstant(root.Dig("meta", "lastUpdated").Text()); err != nil {
+		m.strictly("Bundle.meta.lastUpdated", "meta.lastUpdated must be an instant")
+	}
+	if root.Dig("meta", "versionId").Text() == "" {
+		m.broken("Bundle.meta.versionId", "meta.versionId must name the version of the Application that the message complies with")
+	}
+}
+
+// readEntries fills entries and header.
+func (m *message) readEntries(list fhir.Value) {
+	seen := map[string]bool{}
+	index := 0
+	for item := range list.Items() {
+		e := &entry{index: index, fullURL: item.Get("fullUrl").Text(), res: item.Get("resource")}
+		index++
+		if e.res.Kind() != fhir.ObjectKind {
+			m.broken(item.Path(), "every entry must hold a resource")
+			continue
+		}
+		e.typ = e.res.Get("resourceType").Text()
+		e.id = e.res.Get("id").Text()
+		if e.fullURL == "" {
+			m.broken(item.Path()+".fullUrl", "every entry needs a fullUrl")
+		} else if seen[e.fullURL] {
+			m.broken(item.Path()+".fullUrl", "two entries have the same fullUrl")
+		}
+		seen[e.fullURL] = true
+		if _, err := fhir.ParseInstant(e.res.Dig("meta", "lastUpdated").Text()); err != nil {
+			m.strictly(e.path()+".meta.lastUpdated", "every resource needs meta.lastUpdated, an instant")
+		}
+		if e.index == 0 {
+			if e.typ != "MessageHeader" {
+				m.broken(e.path(), "the first entry must be the MessageHeader")
+				continue
+			}
+			m.header = e.res
+			continue
+		}
+		m.entries = append(m.entries, e)
+	}
+	if index == 0 {
+		m.broken("Bundle.entry", "a message needs entries, the MessageHeader first")
+	}
+}
+
+// readHeader checks the MessageHeader (bars.md section 7.2).
+func (m *message) readHeader() {
+	h, at := m.header, m.header.Path()
+	m.event = m.codeIn(h.Get("eventCoding"), SystemEvents, oldSystemEvents)
+	if m.event == "" {
+		m.broken(at+".eventCoding", "eventCoding must hold a code of "+SystemEvents)
+	}
+	m.reason = m.codeIn(h.Get("reason"), SystemReasons, oldSystemReasons)
+	if m.reason == "" {
+		m.broken(at+".reason", "reason must hold a code of "+SystemReasons)
+	}
+	destination := h.Get("destination")
+	if destination.Len() == 0 {
+		m.broken(at+".destination", "a destination is needed")
+	}
+	endpoint := destination.At(0).Get("endpoint").Text()
+	if endpoint == "" {
+		m.broken(at+".destination[0].endpoint", "destination.endpoint must name the target service as system|value")
+	}
+	m.destination = nhs.ParseServiceID(endpoint)
+	m.receiver = m.organisation(destination.At(0).Dig("receiver", "reference"), at+".destination[0].receiver")
+	m.sender = m.organisation(h.Dig("sender", "reference"), at+".sender")
+	m.source = h.Dig("source", "endpoint").Text()
+	if m.source == "" {
+		m.broken(at+".source.endpoint", "source.endpoint must say where answers go, as system|value")
+	}
+	if h.Dig("source", "name").Text() == "" {
+		m.strictly(at+".source.name", "source.name must name the supplier")
+	}
+	if url := h.Get("definition").Text(); url == "" {
+		m.broken(at+".definition", "definition must name the MessageDefinition that the message complies with")
+	} else if m.definition = definitionByURL(url); m.definition == nil && !knownDefinition(url) {
+		m.broken(at+".definition", "definition names no MessageDefinition of the standard")
+	}
+	m.readFocus(at + ".focus")
+}
+
+func (m *message) codeIn(v fhir.Value, system, old string) string {
+	if code := fhir.CodeOf(v, system); code != "" || m.mode == Strict {
+		return code
+	}
+	return fhir.CodeOf(v, old)
+}
+
+// organisation resolves a reference of the header to an Organization entry.
+func (m *message) organisation(ref fhir.Value, at string) *entry {
+	if ref.Text() == "" {
+		m.broken(at, "a reference to an Organization entry is needed")
+		return nil
+	}
+	e := m.resolve(ref.Text())
+	if e == nil || e.typ != "Organization" {
+		m.broken(at, "the reference must name an Organization in this bundle")
+		return nil
+	}
+	return e
+}
+
+// readFocus finds the focus entry: by fullUrl, or in an update by the relative
+// reference under which we know it.
+func (m *message) readFocus(at string) {
+	focus := m.header.Get("focus")
+	if focus.Len() == 0 {
+		m.broken(at, "a focus is needed")
+		return
+	}
+	ref := focus.At(0).Get("reference").Text()
+	m.focus = m.resolve(ref)
+	if m.focus == nil {
+		if parsed, ok := fhir.ParseReference(ref); ok && parsed.Type != "" {
+			for _, e := range m.entries {
+				if e.typ == parsed.Type && e.id == parsed.ID {
+					m.focus = e
+				}
+			}
+		}
+	}
+	if m.focus == nil {
+		m.broken(at+"[0]", "the focus must name an entry of this bundle")
+		return
+	}
+	if m.definition != nil && m.focus.typ != m.definition.Focus {
+		m.broken(at+"[0]", "the focus of this message must be a "+m.definition.Focus)
+	}
+}
+
+// resolve finds the entry with a fullUrl.
+func (m *message) resolve(reference string) *entry {
+	for _, e := range m.entries {
+		if e.fullURL == reference && reference != "" {
+			return e
+		}
+	}
+	return nil
+}
+
+// first returns the first entry of a type.
+func (m *message) first(typ string) *entry {
+	for _, e := range m.entries {
+		if e.typ == typ {
+			return e
+		}
+	}
+	return nil
+}
+
+// all returns the entries of a type.
+func (m *message) all(typ string) []*entry {
+	var list []*entry
+	for _, e := range m.entries {
+		if e.typ == typ {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// knownDefinition says whether the standard has this definition, offered here
+// or not.
+func knownDefinition(url string) bool {
+	name, found := strings.CutPrefix(url, definitionBase)
+	if !found {
+		return false
+	}
+	switch name {
+	case "bars-message-servicerequest-request-validation",
+		"bars-message-servicerequest-response-validation-interim",
+		"bars-message-servicerequest-response-validation-full",
+		"bars-message-servicerequest-response-referral",
+		"bars-message-servicerequest-response-referral-short",
+		"bars-message-servicerequest-request-response-short":
+		return true
+	}
+	return definitionByURL(url) != nil
+}

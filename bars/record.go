@@ -1,0 +1,92 @@
+package bars
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// by is the audit of one version: it is written with the version, so it can't
+// be missing (design D22). It also carries what later versions inherit: who may
+// see the record and the service that it belongs to.
+type by struct {
+	Door         string        `json:"door"`
+	Organisation nhs.ODSCode   `json:"org,omitempty"`
+	Software     string        `json:"software,omitempty"`
+	Practitioner string        `json:"practitioner,omitempty"`
+	Request      string        `json:"request,omitempty"`
+	Correlation  string        `json:"correlation,omitempty"`
+	At           time.Time     `json:"at"`
+	Hosted       bool          `json:"hosted,omitempty"`
+	Service      string        `json:"service,omitempty"`
+	Visible      []nhs.ODSCode `json:"visible,omitempty"`
+}
+
+func (d *Desk) byCaller(c Caller) by {
+	return by{Door: c.Door, Organisation: c.Organisation, Software: c.Software, Practitioner: c.Practitioner,
+		Request: c.RequestID, Correlation: c.Correlation, At: d.now().UTC()}
+}
+
+// inherit takes over what the record's earlier version said of ownership.
+func (b by) inherit(previous *store.Record) by {
+	var old by
+	if previous == nil || json.Unmarshal(previous.By, &old) != nil {
+		return b
+	}
+	b.Hosted, b.Service, b.Visible = old.Hosted, old.Service, old.Visible
+	return b
+}
+
+func (b by) see(codes ...nhs.ODSCode) by {
+	b.Visible = slices.Clone(b.Visible)
+	for _, c := range codes {
+		if c != "" && !slices.Contains(b.Visible, c) {
+			b.Visible = append(b.Visible, c)
+		}
+	}
+	return b
+}
+
+// record makes the stored form of a resource: the id put in, the server's own
+// meta taken out, indexed. peer is what the sender stamped.
+func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Record, error) {
+	peer := peerOf(r)
+	r, err := fhir.Unstamp(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.ID() != id {
+		if r, err = r.Edit().SetText(r.Root(), "id", id).Done(); err != nil {
+			return nil, err
+		}
+	}
+	index := search.Extract(r, d.searchOptions())
+	if who.Hosted {
+		index.X = append(index.X, hosted)
+	}
+	if who.Service != "" {
+		index.X = append(index.X, serviceEntry(who.Service))
+	}
+	for _, code := range who.Visible {
+		index.X = append(index.X, "@org:"+string(code))
+	}
+	audit, err := json.Marshal(who)
+	if err != nil {
+		return nil, err
+	}
+	return &store.Record{Type: r.Type(), ID: id, Method: method, Body: r.JSON(), Index: index, By: audit, Peer: peer}, nil
+}
+
+// serviceEntry is the index entry of records that belong to a service.
+func serviceEntry(id string) string { return "@service:" + id }
+
+// peerOf keeps what the sender stamped (design D24).
+func peerOf(r *fhir.Resource) []byte {
+	meta := r.Root().Get("meta")
+	return fhir.Obj("versionId", meta.Get("versionId"), "lastUpdated", meta.Get("lastUpdated")).JSON()
+}

@@ -1,0 +1,174 @@
+package bars
+
+import (
+	"context"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/store"
+)
+
+// refer stores a new referral: every resource of the message as a record of
+// this journey, and the planned Encounter that says we expect the patient
+// (bars.md section 7.3).
+func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
+	m.checkReferences()
+	if err := w.checkLinks(ctx, m); err != nil {
+		return err
+	}
+	if err := m.problems.OrNil(); err != nil {
+		return err
+	}
+	entries := append([]*entry{}, m.entries...)
+	for _, a := range attached {
+		entries = append(entries, attachedEntry(a))
+	}
+	if err := w.place(ctx, entries); err != nil {
+		return err
+	}
+	w.focus = m.focus.plan.ref
+	if err := w.writeAll(entries); err != nil {
+		return err
+	}
+	return w.openEncounter(m)
+}
+
+// checkLinks checks that the records of ours which the message names by
+// relative reference are there.
+func (w *work) checkLinks(ctx context.Context, m *message) error {
+	var refs []store.Ref
+	at := map[store.Ref]string{}
+	for _, member := range []string{"supportingInfo", "basedOn"} {
+		for item := range m.focus.res.Get(member).Items() {
+			ref, ok := fhir.ParseReference(item.Get("reference").Text())
+			if !ok || ref.Base != "" || (ref.Type != "Appointment" && ref.Type != "ServiceRequest") {
+				continue
+			}
+			r := store.Ref{Type: ref.Type, ID: ref.ID}
+			refs = append(refs, r)
+			at[r] = item.Path()
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	found, err := w.d.store.GetMany(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for _, rec := range found {
+		delete(at, rec.Ref())
+	}
+	for _, path := range at {
+		m.strictly(path, "the reference names no record of this system")
+	}
+	return nil
+}
+
+// openEncounter adds the Encounter with status planned, whose identifier the
+// sender shows to its user.
+func (w *work) openEncounter(m *message) error {
+	id := w.d.newID()
+	sent := m.first("Encounter")
+	encounter := fhir.NewObject("Encounter").
+		Set("id", id).
+		Set("meta", fhir.Obj("profile", []string{profileEncounter})).
+		Set("identifier", []*fhir.Object{fhir.Obj("system", w.d.base+"/Id/case-reference", "value", caseReference(id))}).
+		Set("status", "planned")
+	if sent != nil && sent.res.Get("class").Exists() {
+		encounter.Set("class", sent.res.Get("class"))
+	} else {
+		encounter.Set("class", fhir.Obj("system", systemActCode, "code", "EMER"))
+	}
+	patient := m.first("Patient")
+	encounter.Set("subject", fhir.Obj("reference", patient.fullURL))
+	if sent != nil {
+		encounter.Set("episodeOfCare", sent.res.Get("episodeOfCare"))
+	}
+	encounter.Set("basedOn", []*fhir.Object{fhir.Obj("reference", m.focus.fullURL)})
+	encounter.Set("period", fhir.Obj("start", fhir.FormatInstant(w.d.now())))
+	if w.service.owner.ID != "" {
+		encounter.Set("serviceProvider", fhir.Obj("reference", w.service.owner.String()))
+	}
+	w.planned = encounter.Resource()
+	e := &entry{typ: "Encounter", res: w.planned.Root(), plan: plan{ref: store.Ref{Type: "Encounter", ID: id}}}
+	return w.write(e, w.planned, w.who)
+}
+
+// caseReference is a reference that can be read out over the telephone: ten
+// characters of the record's id.
+func caseReference(id string) string {
+	short := strings.ToUpper(strings.ReplaceAll(id, "-", ""))
+	if len(short) > 10 {
+		short = short[:10]
+	}
+	return short
+}
+
+// cancelReferral revokes a referral that we hold (bars.md section 12.1).
+func (w *work) cancelReferral(ctx context.Context, m *message) error {
+	stored, err := w.current(ctx, m, "ServiceRequest")
+	if err != nil {
+		return err
+	}
+	r, err := fhir.Parse(stored.Body)
+	if err != nil {
+		return err
+	}
+	if r.Get("status").Text() != "active" && r.Get("status").Text() != "on-hold" {
+		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
+	}
+	if err := w.samePatient(ctx, m, r.Get("subject", "reference").Text()); err != nil {
+		return err
+	}
+	return w.applyStatus(m, stored, r, "reasonCode")
+}
+
+// current finds the record that a cancellation means: the focus must carry our
+// id (bars.md section 20, item 2).
+func (w *work) current(ctx context.Context, m *message, typ string) (*store.Record, error) {
+	id := m.focus.id
+	if ref, ok := fhir.ParseReference(m.header.Dig("focus", "reference").Text()); id == "" && ok && ref.Type == typ {
+		id = ref.ID
+	}
+	if id == "" {
+		if m.mode == Lenient && typ == "Appointment" {
+			return w.guessBooking(ctx, m)
+		}
+		return nil, fhir.NewOutcome(fhir.KindInvariant, m.focus.path()+".id", "the "+typ+" must carry the id under which this system holds it")
+	}
+	if !fhir.ValidID(id) {
+		return nil, fhir.NewOutcome(fhir.KindValue, m.focus.path()+".id", "not a FHIR id")
+	}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{{Type: typ, ID: id}})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 || !hasEntry(found[0], w.service.id) {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, m.focus.path()+".id", "this service holds no such "+typ)
+	}
+	return found[0], nil
+}
+
+// applyStatus writes the stored record with the message's status and reason;
+// nothing else of it changes.
+func (w *work) applyStatus(m *message, stored *store.Record, r *fhir.Resource, reason string) error {
+	edit := r.Edit().Set(r.Root(), "status", m.focus.res.Get("status").Raw())
+	if value := m.focus.res.Get(reason); value.Exists() {
+		edit.Set(r.Root(), reason, value.Raw())
+	}
+	updated, err := edit.Done()
+	if err != nil {
+		return err
+	}
+	rec, err := w.d.record(updated, stored.ID, "PUT", w.who.inherit(stored))
+	if err != nil {
+		return err
+	}
+	rec.Peer = peerOf(m.focus.resource())
+	w.put(rec, store.Condition{Version: stored.Version})
+	w.focus = stored.Ref()
+	m.focus.plan = plan{ref: w.focus}
+	w.changed[w.focus] = updated
+	return nil
+}

@@ -1,0 +1,108 @@
+package bars
+
+import (
+	"context"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// Caller says who asks and by which door. It is written to every version that
+// the request makes.
+type Caller struct {
+	Door         string // "fhir", "bars", "nhs111"
+	Organisation nhs.ODSCode
+	Software     string // the requesting product's identifier
+	Practitioner string // the requesting person's role profile id
+	RequestID    string
+	Correlation  string
+}
+
+// Key makes a write happen once (design D14). Values are the door's own keys:
+// BaRS has one (both transaction ids), SOAP two (MessageID and trackingid).
+type Key struct {
+	Door   string
+	Sender string
+	Target string
+	Values []string
+}
+
+// Mode is how strictly a service holds a sender to the standard.
+type Mode uint8
+
+// The modes. Strict is the default (design D7).
+const (
+	Strict Mode = iota
+	Lenient
+)
+
+// MessageRequest asks the Desk to carry out one BaRS message, whichever door it
+// came through.
+type MessageRequest struct {
+	Caller Caller
+	Key    Key
+	// Target is the service that the transport named (NHSD-Target-Identifier,
+	// the ITK address list). The message's own destination must equal it; zero
+	// where the transport names none.
+	Target nhs.ServiceID
+	// Bundle is the message, R4 JSON.
+	Bundle *fhir.Resource
+	// Body is what the idempotency hash is computed over: the bytes as received.
+	Body []byte
+	// Attached are resources that the message's definition doesn't know but that
+	// must be stored with it, such as the original 111 report. Their references
+	// may name entries of the bundle by fullUrl, and the other way round.
+	Attached []Entry
+	// Mode overrides the service's mode where the door has one of its own.
+	Mode Mode
+}
+
+// Entry is a resource with its bundle-local name.
+type Entry struct {
+	FullURL  string // "urn:uuid:…"
+	Resource *fhir.Resource
+}
+
+// MessageResult is what the Desk did with a message.
+type MessageResult struct {
+	// Bundle is the synchronous answer: the message with the ids that we
+	// allocated (bars.md, section 7.3). Nil on a replay.
+	Bundle *fhir.Resource
+	// Focus is the record that the message was about.
+	Focus store.Ref
+	// Stored lists the records that were written, the focus first.
+	Stored []store.Version
+	// Replay is set where the same key with the same body had been carried out
+	// before; nothing was written now.
+	Replay *store.Replay
+	// Warnings are rules that were broken and let pass in lenient mode.
+	Warnings []fhir.Issue
+}
+
+// AttachRequest asks the Desk to store documents that ask nobody to act (a copy
+// of a 111 report for information).
+type AttachRequest struct {
+	Caller  Caller
+	Key     Key
+	Target  nhs.ServiceID
+	Body    []byte
+	Entries []Entry
+}
+
+type callerKey struct{}
+
+// WithCaller puts the caller into the context, for the FHIR REST backend.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the context's caller; the zero Caller where none was put.
+func CallerFrom(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// Clock tells the time; tests set it.
+type Clock func() time.Time

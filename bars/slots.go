@@ -1,0 +1,223 @@
+package bars
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// SlotQuery asks for the slots of one service (bars.md section 13).
+type SlotQuery struct {
+	Service  nhs.ServiceID
+	Statuses []string // free, busy
+	From, To time.Time
+	Include  []string // Slot:schedule, Schedule:actor:HealthcareService, ...
+}
+
+// SlotAnswer is what the query found: the Slots by start, and the included
+// records.
+type SlotAnswer struct {
+	Slots    []*store.Record
+	Included []*store.Record
+	// Applied are the includes that were carried out.
+	Applied []string
+}
+
+// Bounds of a slot query. A wider one is "too costly".
+const (
+	maxSlotWindow = 62 * 24 * time.Hour
+	maxSlots      = 2000
+)
+
+// Includes that Slots carries out.
+const (
+	IncludeSchedule     = "Slot:schedule"
+	IncludeService      = "Schedule:actor:HealthcareService"
+	IncludePractitioner = "Schedule:actor:Practitioner"
+	IncludeRole         = "Schedule:actor:PractitionerRole"
+	IncludeProvider     = "HealthcareService:providedBy"
+	IncludeLocation     = "HealthcareService:location"
+	includeAll          = "Slot:*"
+)
+
+// Slots lists the slots of all schedules of a service. A slot that somebody
+// holds while choosing isn't offered as free (design D27).
+func (d *Desk) Slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
+	answer, err := d.slots(ctx, q)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	return answer, nil
+}
+
+func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
+	if q.To.Sub(q.From) > maxSlotWindow {
+		return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "start: the period may span at most 62 days")
+	}
+	s, err := d.service(ctx, q.Service)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := d.find(ctx, "Schedule", search.Has("actor:"+s.ref().String()), search.MaxCount)
+	if err != nil || len(schedules) == 0 {
+		return &SlotAnswer{Applied: q.Include}, err
+	}
+	keys := search.HasAny{}
+	for _, schedule := range schedules {
+		keys = append(keys, "schedule:Schedule/"+schedule.ID)
+	}
+	statuses := search.HasAny{}
+	for _, status := range q.Statuses {
+		statuses = append(statuses, "status:"+status)
+	}
+	found, err := d.allSlots(ctx, &search.Query{
+		Type: "Slot",
+		Where: search.And{
+			keys, statuses,
+			search.Date{Param: "start", Op: search.Ge, Lo: q.From.UnixMilli(), Hi: q.From.UnixMilli()},
+			search.Date{Param: "start", Op: search.Le, Lo: q.To.UnixMilli(), Hi: q.To.UnixMilli()},
+		},
+		Sort:  []search.Sort{{Param: "start"}},
+		Count: search.MaxCount,
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := &SlotAnswer{}
+	if answer.Slots, err = d.withoutHeld(ctx, found, q.Statuses); err != nil {
+		return nil, err
+	}
+	err = d.include(ctx, answer, schedules, q.Include)
+	return answer, err
+}
+
+// allSlots reads all pages; the standard's slot search has none.
+func (d *Desk) allSlots(ctx context.Context, q *search.Query) ([]*store.Record, error) {
+	var all []*store.Record
+	for {
+		page, err := d.store.Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Records...)
+		if len(all) > maxSlots {
+			return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "more than "+itoa(maxSlots)+" slots; ask for a shorter period")
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
+// withoutHeld leaves out free slots that are held or claimed.
+func (d *Desk) withoutHeld(ctx context.Context, slots []*store.Record, statuses []string) ([]*store.Record, error) {
+	if !slices.Contains(statuses, "free") || len(slots) == 0 {
+		return slots, nil
+	}
+	taken := map[string]bool{}
+	for chunk := range slices.Chunk(slots, store.MaxMany) {
+		ids := make([]string, len(chunk))
+		for i, s := range chunk {
+			ids[i] = s.ID
+		}
+		claims, err := d.store.AuxGet(ctx, "claim", ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range claims {
+			taken[c.Key] = !c.Expires.IsZero() // a hold; a claim shows in the status
+		}
+	}
+	return slices.DeleteFunc(slots, func(s *store.Record) bool { return taken[s.ID] }), nil
+}
+
+// include adds the records that the includes name.
+func (d *Desk) include(ctx context.Context, answer *SlotAnswer, schedules []*store.Record, includes []string) error {
+	want := func(name string) bool {
+		return slices.Contains(includes, name) || slices.Contains(includes, includeAll)
+	}
+	for _, name := range includes {
+		switch name {
+		case IncludeSchedule, IncludeService, IncludePractitioner, IncludeRole, IncludeProvider, IncludeLocation, includeAll:
+			answer.Applied = append(answer.Applied, name)
+		}
+	}
+	used, err := usedSchedules(answer.Slots, schedules)
+	if err != nil || len(used) == 0 {
+		return err
+	}
+	if want(IncludeSchedule) {
+		answer.Included = append(answer.Included, used...)
+	}
+	var actors []store.Ref
+	for _, schedule := range used {
+		actors = appendRefs(actors, schedule, func(r *fhir.Resource) fhir.Value { return r.Get("actor") }, func(typ string) bool {
+			return want("Schedule:actor:" + typ)
+		})
+	}
+	found, err := d.getMany(ctx, actors)
+	if err != nil {
+		return err
+	}
+	answer.Included = append(answer.Included, found...)
+	var more []store.Ref
+	for _, rec := range found {
+		if rec.Type != "HealthcareService" {
+			continue
+		}
+		more = appendRefs(more, rec, func(r *fhir.Resource) fhir.Value { return r.Get("providedBy") }, func(string) bool { return want(IncludeProvider) })
+		more = appendRefs(more, rec, func(r *fhir.Resource) fhir.Value { return r.Get("location") }, func(string) bool { return want(IncludeLocation) })
+	}
+	found, err = d.getMany(ctx, more)
+	answer.Included = append(answer.Included, found...)
+	return err
+}
+
+// usedSchedules returns the schedules that the slots stand in.
+func usedSchedules(slots, schedules []*store.Record) ([]*store.Record, error) {
+	inUse := map[string]bool{}
+	for _, s := range slots {
+		r, err := fhir.Parse(s.Body)
+		if err != nil {
+			return nil, err
+		}
+		ref, _ := fhir.ParseReference(r.Get("schedule", "reference").Text())
+		inUse[ref.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(schedules), func(s *store.Record) bool { return !inUse[s.ID] }), nil
+}
+
+// appendRefs adds the references of an element whose type is wanted, once each.
+func appendRefs(refs []store.Ref, rec *store.Record, element func(*fhir.Resource) fhir.Value, want func(typ string) bool) []store.Ref {
+	r, err := fhir.Parse(rec.Body)
+	if err != nil {
+		return refs
+	}
+	add := func(v fhir.Value) {
+		ref, ok := fhir.ParseReference(v.Get("reference").Text())
+		if target := (store.Ref{Type: ref.Type, ID: ref.ID}); ok && want(ref.Type) && !slices.Contains(refs, target) {
+			refs = append(refs, target)
+		}
+	}
+	if v := element(r); v.Kind() == fhir.ArrayKind {
+		for item := range v.Items() {
+			add(item)
+		}
+	} else {
+		add(v)
+	}
+	return refs
+}
+
+func (d *Desk) getMany(ctx context.Context, refs []store.Ref) ([]*store.Record, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	return d.store.GetMany(ctx, refs)
+}

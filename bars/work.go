@@ -1,0 +1,176 @@
+package bars
+
+import (
+	"context"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// work is one request being turned into one batch.
+type work struct {
+	d       *Desk
+	service *service
+	who     by
+	batch   store.Batch
+	focus   store.Ref
+	// names maps the bundle-local name of an entry to the record that it is.
+	names map[string]store.Ref
+	// changed holds the new text of entries that we changed, by record.
+	changed map[store.Ref]*fhir.Resource
+	// planned is the Encounter that a referral opens.
+	planned *fhir.Resource
+}
+
+// plan says what becomes of an entry.
+type plan struct {
+	ref  store.Ref
+	link bool // it is a record that we host: linked, not written (design D12)
+}
+
+func (d *Desk) newWork(caller Caller, s *service) *work {
+	who := d.byCaller(caller).see(caller.Organisation, s.provider)
+	who.Service = s.id
+	return &work{d: d, service: s, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}}
+}
+
+// put adds the next version of a record to the batch.
+func (w *work) put(rec *store.Record, condition store.Condition) {
+	w.batch.Ops = append(w.batch.Ops, store.Put{Record: rec, If: condition})
+}
+
+// place decides for each entry whether it is new or a record that we host.
+func (w *work) place(ctx context.Context, entries []*entry) error {
+	for _, e := range entries {
+		linked, err := w.hostedRecord(ctx, e)
+		if err != nil {
+			return err
+		}
+		if linked != nil {
+			e.plan = plan{ref: *linked, link: true}
+		} else {
+			e.plan = plan{ref: store.Ref{Type: e.typ, ID: w.d.newID()}}
+		}
+		if e.fullURL != "" {
+			w.names[e.fullURL] = e.plan.ref
+		}
+	}
+	return nil
+}
+
+// hostedRecord finds the record of ours that an entry of the directory means,
+// nil where it is none.
+func (w *work) hostedRecord(ctx context.Context, e *entry) (*store.Ref, error) {
+	switch e.typ {
+	case "Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService":
+	default:
+		return nil, nil
+	}
+	terms := search.Or{}
+	for id := range fhir.Identifiers(e.res.Get("identifier")) {
+		system := nhs.Canonical(id.System)
+		switch system {
+		case nhs.SystemODS, nhs.SystemODSSite, nhs.SystemDoS, nhs.SystemSDSRole, nhs.SystemSDSUser:
+			if id.Value != "" {
+				terms = append(terms, search.Has("identifier="+system+"|"+id.Value))
+			}
+		}
+	}
+	if fhir.ValidID(e.id) {
+		terms = append(terms, search.IDs{e.id})
+	}
+	if len(terms) == 0 {
+		return nil, nil
+	}
+	found, err := w.d.find(ctx, e.typ, search.And{terms, search.Has(hosted)}, 1)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	ref := found[0].Ref()
+	return &ref, nil
+}
+
+// writeAll adds every new entry to the batch.
+func (w *work) writeAll(entries []*entry) error {
+	for _, e := range entries {
+		if e.plan.link {
+			continue
+		}
+		if err := w.write(e, e.resource(), w.who); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write adds one new entry, with its references to other entries replaced.
+func (w *work) write(e *entry, r *fhir.Resource, who by) error {
+	r, err := w.rewrite(r)
+	if err != nil {
+		return err
+	}
+	rec, err := w.d.record(r, e.plan.ref.ID, "POST", who)
+	if err != nil {
+		return err
+	}
+	w.put(rec, store.Condition{Absent: true})
+	return nil
+}
+
+// rewrite replaces bundle-local references by those of the stored records.
+func (w *work) rewrite(r *fhir.Resource) (*fhir.Resource, error) {
+	edit := r.Edit()
+	fhir.Walk(r.Root(), func(name string, v fhir.Value) {
+		if name != "reference" && name != "url" {
+			return
+		}
+		text := v.Text()
+		if !strings.HasPrefix(text, "urn:") {
+			return
+		}
+		if ref, ok := w.names[text]; ok {
+			edit.Replace(v, fhir.Quote(ref.String()))
+		}
+	})
+	return edit.Done()
+}
+
+// checkReferences looks for bundle-local references that name no entry. What
+// they point at would be lost, so strict mode refuses them.
+func (m *message) checkReferences() {
+	known := map[string]bool{}
+	for _, e := range m.entries {
+		known[e.fullURL] = true
+	}
+	for _, e := range m.entries {
+		fhir.Walk(e.res, func(name string, v fhir.Value) {
+			if name == "reference" && strings.HasPrefix(v.Text(), "urn:uuid:") && !known[v.Text()] {
+				m.strictly(v.Path(), "the reference names no entry of this bundle")
+			}
+		})
+	}
+}
+
+// noteMessage leaves the record of the message (design D17).
+func (w *work) noteMessage(m *message) {
+	sender := string(w.who.Organisation)
+	if code := nhs.ODSOf(m.sender.resource()); code != "" {
+		sender = string(code)
+	}
+	value := fhir.Obj(
+		"bundle", m.id,
+		"focus", w.focus.String(),
+		"definition", m.definition.URL(),
+		"event", m.event,
+		"reason", m.reason,
+		"useCase", m.useCase,
+		"source", m.source,
+		"at", fhir.FormatInstant(w.d.now()),
+		"lastUpdated", m.bundle.Get("meta", "lastUpdated"),
+		"header", m.header,
+	).JSON()
+	w.batch.Ops = append(w.batch.Ops, store.AuxPut{Kind: "message", Key: sender + "|" + m.id, Value: value})
+}
