@@ -1,0 +1,16 @@
+// Package barsapi is the Booking and Referral Standard's own door: the BaRS
+// FHIR R4 API, Core 1.5, as a receiver serves it below the FHIR base path. It
+// decodes the NHSD headers, translates requests into those of the room (package
+// bars) and renders the room's answers and errors in the standard's dialect
+// (REC_ codes). It also decides which requests speak BaRS and which plain FHIR,
+// and hands the latter to the REST API.
+//
+// Offered: GET /metadata, GET /MessageDefinition, GET /Slot,
+// POST /$process-message for new and cancelled referrals and bookings, GET
+// /Appointment and /ServiceRequest by id and by patient. Not offered yet: XML,
+// validation requests, responses, updates of referrals, writes of Appointment
+// and ServiceRequest with the standard's own status codes, the sender and the
+// proxy's registry and endpoint catalogue.
+//
+// It holds no rule of booking or referral and never touches the store.
+package barsapi

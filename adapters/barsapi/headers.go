@@ -1,0 +1,180 @@
+package barsapi
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+// Names of the standard's headers (BaRS Core, end-to-end workflow).
+const (
+	headerRequestID    = "X-Request-Id"
+	headerCorrelation  = "X-Correlation-Id"
+	headerTarget       = "NHSD-Target-Identifier"
+	headerOrganisation = "NHSD-End-User-Organisation"
+	headerPractitioner = "NHSD-Requesting-Practitioner"
+	headerSoftware     = "NHSD-Requesting-Software"
+)
+
+// maxHeader bounds one decoded NHSD header.
+const maxHeader = 16 << 10
+
+// speaksBaRS says whether a request speaks the standard's dialect: it is
+// $process-message or carries an NHSD header. The two transaction ids don't
+// count, because gateways add them to anything (design D1).
+func speaksBaRS(r *http.Request) bool {
+	if strings.HasSuffix(r.URL.Path, "/$process-message") {
+		return true
+	}
+	for name := range r.Header {
+		if len(name) > 5 && strings.EqualFold(name[:5], "NHSD-") {
+			return true
+		}
+	}
+	return false
+}
+
+// headers are a request's headers as typed values.
+type headers struct {
+	requestID, correlation string
+	target                 nhs.ServiceID
+	caller                 bars.Caller
+}
+
+// need says which headers a path demands.
+type need struct {
+	target bool // the target identifier
+	who    bool // organisation and software, in strict mode
+}
+
+// readHeaders decodes and checks the headers. What is missing is reported
+// before what is wrong; each kind all at once.
+func readHeaders(r *http.Request, n need, mode bars.Mode) (*headers, error) {
+	missing := &fhir.Outcome{Kind: fhir.KindRequired}
+	ask := func(name string, wanted bool) {
+		if wanted && r.Header.Get(name) == "" {
+			missing.Add("", "the header "+name+" is missing")
+		}
+	}
+	ask(headerRequestID, true)
+	ask(headerCorrelation, true)
+	ask(headerTarget, n.target)
+	ask(headerOrganisation, n.who && mode == bars.Strict)
+	ask(headerSoftware, n.who && mode == bars.Strict)
+	if err := missing.OrNil(); err != nil {
+		return nil, err
+	}
+	h := &headers{requestID: r.Header.Get(headerRequestID), correlation: r.Header.Get(headerCorrelation)}
+	wrong := &fhir.Outcome{Kind: fhir.KindValue}
+	for _, name := range []string{headerRequestID, headerCorrelation} {
+		if !fhir.ValidUUID(r.Header.Get(name)) {
+			wrong.Add("", "the header "+name+" must be a UUID")
+		}
+	}
+	if err := wrong.OrNil(); err != nil {
+		return nil, err
+	}
+	var err error
+	if h.target, err = readTarget(r.Header.Get(headerTarget)); err != nil {
+		return nil, err
+	}
+	if h.caller, err = readCaller(r.Header); err != nil {
+		return nil, err
+	}
+	h.caller.RequestID, h.caller.Correlation = h.requestID, h.correlation
+	return h, nil
+}
+
+// readTarget decodes NHSD-Target-Identifier: Base64 of a JSON object with
+// system and value.
+func readTarget(text string) (nhs.ServiceID, error) {
+	if text == "" {
+		return nhs.ServiceID{}, nil
+	}
+	object, err := decode(headerTarget, text)
+	if err != nil {
+		return nhs.ServiceID{}, err
+	}
+	id := nhs.ServiceID{System: nhs.Canonical(object.Get("system").Text()), Value: object.Get("value").Text()}
+	if id.System == "" || id.Value == "" {
+		return nhs.ServiceID{}, fhir.NewOutcome(fhir.KindStructure, "", "the header "+headerTarget+" must hold a system and a value")
+	}
+	return id, nil
+}
+
+// readCaller decodes the three headers that say who asks.
+func readCaller(h http.Header) (bars.Caller, error) {
+	c := bars.Caller{Door: "bars"}
+	organisation, err := decodeResource(h, headerOrganisation, "Organization")
+	if err != nil {
+		return c, err
+	}
+	if organisation != nil {
+		c.Organisation = nhs.ODSOf(organisation)
+		if c.Organisation == "" {
+			return c, fhir.NewOutcome(fhir.KindValue, "", "the header "+headerOrganisation+" must hold the organisation's ODS code")
+		}
+	}
+	software, err := decodeResource(h, headerSoftware, "Device")
+	if err != nil {
+		return c, err
+	}
+	if software != nil {
+		for id := range fhir.Identifiers(software.Get("identifier")) {
+			c.Software = id.Value
+			break
+		}
+	}
+	practitioner, err := decodeResource(h, headerPractitioner, "PractitionerRole")
+	if err != nil {
+		return c, err
+	}
+	if practitioner != nil {
+		for id := range fhir.Identifiers(practitioner.Get("identifier")) {
+			if nhs.Canonical(id.System) == nhs.SystemSDSRole {
+				c.Practitioner = id.Value
+			}
+		}
+	}
+	return c, nil
+}
+
+// decodeResource decodes a header that holds a FHIR resource; nil where it is
+// absent. Senders of older versions leave resourceType out.
+func decodeResource(h http.Header, name, typ string) (*fhir.Resource, error) {
+	text := h.Get(name)
+	if text == "" {
+		return nil, nil
+	}
+	object, err := decode(name, text)
+	if err != nil {
+		return nil, err
+	}
+	if t := object.Type(); t != "" && t != typ {
+		return nil, fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must hold a "+typ)
+	}
+	return object, nil
+}
+
+// decode reads Base64 of a JSON object.
+func decode(name, text string) (*fhir.Resource, error) {
+	wrong := fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must be the Base64 of a JSON object")
+	if len(text) > maxHeader {
+		return nil, wrong
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		if raw, err = base64.RawStdEncoding.DecodeString(text); err != nil {
+			return nil, wrong
+		}
+	}
+	object, err := fhir.Parse(raw)
+	if err != nil {
+		return nil, wrong
+	}
+	return object, nil
+}

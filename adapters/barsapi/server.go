@@ -1,0 +1,265 @@
+package barsapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+)
+
+// Options configure the door.
+type Options struct {
+	// BaseURL is the absolute FHIR base, without closing slash.
+	BaseURL string
+	// BasePath is the path part of it, "/FHIR/R4".
+	BasePath string
+	// MaxBody bounds a request body in bytes; default 5 MiB.
+	MaxBody int64
+	// Mode is how strictly headers are asked for; default bars.Strict.
+	Mode bars.Mode
+	// Always holds every request to BaRS, whatever its headers.
+	Always bool
+	// FHIR serves what speaks plain FHIR, and what BaRS leaves to FHIR.
+	FHIR http.Handler
+	// Statement serves GET /metadata.
+	Statement func() *fhir.Resource
+	// Search are the options under which query texts are read.
+	Search search.Options
+	Now    func() time.Time // default time.Now
+	NewID  func() string    // default random UUIDs
+	Log    *slog.Logger     // default slog.Default
+}
+
+type server struct {
+	desk *bars.Desk
+	o    Options
+}
+
+// Door is the door as an http.Handler.
+type Door struct{ s *server }
+
+// New opens the door. It serves everything below BasePath.
+func New(d *bars.Desk, o Options) *Door {
+	if o.MaxBody == 0 {
+		o.MaxBody = 5 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = uuid.NewString
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Door{&server{desk: d, o: o}}
+}
+
+// speaks says whether this request is held to BaRS.
+func (s *server) speaks(r *http.Request) bool { return s.o.Always || speaksBaRS(r) }
+
+// Render renders an error of the REST API in the dialect of the request.
+func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
+	if d.s.speaks(r) {
+		d.s.refuse(w, r, o)
+		return
+	}
+	d.s.refusePlain(w, r, o)
+}
+
+// SetFHIR sets the handler of plain FHIR after construction, because that
+// handler needs Render.
+func (d *Door) SetFHIR(h http.Handler) { d.s.o.FHIR = h }
+
+// ServeHTTP routes a request by its dialect, then by its path.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := d.s
+	path := strings.TrimPrefix(r.URL.Path, s.o.BasePath)
+	if path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/") {
+		s.messageDefinition(w, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))
+		return
+	}
+	if !s.speaks(r) {
+		s.o.FHIR.ServeHTTP(w, r)
+		return
+	}
+	switch {
+	case path == "/metadata":
+		s.serve(w, r, need{}, "GET", s.metadata)
+	case path == "/$process-message":
+		s.serve(w, r, need{target: true, who: true}, "POST", s.processMessage)
+	case path == "/Slot":
+		s.serve(w, r, need{target: true, who: true}, "GET", s.slots)
+	case (path == "/Appointment" || path == "/ServiceRequest") && isRead(r):
+		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
+			return s.findByPatient(w, r, h, path[1:])
+		})
+	case isRead(r) && isRecordPath(path):
+		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
+			typ, id, _ := strings.Cut(path[1:], "/")
+			return s.read(w, r, h, typ, id)
+		})
+	default:
+		s.passOn(w, r)
+	}
+}
+
+func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// isRecordPath says whether a path is an Appointment or ServiceRequest by id.
+func isRecordPath(path string) bool {
+	typ, id, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return found && id != "" && !strings.Contains(id, "/") && (typ == "Appointment" || typ == "ServiceRequest")
+}
+
+// passOn checks the headers and leaves the request to the REST API.
+func (s *server) passOn(w http.ResponseWriter, r *http.Request) {
+	h, err := readHeaders(r, need{}, s.o.Mode)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	s.o.FHIR.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)))
+}
+
+// serve makes the checks that every path shares, then the path's own work.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb string, work func(http.ResponseWriter, *http.Request, *headers) error) {
+	if r.Method != verb && !(verb == http.MethodGet && r.Method == http.MethodHead) {
+		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes "+verb+" only")
+		o.Allow = []string{verb}
+		s.refuse(w, r, o)
+		return
+	}
+	h, err := readHeaders(r, n, s.o.Mode)
+	if err == nil {
+		err = checkAccept(r.Header.Values("Accept"))
+	}
+	if err == nil {
+		err = work(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)), h)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+	}
+}
+
+func (s *server) metadata(w http.ResponseWriter, r *http.Request, _ *headers) error {
+	s.write(w, r, http.StatusOK, s.o.Statement())
+	return nil
+}
+
+// processMessage takes a message and answers with it (BaRS Core, composite
+// messages).
+func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *headers) error {
+	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	bundle, err := fhir.Parse(body)
+	if err != nil {
+		return err
+	}
+	result, err := s.desk.Message(r.Context(), bars.MessageRequest{
+		Caller: h.caller,
+		Key: bars.Key{Door: "bars", Sender: string(h.caller.Organisation), Target: h.target.String(),
+			Values: []string{strings.ToLower(h.requestID + " " + h.correlation)}},
+		Target: h.target,
+		Bundle: bundle,
+		Body:   body,
+		Mode:   s.o.Mode,
+	})
+	if err != nil {
+		return err
+	}
+	if result.Replay != nil {
+		return fhir.NewOutcome(fhir.KindDuplicate, "", "a message with these transaction ids has been processed already")
+	}
+	for _, warning := range result.Warnings {
+		s.o.Log.Warn("a rule was broken and let pass", "door", "bars", "request", h.requestID, "expression", warning.Expression, "rule", warning.Diagnostics)
+	}
+	s.write(w, r, http.StatusOK, result.Bundle)
+	return nil
+}
+
+// readBody reads at most MaxBody bytes.
+func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := fhir.NewOutcome(fhir.KindTooLarge, "", "the body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes")
+	if r.ContentLength > s.o.MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
+	var max *http.MaxBytesError
+	if errors.As(err, &max) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the body ended early").Because(err)
+		}
+		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the body could not be read").Because(err)
+	}
+	if len(body) == 0 {
+		return nil, fhir.NewOutcome(fhir.KindRequired, "", "the body is empty")
+	}
+	return body, nil
+}
+
+// checkContentType takes FHIR JSON. The version parameter is the sender's own
+// and isn't held against it here: Accept carries the Core version.
+func checkContentType(text string) error {
+	media, params, err := mime.ParseMediaType(text)
+	wrong := fhir.NewOutcome(fhir.KindMediaType, "", "Content-Type must be application/fhir+json; this receiver does not take another body format")
+	if err != nil || (media != "application/fhir+json" && media != "application/json") {
+		return wrong
+	}
+	if charset := strings.ToLower(params["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
+		return fhir.NewOutcome(fhir.KindMediaType, "", "the charset must be UTF-8")
+	}
+	return nil
+}
+
+// coreMajor is the major version of BaRS Core that we speak.
+const coreMajor = 1
+
+// checkAccept looks for a media range that we can serve: FHIR JSON with a Core
+// version whose major is not above ours. No Accept at all means anything.
+func checkAccept(values []string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	tooNew := false
+	for _, part := range strings.Split(strings.Join(values, ","), ",") {
+		media, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
+		if err != nil {
+			continue
+		}
+		switch media {
+		case "*/*", "application/*", "application/fhir+json", "application/json":
+		default:
+			continue
+		}
+		major, _, _ := strings.Cut(params["version"], ".")
+		if n, err := strconv.Atoi(major); err == nil && n > coreMajor {
+			tooNew = true
+			continue
+		}
+		return nil
+	}
+	if tooNew {
+		return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept asks for a later major version than this receiver's")
+	}
+	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept must allow application/fhir+json")
+}

@@ -1,0 +1,192 @@
+package barsapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// slots answers GET /Slot (BaRS Core, GET Slots).
+func (s *server) slots(w http.ResponseWriter, r *http.Request, h *headers) error {
+	q, err := readSlotQuery(r.URL.RawQuery, h.target)
+	if err != nil {
+		return err
+	}
+	answer, err := s.desk.Slots(r.Context(), *q)
+	if err != nil {
+		return err
+	}
+	entries, err := slotEntries(answer)
+	if err != nil {
+		return err
+	}
+	if len(answer.Slots) == 0 {
+		// The standard asks for more than an empty answer.
+		entries = []*fhir.Object{s.noSlots()}
+	}
+	applied := [][2]string{
+		{"status", strings.Join(q.Statuses, ",")},
+		{"start", "ge" + fhir.FormatInstant(q.From)},
+		{"start", "le" + fhir.FormatInstant(q.To)},
+		{"Schedule.actor:HealthcareService", q.Service.Value},
+	}
+	for _, include := range answer.Applied {
+		applied = append(applied, [2]string{"_include", include})
+	}
+	s.write(w, r, http.StatusOK, s.searchset(len(answer.Slots), s.selfLink("/Slot", applied), entries))
+	return nil
+}
+
+func (s *server) noSlots() *fhir.Object {
+	return fhir.Obj(
+		"fullUrl", "urn:uuid:"+s.o.NewID(),
+		"resource", fhir.NewObject("OperationOutcome").
+			Set("issue", []*fhir.Object{fhir.Obj("severity", "information", "code", "not-found",
+				"diagnostics", "no slots available for the service in the requested period")}),
+		"search", fhir.Obj("mode", "outcome"),
+	)
+}
+
+// slotEntries writes the Slots and what is included, each referring to the
+// others by its bundle-local name.
+func slotEntries(answer *bars.SlotAnswer) ([]*fhir.Object, error) {
+	names := map[store.Ref]string{}
+	for _, rec := range answer.Included {
+		names[rec.Ref()] = fullURL(rec.Ref())
+	}
+	var entries []*fhir.Object
+	add := func(rec *store.Record, mode string) error {
+		res, err := stampedResource(rec)
+		if err != nil {
+			return err
+		}
+		if res, err = localReferences(res, names); err != nil {
+			return err
+		}
+		entries = append(entries, fhir.Obj("fullUrl", fullURL(rec.Ref()), "resource", res, "search", fhir.Obj("mode", mode)))
+		return nil
+	}
+	for _, rec := range answer.Slots {
+		if err := add(rec, "match"); err != nil {
+			return nil, err
+		}
+	}
+	for _, rec := range answer.Included {
+		if err := add(rec, "include"); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// readSlotQuery checks the parameters of section "GET Slots": what is missing
+// is reported before what is wrong.
+func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, error) {
+	params, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
+	}
+	q := &bars.SlotQuery{Include: params["_include"]}
+	missing := &fhir.Outcome{Kind: fhir.KindRequired}
+	service := first(params, "Schedule.actor:HealthcareService", "Schedule:actor:HealthcareService")
+	if service == "" {
+		missing.Add("", "the parameter Schedule.actor:HealthcareService is missing")
+	}
+	if len(params["status"]) == 0 {
+		missing.Add("", "the parameter status is missing")
+	}
+	for _, include := range []string{bars.IncludeSchedule, bars.IncludeService} {
+		if !includes(q.Include, include) {
+			missing.Add("", "the parameter _include="+include+" is missing")
+		}
+	}
+	bounds := append(slices.Clone(params["start"]), params["end"]...)
+	if len(bounds) < 2 {
+		missing.Add("", "the parameter start is needed twice: start=ge… and start=le…")
+	}
+	if err := missing.OrNil(); err != nil {
+		return nil, err
+	}
+	wrong := &fhir.Outcome{Kind: fhir.KindValue}
+	q.Service = nhs.ParseServiceID(service)
+	if target.Value != "" && q.Service != target && q.Service.Value != target.Value {
+		return nil, fhir.NewOutcome(fhir.KindInvariant, "", "Schedule.actor:HealthcareService and the target identifier name different services")
+	}
+	readStatuses(params["status"], q, wrong)
+	readBounds(bounds, q, wrong)
+	return q, wrong.OrNil()
+}
+
+func first(params url.Values, names ...string) string {
+	for _, name := range names {
+		if v := params.Get(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// includes says whether an include is asked for; "Slot:*" asks for all.
+func includes(list []string, name string) bool {
+	for _, got := range list {
+		if got == name || got == "Slot:*" || strings.ReplaceAll(got, ".", ":") == name {
+			return true
+		}
+	}
+	return false
+}
+
+func readStatuses(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
+	if len(values) > 1 {
+		wrong.Add("", "the parameter status takes several values as a comma list, not repeated")
+		return
+	}
+	for _, status := range strings.Split(values[0], ",") {
+		if status != "free" && status != "busy" {
+			wrong.Add("", "the parameter status must be free, busy or both, separated by a comma")
+			return
+		}
+		q.Statuses = append(q.Statuses, status)
+	}
+}
+
+// readBounds reads one lower and one upper bound.
+func readBounds(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
+	if len(values) > 2 {
+		wrong.Add("", "the parameter start takes one lower and one upper bound")
+		return
+	}
+	for _, value := range values {
+		if len(value) < 3 {
+			wrong.Add("", "the parameter start must be ge or le and a date with time and offset")
+			return
+		}
+		lo, hi, err := fhir.ParseDateTime(value[2:])
+		if err != nil {
+			wrong.Add("", "the parameter start must be ge or le and a FHIR dateTime; a + in the offset must be written %2B")
+			return
+		}
+		switch value[:2] {
+		case "ge", "gt":
+			q.From = lo
+		case "le", "lt":
+			q.To = hi.Truncate(time.Millisecond)
+		default:
+			wrong.Add("", "the parameter start must begin with ge or le")
+			return
+		}
+	}
+	switch {
+	case q.From.IsZero() || q.To.IsZero():
+		*wrong = *fhir.NewOutcome(fhir.KindRequired, "", "the parameter start needs both a lower (ge) and an upper (le) bound")
+	case q.To.Before(q.From):
+		wrong.Add("", "the parameter start: the lower bound lies after the upper one")
+	}
+}
