@@ -1,0 +1,209 @@
+package nhs111
+
+import (
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+// report is what of a CDA document the mapping goes by. The document's own
+// elements are read where they are mapped.
+type report struct {
+	root      *node
+	ID        string // upper-case UUID as sent
+	SetID     string
+	Version   string
+	Title     string
+	Effective hl7Time
+
+	patientRole *node
+	authors     []*node // author elements
+	custodian   *node   // representedCustodianOrganization
+	recipients  []*node // informationRecipient elements
+	encounter   *node   // encompassingEncounter, may be nil
+	body        *node   // the classification section, may be nil
+
+	sections       []section
+	discriminators []*node // observation/value of ClinicalDiscriminator entries
+	permission     *node   // the PermissionToView observation
+	appointment    *node   // the AppointmentReference encounter
+	device         *node   // playingDevice of the case's source
+	cases          []*node // observationMedia/value holding a PathwaysCase
+}
+
+// section is one narrative section, in document order.
+type section struct {
+	Code  string // SNOMED or a local code, "" where none is given
+	Title string
+	Text  string // plain text
+}
+
+// problems gathers what is wrong with a document, by path and rule.
+type problems struct{ outcome *fhir.Outcome }
+
+func (p *problems) add(path, rule string) {
+	if p.outcome == nil {
+		p.outcome = &fhir.Outcome{Kind: fhir.KindInvariant}
+	}
+	if len(p.outcome.Issues) < 20 {
+		p.outcome.Add(path, rule)
+	}
+}
+
+// readReport finds the parts of a ClinicalDocument and checks those that a
+// referral can't do without.
+func readReport(root *node) (*report, *fhir.Outcome) {
+	r := &report{root: root}
+	var wrong problems
+	r.ID = root.child("id").attr("root")
+	if !fhir.ValidUUID(r.ID) {
+		wrong.add("ClinicalDocument/id/@root", "must be a UUID")
+	}
+	if set := root.child("setId"); set != nil {
+		if r.SetID = set.attr("root"); !fhir.ValidUUID(r.SetID) {
+			wrong.add("ClinicalDocument/setId/@root", "must be a UUID")
+		}
+	}
+	r.Version = root.child("versionNumber").attr("value")
+	r.Title = root.child("title").content()
+	r.Effective = wrong.time(root.child("effectiveTime"), "ClinicalDocument/effectiveTime")
+	if r.Effective.zero() {
+		wrong.add("ClinicalDocument/effectiveTime", "must be there")
+	}
+	targets := root.all("recordTarget")
+	if len(targets) != 1 {
+		wrong.add("ClinicalDocument/recordTarget", "must be there exactly once")
+	} else if r.patientRole = targets[0].child("patientRole"); r.patientRole == nil {
+		wrong.add("ClinicalDocument/recordTarget/patientRole", "must be there")
+	}
+	if r.authors = root.all("author"); len(r.authors) == 0 {
+		wrong.add("ClinicalDocument/author", "must be there")
+	}
+	r.custodian = root.child("custodian", "assignedCustodian", "representedCustodianOrganization")
+	if r.custodian == nil {
+		wrong.add("ClinicalDocument/custodian", "must be there")
+	}
+	r.recipients = root.all("informationRecipient")
+	r.encounter = root.child("componentOf", "encompassingEncounter")
+	if root.child("component") == nil {
+		wrong.add("ClinicalDocument/component", "must be there")
+	}
+	r.body = root.child("component", "structuredBody", "component", "section")
+	r.readEntries(r.body)
+	r.readSections(r.body)
+	if wrong.outcome != nil {
+		return nil, wrong.outcome
+	}
+	return r, nil
+}
+
+// time reads a TS element; zero where it is absent or null.
+func (p *problems) time(n *node, path string) hl7Time {
+	value := n.attr("value")
+	if strings.TrimSpace(value) == "" {
+		return hl7Time{}
+	}
+	t, err := parseHL7Time(value)
+	if err != nil {
+		p.add(path+"/@value", err.Error())
+	}
+	return t
+}
+
+// readEntries takes the entries of the classification section by the template
+// that their contentId names; others stay in the document only.
+func (r *report) readEntries(section *node) {
+	for _, entry := range section.all("entry") {
+		template := ""
+		if ids := entry.allIn(nsNPFIT, "contentId"); len(ids) > 0 {
+			template, _, _ = strings.Cut(ids[0].attr("extension"), "#")
+		}
+		switch template {
+		case "COCD_TP146002GB01":
+			media := entry.child("observationMedia")
+			if value := media.child("value"); value != nil {
+				r.cases = append(r.cases, value)
+			}
+			if device := media.child("participant", "participantRole", "playingDevice"); device != nil && r.device == nil {
+				r.device = device
+			}
+		case "COCD_TP146050GB01":
+			r.permission = entry.child("observation")
+		case "COCD_TP146092GB01":
+			if value := entry.child("observation", "value"); value.attr("code") != "" {
+				r.discriminators = append(r.discriminators, value)
+			}
+		case "COCD_TP146093GB01":
+			r.appointment = entry.child("encounter")
+		}
+	}
+}
+
+func (r *report) readSections(parent *node) {
+	for _, component := range parent.all("component") {
+		for _, s := range component.all("section") {
+			found := section{
+				Code:  s.child("code").attr("code"),
+				Title: oneLine(s.child("title").content()),
+				Text:  narrative(s.child("text")),
+			}
+			if found.Title != "" || found.Text != "" {
+				r.sections = append(r.sections, found)
+			}
+			r.readSections(s)
+		}
+	}
+}
+
+// The section codes that the mapping looks for (SNOMED CT).
+const (
+	sectionComplaint = "886891000000102"
+	sectionAdvice    = "1052951000000105"
+)
+
+func (s section) isComplaint() bool {
+	title := strings.ToLower(s.Title)
+	return s.Code == sectionComplaint || strings.HasPrefix(title, "patient") && strings.Contains(title, "reported condition")
+}
+
+func (s section) isAdvice() bool {
+	return s.Code == sectionAdvice || strings.Contains(strings.ToLower(s.Title), "advice given")
+}
+
+// complaint is the presenting complaint in the patient's words, "" if none.
+func (r *report) complaint() string { return r.firstText(section.isComplaint) }
+
+// advice is what the patient was told.
+func (r *report) advice() string { return r.firstText(section.isAdvice) }
+
+func (r *report) firstText(wanted func(section) bool) string {
+	for _, s := range r.sections {
+		if s.Text != "" && wanted(s) {
+			return s.Text
+		}
+	}
+	return ""
+}
+
+// newest returns the index of the document with the latest effectiveTime; of
+// equal ones the first.
+func newest(reports []*report) int {
+	best := 0
+	for i, r := range reports {
+		if r.Effective.At.After(reports[best].Effective.At) {
+			best = i
+		}
+	}
+	return best
+}
+
+// numbers returns the NHS numbers of a document, verified or not.
+func (r *report) numbers() []string {
+	var found []string
+	for _, id := range r.patientRole.all("id") {
+		if root := id.attr("root"); root == oidVerified || root == oidUnverified {
+			found = append(found, strings.ReplaceAll(id.attr("extension"), " ", ""))
+		}
+	}
+	return found
+}

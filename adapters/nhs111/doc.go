@@ -1,0 +1,42 @@
+// Package nhs111 is the NHS 111 SOAP door: POST /nhs111/report takes an NHS 111
+// or Integrated Urgent Care report (SOAP 1.1, WS-Addressing 1.0, ITK 2.2
+// DistributionEnvelope 2.0, CDA document POCD_MT200001GB02 and its predecessor)
+// and hands it to the room as a BaRS referral message (BaRS Core 1.5,
+// application 1), with the document kept whole beside it. A copy for
+// information becomes documents only: it asks nobody to act.
+//
+// How a report reads in FHIR R4, where the standards leave a choice:
+//   - interaction primary…Recipient… is a referral, copy… is an attachment;
+//     a report to the repeat caller repository asks nobody to act either, so it
+//     is treated as a copy. Of a repeat caller document set the document with
+//     the latest effectiveTime is the referral, the others are attached; they
+//     must name the same NHS number.
+//   - HL7 times without offset are Europe/London wall time; of the doubled hour
+//     in October the first is meant, an hour that the clocks skip in March
+//     counts as GMT. Dates without a time stay dates.
+//   - an organisation given by site code carries that code as ods-site-code and
+//     as ods-organization-code, because the room finds organisations by the
+//     latter and the two share one code space.
+//   - without a DoS address the HealthcareService is named by the ODS address;
+//     a recipient that the document doesn't name is known by its code only.
+//   - BaRS wants a Consent: where the document has neither authorization nor
+//     permission to view it says implied consent for direct care, nothing more.
+//   - BaRS wants contacts with ranks: whoever gave an emergency number comes
+//     first (111 marks the number to call back so), then the patient, then those
+//     who spoke for the patient. A report without any telecom gives no contact.
+//     The participant CALLBCK is the sender's own desk, not the patient's number;
+//     it becomes MessageHeader.source.contact.
+//   - where the case names its time limit in words ("within 6 hours"),
+//     occurrencePeriod.end is start plus that; no table of dispositions is used.
+//
+// Not supported, refused with a fault and nothing stored: nullification
+// documents, ambulance requests, repeat caller queries, acknowledgement
+// messages, interactions answered with a FHIR bundle (…Response-v3-0),
+// encrypted payloads, SOAP 1.2. Acknowledgements that a sender asks for
+// (ackrequested, infackrequested) are not sent. A replacing document (RPLC)
+// makes a new referral that names what it replaces; it doesn't change the
+// earlier one. XML signatures aren't verified: one that must be understood is
+// refused. NotCarried lists what of a document is kept only in the original.
+//
+// cmd mounts it; it calls the room through Desk and holds no referral rule.
+package nhs111

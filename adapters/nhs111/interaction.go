@@ -1,0 +1,42 @@
+package nhs111
+
+import "strings"
+
+// interactionKind is what an ITK interaction asks for.
+type interactionKind uint8
+
+const (
+	unknownInteraction interactionKind = iota
+	referral                           // act on it
+	documentSet                        // act on the newest document of several
+	forInformation                     // keep it; nobody is asked to act
+	notOffered                         // known, and not offered by this door
+)
+
+// kindOf classifies an interaction name of ITK 2.2 or of the Integrated Urgent
+// Care specification 3.0. what names the operation where it isn't offered.
+func kindOf(service, interaction string) (kind interactionKind, what string) {
+	operation := strings.TrimPrefix(service, servicePrefix)
+	lower := strings.ToLower(interaction)
+	switch {
+	case strings.HasPrefix(operation, "RequestAmbulanceDispatch"), strings.Contains(lower, "requestforambulance"):
+		return notOffered, "ambulance requests"
+	case strings.HasPrefix(operation, "NHS111RepeatCallerSyncQueryResp"), strings.Contains(lower, "repeatcallersyncquery"):
+		return notOffered, "repeat caller queries"
+	case strings.HasPrefix(lower, "nullify"):
+		return notOffered, "nullification of a report"
+	case strings.Contains(lower, "acknowledgement"), strings.HasPrefix(operation, "SendInfrastructureAck"), strings.HasPrefix(operation, "SendBusinessAck"):
+		return notOffered, "acknowledgement messages"
+	case strings.Contains(lower, "response-v3"):
+		return notOffered, "interactions that are answered with a FHIR bundle"
+	case strings.HasPrefix(lower, "primary") && strings.Contains(lower, "repeatcallerdocumentset"):
+		return documentSet, ""
+	case strings.HasPrefix(lower, "primary") && strings.Contains(lower, "repeatcallerrepository"):
+		return forInformation, ""
+	case strings.HasPrefix(lower, "primary"):
+		return referral, ""
+	case strings.HasPrefix(lower, "copy"):
+		return forInformation, ""
+	}
+	return unknownInteraction, ""
+}

@@ -1,0 +1,177 @@
+package nhs111
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+const nsCase = "http://nhspathways.org/webservices/pathways/pathwaysCase"
+
+// triage is one run through NHS Pathways (PathwaysCase 2.4, pathwayTriage).
+type triage struct {
+	node   *node
+	finish string // FHIR dateTime, "" if unknown
+}
+
+// readCases unpacks the embedded PathwaysCase documents. One that can't be read
+// doesn't stop the referral: the report's own sections say the outcome, and the
+// document stays whole; it is noted as a warning.
+func (m *mapper) readCases() {
+	budget := maxDecoded
+	for _, value := range m.report.cases {
+		if value.content() == "" {
+			continue
+		}
+		decoded, err := unpack(value.content(), false, budget)
+		if err == nil {
+			budget -= len(decoded)
+			err = m.readCase(decoded)
+		}
+		if err != nil {
+			m.warnings = append(m.warnings, "the embedded PathwaysCase can't be read: "+err.Error())
+		}
+	}
+}
+
+func (m *mapper) readCase(decoded []byte) error {
+	text, err := toUTF8(decoded, "")
+	if err != nil {
+		return err
+	}
+	root, err := readXML(text, xmlRules{instructions: true})
+	if err != nil {
+		return err
+	}
+	if !root.is(nsCase, "PathwaysCase") {
+		m.warnings = append(m.warnings, "an embedded document isn't a PathwaysCase")
+		return nil
+	}
+	for _, details := range root.child("pathwayDetails").all("pathwayTriageDetails") {
+		for _, run := range details.all("pathwayTriage") {
+			m.triages = append(m.triages, triage{run, pathwaysTime(run.child("finish").content())})
+		}
+	}
+	return nil
+}
+
+// pathwaysTime reads an xs:dateTime; without a zone it is London wall time. ""
+// where it can't be read.
+func pathwaysTime(s string) string {
+	at, err := fhir.ParseInstant(s)
+	if err != nil {
+		wall, err := fhir.ParseInstant(s + "Z")
+		if err != nil {
+			return ""
+		}
+		at = londonWall(wall)
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// triageFinish is when the last triage reached its end.
+func (m *mapper) triageFinish() string {
+	last := ""
+	for _, t := range m.triages {
+		last = max(last, t.finish) // UTC in one layout, so text order is time order
+	}
+	return last
+}
+
+// contentVersion is the Pathways release that the triage ran on.
+func (m *mapper) contentVersion() string {
+	for _, t := range m.triages {
+		if v := t.node.child("origSite", "pathwaysContentVersion").content(); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// addCases makes a QuestionnaireResponse of each triage: the questions and
+// answers in their order, only those meant for the report.
+func (m *mapper) addCases() {
+	for _, t := range m.triages {
+		items := triageItems(t.node.child("triageLineDetails").all("triageLine"))
+		if len(items) == 0 {
+			continue
+		}
+		authored := t.finish
+		if authored == "" {
+			authored = m.report.Effective.dateTime()
+		}
+		url := m.url()
+		m.questionnaires = append(m.questionnaires, url)
+		m.add(url, m.ukCore("QuestionnaireResponse").
+			Set("extension", list(fhir.Obj("url", "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-reason",
+				"valueCodeableConcept", fhir.Obj("text", "NHS Pathways triage")))).
+			Set("status", "completed").
+			Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
+			Set("authored", authored).Set("author", ref(m.authors[0].practitioner)).
+			Set("item", items))
+	}
+}
+
+func triageItems(lines []*node) []*fhir.Object {
+	var items []*fhir.Object
+	used := map[string]int{}
+	for _, line := range lines {
+		if strings.EqualFold(line.child("includeInReport").content(), "false") {
+			continue
+		}
+		question := line.child("question")
+		text, answers := oneLine(question.child("questionText").content()), selected(question)
+		reported := oneLine(line.child("reportText", "text").content())
+		if line.child("questionType").content() == "SetVariable" && reported == "" {
+			continue // a variable of the software, no question
+		}
+		if text == "" && reported != "" {
+			text, answers = line.child("questionType").content(), []string{reported}
+		}
+		if text == "" {
+			continue
+		}
+		if action := line.child("action").content(); action == "Back" || action == "Change" {
+			text += " (changed later)"
+		}
+		id := uniqueLink(used, question.child("questionId").content())
+		item := fhir.Obj("linkId", id, "text", text, "answer", answersOf(answers))
+		if comment := oneLine(line.child("userComment").content()); comment != "" {
+			item.Set("item", list(fhir.Obj("linkId", id+".comment", "text", "User comment", "answer", answersOf([]string{comment}))))
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// uniqueLink makes a linkId: the question's id, numbered when asked again.
+func uniqueLink(used map[string]int, id string) string {
+	if id == "" {
+		id = "N/A"
+	}
+	used[id]++
+	if used[id] == 1 {
+		return id
+	}
+	return id + "-" + strconv.Itoa(used[id])
+}
+
+func selected(question *node) []string {
+	var out []string
+	for _, answer := range question.child("answers").all("answer") {
+		if text := oneLine(answer.child("text").content()); text != "" && strings.EqualFold(answer.attr("selected"), "true") {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func answersOf(texts []string) []*fhir.Object {
+	var out []*fhir.Object
+	for _, text := range texts {
+		out = append(out, fhir.Obj("valueString", text))
+	}
+	return out
+}

@@ -1,0 +1,264 @@
+package nhs111
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+const (
+	pathEncounter       = "ClinicalDocument/componentOf/encompassingEncounter"
+	participationSystem = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+	actCodes            = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+)
+
+func (m *mapper) addEncounter(sender *organisation) {
+	e := m.report.encounter
+	low := m.time(e.child("effectiveTime", "low"), pathEncounter+"/effectiveTime/low")
+	high := m.time(e.child("effectiveTime", "high"), pathEncounter+"/effectiveTime/high")
+	if low.zero() {
+		low = m.time(e.child("effectiveTime"), pathEncounter+"/effectiveTime")
+	}
+	kind := "NHS 111 referral"
+	if m.request == "" {
+		kind = "NHS 111 copy for information"
+	}
+	encounter := m.ukCore("Encounter").
+		Set("identifier", m.identifiers(caseFirst(e.all("id")), pathEncounter+"/id")).
+		Set("status", "finished").
+		Set("class", fhir.Obj("system", actCodes, "code", "EMER", "display", "emergency")).
+		Set("type", list(fhir.Obj("text", kind))).
+		Set("subject", ref(m.patient)).
+		Set("episodeOfCare", list(m.journey())).
+		Set("participant", m.participants()).
+		Set("period", fhir.Obj("start", low.dateTime(), "end", high.dateTime()))
+	if m.incident != "" {
+		encounter.Set("location", list(fhir.Obj("location", ref(m.incident), "status", "completed")))
+	}
+	m.add(m.encounterURL, encounter.Set("serviceProvider", ref(sender.use())))
+}
+
+// caseFirst puts the case reference before the local case id and the rest: the
+// first identifier is the one that people read.
+func caseFirst(ids []*node) []*node {
+	var out []*node
+	for _, root := range []string{oidCaseRef, oidCaseID} {
+		for _, id := range ids {
+			if id.attr("root") == root {
+				out = append(out, id)
+			}
+		}
+	}
+	for _, id := range ids {
+		if root := id.attr("root"); root != oidCaseRef && root != oidCaseID {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// journey is the journey id: a reference where it is a UUID, as BaRS has it,
+// else by identifier.
+func (m *mapper) journey() *fhir.Object {
+	for _, id := range m.report.encounter.all("id") {
+		value := strings.TrimSpace(id.attr("extension"))
+		if id.attr("root") != oidJourney || value == "" {
+			continue
+		}
+		if fhir.ValidUUID(value) {
+			return fhir.Obj("reference", "EpisodeOfCare/"+strings.ToLower(value))
+		}
+		return fhir.Obj("type", "EpisodeOfCare", "identifier", fhir.Obj("system", nhs.SystemJourneyOID, "value", value))
+	}
+	return nil
+}
+
+func (m *mapper) participants() []*fhir.Object {
+	people := append([]person(nil), m.authors...)
+	if m.responsible != nil {
+		people = append(people, *m.responsible)
+	}
+	var out []*fhir.Object
+	for _, p := range append(people, m.informants...) {
+		out = append(out, fhir.Obj("type", list(conceptOf(participationSystem, p.participation, "")),
+			"individual", ref(p.role)))
+	}
+	for _, p := range m.related {
+		if !p.self() {
+			out = append(out, fhir.Obj("type", list(conceptOf(participationSystem, "INF", "")), "individual", ref(p.url)))
+		}
+	}
+	return out
+}
+
+var gridForm = regexp.MustCompile(`^X(\d{1,7}),?Y(\d{1,7})$`)
+
+// addIncident makes the place where the patient is, if the document gives one.
+func (m *mapper) addIncident() {
+	facility := m.report.encounter.child("location", "healthCareFacility")
+	place := facility.child("location")
+	where := address(place.child("addr"))
+	title := oneLine(place.child("name").content())
+	if where == nil && title == "" {
+		return
+	}
+	m.incident = m.url()
+	location := m.resource("Location", profileBase+"BARSLocation-incident-location")
+	extra := place.child("addr", "additionalLocator").content()
+	grid := gridForm.FindStringSubmatch(strings.ReplaceAll(extra, " ", ""))
+	if grid != nil {
+		location.Set("extension", list(fhir.Obj("extension", []*fhir.Object{
+			fhir.Obj("url", "eastings", "valueString", grid[1]),
+			fhir.Obj("url", "northings", "valueString", grid[2]),
+		}, "url", profileBase+"LocationExtension")))
+		extra = ""
+	}
+	location.Set("identifier", m.identifiers(facility.all("id"), pathEncounter+"/location/healthCareFacility/id"))
+	location.Set("status", "active").Set("name", title).Set("description", extra)
+	types := []*fhir.Object{conceptOf(codeSystemBase+"location-types-bars", "ILOC", "Incident Location")}
+	if setting := m.concept(facility.child("code"), pathEncounter+"/location/healthCareFacility/code"); setting != nil {
+		// The profile takes one type; what kind of place it is joins the text.
+		types[0].Set("text", strings.TrimSpace(facility.child("code").attr("displayName")))
+	}
+	m.add(m.incident, location.Set("type", types).Set("address", where))
+}
+
+// incidentIsHome compares the incident's address with the patient's own.
+func (m *mapper) incidentIsHome() bool {
+	place := m.report.encounter.child("location", "healthCareFacility", "location", "addr")
+	for _, home := range m.report.patientRole.all("addr") {
+		if use := home.attr("use"); (use == "H" || use == "HP") && sameAddress(home, place) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameAddress(a, b *node) bool {
+	fold := func(n *node) string {
+		parts := append(contents(n.all("streetAddressLine")), n.child("postalCode").content())
+		return strings.ToLower(strings.Join(strings.Fields(strings.Join(parts, " ")), ""))
+	}
+	return fold(a) == fold(b)
+}
+
+// addConditions makes a Condition of each SNOMED discriminator; the Pathways
+// discriminators are further codings of the first. Without any, the presenting
+// complaint alone makes one.
+func (m *mapper) addConditions() {
+	const path = "ClinicalDocument/component//observation[ClinicalDiscriminator]/value"
+	var codes [][]*fhir.Object
+	var others []*fhir.Object
+	for _, value := range m.report.discriminators {
+		coding := m.coding(value, path)
+		if coding == nil {
+			continue
+		}
+		if root := value.attr("codeSystem"); root == oidSNOMED || root == oidSNOMEDExpr {
+			codes = append(codes, []*fhir.Object{coding})
+		} else {
+			others = append(others, coding)
+		}
+	}
+	complaint := m.report.complaint()
+	if len(codes) == 0 && (len(others) > 0 || complaint != "") {
+		codes = append(codes, nil)
+	}
+	for i, coding := range codes {
+		url := m.url()
+		if i == 0 {
+			m.condition = url
+			coding = append(coding, others...)
+		}
+		m.add(url, m.ukCore("Condition").
+			Set("clinicalStatus", conceptOf("http://terminology.hl7.org/CodeSystem/condition-clinical", "active", "Active")).
+			Set("verificationStatus", conceptOf("http://terminology.hl7.org/CodeSystem/condition-ver-status", "provisional", "Provisional")).
+			Set("category", list(conceptOf("http://terminology.hl7.org/CodeSystem/condition-category", "encounter-diagnosis", "Encounter Diagnosis"))).
+			Set("code", fhir.Obj("coding", coding, "text", complaint)).
+			Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
+			Set("recordedDate", m.report.Effective.dateTime()))
+	}
+}
+
+func (m *mapper) addComplaint() {
+	text := m.report.complaint()
+	if text == "" {
+		return
+	}
+	m.complaint = m.url()
+	m.add(m.complaint, m.ukCore("Observation").
+		Set("status", "final").
+		Set("code", conceptOf(nhs.SystemSNOMED, "33962009", "Presenting complaint")).
+		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
+		Set("effectiveDateTime", m.report.Effective.dateTime()).
+		Set("valueString", text))
+}
+
+var safeguardingForm = regexp.MustCompile(`(?i)^dx0?42$`)
+
+// addFlags raises what the receiver must see: a safeguarding disposition and a
+// repeat caller.
+func (m *mapper) addFlags(kind interactionKind) {
+	if safeguardingForm.MatchString(strings.TrimSpace(m.report.encounter.child("dischargeDispositionCode").attr("code"))) {
+		m.flag("SG", "Safeguarding Concern",
+			conceptOf(codeSystemBase+"safeguarding-codes-bars", "U", "Unspecified Safeguarding Concern Identified"))
+	}
+	if kind == documentSet {
+		m.flag("RC", "Repeat Caller", fhir.Obj("text", "Repeat caller"))
+	}
+}
+
+func (m *mapper) flag(category, display string, code *fhir.Object) {
+	url := m.url()
+	m.flags = append(m.flags, url)
+	m.add(url, m.ukCore("Flag").Set("status", "active").
+		Set("category", list(conceptOf(codeSystemBase+"flag-categories-bars", category, display))).
+		Set("code", code).Set("subject", ref(m.patient)).
+		Set("period", fhir.Obj("start", m.report.Effective.dateTime())).
+		Set("encounter", ref(m.encounterURL)))
+}
+
+// addCarePlan holds the outcome of the triage: the disposition and the report's
+// sections as text, advice apart.
+func (m *mapper) addCarePlan() {
+	r := m.report
+	var outcome, advice []*fhir.Object
+	disposition := r.encounter.child("dischargeDispositionCode")
+	if c := m.coding(disposition, pathEncounter+"/dischargeDispositionCode"); c != nil {
+		outcome = append(outcome, fhir.Obj("coding", list(c), "text", "Pathways Assessment DX Code"))
+	}
+	for _, s := range r.sections {
+		if s.Text == "" {
+			continue
+		}
+		text := s.Text
+		if s.Title != "" {
+			text = s.Title + ":\n" + text
+		}
+		if s.isAdvice() {
+			advice = append(advice, fhir.Obj("text", text))
+		} else {
+			outcome = append(outcome, fhir.Obj("text", text))
+		}
+	}
+	var activities []*fhir.Object
+	for _, concepts := range [][]*fhir.Object{outcome, advice} {
+		if len(concepts) > 0 {
+			activities = append(activities, fhir.Obj("outcomeCodeableConcept", concepts))
+		}
+	}
+	start := m.triageFinish()
+	if start == "" {
+		start = r.Effective.dateTime()
+	}
+	m.add(m.carePlan, m.ukCore("CarePlan").
+		Set("status", "completed").Set("intent", "plan").Set("title", oneLine(r.Title)).
+		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
+		Set("period", fhir.Obj("start", start)).
+		Set("author", ref(m.authors[0].role)).
+		Set("addresses", refs(m.condition)).
+		Set("supportingInfo", refs(append(append([]string(nil), m.flags...), m.complaint)...)).
+		Set("activity", activities))
+}

@@ -1,0 +1,260 @@
+package nhs111
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+const (
+	codeSystemBase = "https://fhir.nhs.uk/CodeSystem/"
+	profileBase    = "https://fhir.nhs.uk/StructureDefinition/"
+	definition     = "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-request-referral"
+)
+
+// messageHeader builds the first entry (BaRS Core 1.5, MessageHeader).
+func (m *mapper) messageHeader(receiver, sender *organisation) bars.Entry {
+	header := m.resource("MessageHeader", profileBase+"BARSMessageHeader-servicerequest-request")
+	header.Set("extension", list(m.cdss()))
+	header.Set("eventCoding", fhir.Obj("system", codeSystemBase+"message-events-bars", "code", "servicerequest-request"))
+	header.Set("destination", list(fhir.Obj("endpoint", m.Target.String(), "receiver", ref(receiver.use()))))
+	header.Set("sender", ref(sender.use()))
+	supplier := sender.name
+	if supplier == "" {
+		supplier = m.Envelope.AuditODS
+	}
+	header.Set("source", fhir.Obj("name", supplier,
+		"software", displayName(m.report.device.child("manufacturerModelName")),
+		"version", displayName(m.report.device.child("softwareName")),
+		"contact", m.callBackDesk(),
+		"endpoint", nhs.SystemODS+"|"+m.senderODS()))
+	header.Set("reason", conceptOf(codeSystemBase+"message-reason-bars", "new", ""))
+	header.Set("focus", refs(m.request)).Set("definition", definition)
+	return bars.Entry{FullURL: m.url(), Resource: header.Resource()}
+}
+
+// callBackDesk is where the sender answers questions about the report; the
+// first telecom of participant CALLBCK.
+func (m *mapper) callBackDesk() *fhir.Object {
+	for _, participant := range m.report.root.all("participant") {
+		if participant.attr("typeCode") != "CALLBCK" {
+			continue
+		}
+		if all := telecoms(participant.child("associatedEntity").all("telecom")); len(all) > 0 {
+			return all[0].object(0)
+		}
+	}
+	return nil
+}
+
+// cdss names the triage software; nil where the document doesn't.
+func (m *mapper) cdss() *fhir.Object {
+	var parts []*fhir.Object
+	version := orElse(m.contentVersion(), displayName(m.report.device.child("softwareName")))
+	for _, part := range [][2]string{
+		{"RequesterCDSSsoftware", displayName(m.report.device.child("manufacturerModelName"))}, {"RequesterCDSSversion", version},
+	} {
+		if value := part[1]; value != "" {
+			parts = append(parts, fhir.Obj("url", part[0], "valueString", value))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return fhir.Obj("extension", parts, "url", profileBase+"CDSSExtension")
+}
+
+// displayName reads an SC value: its displayName attribute, else its text.
+func displayName(n *node) string {
+	if v := strings.TrimSpace(n.attr("displayName")); v != "" {
+		return v
+	}
+	return n.content()
+}
+
+// senderODS is the address that an answer would go to.
+func (m *mapper) senderODS() string {
+	if code, ok := odsIn(m.Envelope.SenderURI, odsURI); ok {
+		if parsed, ok := nhs.ParseODSCode(code); ok {
+			return string(parsed)
+		}
+	}
+	return m.Envelope.AuditODS
+}
+
+func (m *mapper) addServiceRequest(receiver *organisation) {
+	r := m.report
+	useCase := m.UseCase
+	if strings.HasPrefix(strings.ToLower(m.Envelope.Interaction), "primaryemergencydepartment") {
+		useCase = useCaseED
+	}
+	disposition := r.encounter.child("dischargeDispositionCode")
+	limit, limited := timeLimit(disposition.attr("displayName"))
+	period := fhir.Obj("start", r.Effective.dateTime())
+	if limited && r.Effective.instant() != "" {
+		period.Set("end", r.Effective.At.Add(limit).UTC().Format(time.RFC3339))
+	}
+	authored := hl7Time{}
+	for _, author := range r.authors {
+		if t := m.time(author.child("time"), "ClinicalDocument/author/time"); authored.zero() {
+			authored = t
+		}
+	}
+	if authored.zero() {
+		authored = r.Effective
+	}
+	request := m.resource("ServiceRequest", profileBase+"BARSServiceRequest-request-referral").
+		Set("identifier", m.caseIdentifiers()).
+		Set("basedOn", refs(m.carePlan)).
+		Set("replaces", m.replaced("setId")).
+		Set("status", "active").Set("intent", "plan").
+		Set("category", list(fhir.Obj("coding", []*fhir.Object{
+			fhir.Obj("system", codeSystemBase+"message-category-servicerequest", "code", "referral", "display", "Transfer of Care"),
+			fhir.Obj("system", codeSystemBase+"usecases-categories-bars", "code", useCase, "display", useCaseNames[useCase]),
+		}))).
+		Set("priority", priority(disposition.attr("code"), limit, limited)).
+		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
+		Set("occurrencePeriod", period).Set("authoredOn", authored.dateTime()).
+		Set("requester", ref(m.authors[0].practitioner)).
+		Set("performer", refs(m.service))
+	if m.incident != "" && !m.incidentIsHome() {
+		request.Set("locationReference", refs(m.incident))
+	}
+	request.Set("reasonReference", refs(m.condition)).
+		Set("supportingInfo", m.supportingInfo(receiver)).
+		Set("patientInstruction", r.advice())
+	m.add(m.request, request)
+}
+
+// caseIdentifiers are the set of versions and the case that the request is of.
+func (m *mapper) caseIdentifiers() []*fhir.Object {
+	var out []*fhir.Object
+	if m.report.SetID != "" {
+		out = append(out, fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(m.report.SetID)))
+	}
+	for _, id := range m.report.encounter.all("id") {
+		if id.attr("root") == oidCaseRef {
+			out = append(out, m.identifiers([]*node{id}, pathEncounter+"/id")...)
+		}
+	}
+	return out
+}
+
+// replaced names the earlier document (its setId or id) by identifier: the room
+// knows its own record of it, this message can't.
+func (m *mapper) replaced(what string) []*fhir.Object {
+	var out []*fhir.Object
+	for _, related := range m.report.root.all("relatedDocument") {
+		root := related.child("parentDocument", what).attr("root")
+		if related.attr("typeCode") == "RPLC" && fhir.ValidUUID(root) {
+			out = append(out, fhir.Obj("identifier", fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(root))))
+		}
+	}
+	return out
+}
+
+// supportingInfo points at what the receiver should see beside the care plan.
+func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
+	out := refs(append(append([]string(nil), m.flags...), m.questionnaires...)...)
+	for i, url := range m.documentURLs {
+		display := "NHS 111 report"
+		if i != m.current {
+			display = "Earlier NHS 111 report"
+		}
+		out = append(out, ref(url).Set("display", display))
+	}
+	if booked := m.appointmentInfo(); booked != nil {
+		out = append(out, booked)
+	}
+	for _, recipient := range m.report.recipients {
+		intended := recipient.child("intendedRecipient")
+		o := m.organisationOf(intended.child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
+		if o == nil || o == receiver {
+			continue
+		}
+		display := "Also sent to"
+		if recipient.attr("typeCode") != "PRCP" {
+			display = "Copy sent to"
+		}
+		out = append(out, ref(o.use()).Set("display", display))
+	}
+	for _, participant := range m.report.root.all("participant") {
+		display := map[string]string{"REFT": "Referred to", "CALLBCK": "Sender's call-back desk"}[participant.attr("typeCode")]
+		if display == "" {
+			continue
+		}
+		entity := participant.child("associatedEntity")
+		if who := oneLine(entity.child("associatedPerson", "name").content()); who != "" {
+			display += ": " + who
+		}
+		if o := m.organisationOf(entity.child("scopingOrganization"), "ClinicalDocument/participant", entity); o != nil {
+			out = append(out, ref(o.use()).Set("display", display))
+		}
+	}
+	return out
+}
+
+// appointmentInfo names an appointment that was booked along with the report:
+// the message type has no room for an Appointment.
+func (m *mapper) appointmentInfo() *fhir.Object {
+	booking := m.report.appointment
+	if booking == nil {
+		return nil
+	}
+	const path = "ClinicalDocument/component//encounter[AppointmentReference]"
+	display := "Appointment"
+	if at := m.time(booking.child("effectiveTime"), path+"/effectiveTime"); !at.zero() {
+		display += " at " + at.dateTime()
+	}
+	if place := booking.child("participant", "participantRole", "playingEntity", "name").content(); place != "" {
+		display += ", " + oneLine(place)
+	}
+	o := fhir.Obj("type", "Appointment")
+	if ids := m.identifiers(booking.all("id"), path+"/id"); len(ids) > 0 {
+		o.Set("identifier", ids[0])
+	}
+	return o.Set("display", display)
+}
+
+func (m *mapper) addHealthcareService(receiver *organisation) {
+	title := receiver.name
+	if title == "" {
+		title = "Service " + m.Target.Value
+	}
+	m.add(m.service, m.ukCore("HealthcareService").
+		Set("identifier", list(fhir.Obj("system", m.Target.System, "value", m.Target.Value))).
+		Set("active", true).Set("providedBy", ref(receiver.use())).Set("name", title))
+}
+
+var (
+	limitForm     = regexp.MustCompile(`(?i)\bwithin (\d{1,3}) (minute|hour|day)s?\b`)
+	emergencyForm = regexp.MustCompile(`(?i)^dx01\d`)
+)
+
+// timeLimit reads the disposition's own words ("within 6 hours").
+func timeLimit(words string) (time.Duration, bool) {
+	found := limitForm.FindStringSubmatch(words)
+	if found == nil {
+		return 0, false
+	}
+	count, _ := strconv.Atoi(found[1])
+	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
+	return time.Duration(count) * unit[strings.ToLower(found[2])], true
+}
+
+// priority follows the disposition: emergency ambulance codes (Dx010…), then
+// anything due within the hour, else routine.
+func priority(code string, limit time.Duration, limited bool) string {
+	switch {
+	case emergencyForm.MatchString(strings.TrimSpace(code)):
+		return "stat"
+	case limited && limit <= time.Hour:
+		return "urgent"
+	}
+	return "routine"
+}

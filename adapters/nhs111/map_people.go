@@ -1,0 +1,227 @@
+package nhs111
+
+import (
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+// person is a practitioner of the document: the entries that stand for one.
+type person struct {
+	practitioner, role string
+	organisation       *organisation
+	participation      string // v3-ParticipationType in the encounter
+}
+
+// relatedPerson is someone who spoke for the patient.
+type relatedPerson struct {
+	url    string
+	entity *node
+}
+
+// self says whether it was the patient.
+func (p relatedPerson) self() bool { return p.entity.child("code").attr("code") == relateSelf }
+
+// organisation gathers what the document says of one organisation in several
+// places, so that a code makes one entry.
+type organisation struct {
+	url       string
+	codes     []*fhir.Object // identifiers
+	name      string
+	telecoms  []*fhir.Object
+	addresses []*fhir.Object
+	kind      *fhir.Object
+	wanted    bool // something refers to it
+}
+
+// organisationOf finds or makes the entry of an organisation element. path is
+// for problems; telecom and addr may stand on the role beside the organisation.
+func (m *mapper) organisationOf(org *node, path string, beside *node) *organisation {
+	if org == nil {
+		return nil
+	}
+	var codes []*fhir.Object
+	key := ""
+	for _, id := range org.all("id") {
+		root, code := id.attr("root"), strings.ToUpper(strings.TrimSpace(id.attr("extension")))
+		if (root == oidODS || root == oidODSSite) && code != "" {
+			if key == "" {
+				key = code
+			}
+			codes = append(codes, odsIdentifiers(root, code)...)
+			continue
+		}
+		if o := m.identifier(id, path+"/id"); o != nil {
+			codes = append(codes, o)
+		}
+	}
+	o := m.organisation(key)
+	if len(o.codes) < len(codes) {
+		o.codes = codes
+	}
+	if o.name == "" {
+		o.name = oneLine(org.child("name").content())
+	}
+	for _, place := range []*node{org, beside} {
+		if len(o.telecoms) == 0 {
+			o.telecoms = telecomObjects(telecoms(place.all("telecom")))
+		}
+		if len(o.addresses) == 0 {
+			o.addresses = addresses(place.all("addr"))
+		}
+	}
+	if o.kind == nil {
+		o.kind = m.concept(org.child("standardIndustryClassCode"), path+"/standardIndustryClassCode")
+	}
+	return o
+}
+
+// odsIdentifiers gives a site code under both systems: the room finds
+// organisations by the organisation code's, and sites and organisations share
+// one space of codes.
+func odsIdentifiers(root, code string) []*fhir.Object {
+	all := []*fhir.Object{fhir.Obj("system", nhs.SystemODS, "value", code)}
+	if root == oidODSSite {
+		all = append(all, fhir.Obj("system", nhs.SystemODSSite, "value", code))
+	}
+	return all
+}
+
+// organisation finds an organisation by code; "" always makes a new one.
+func (m *mapper) organisation(code string) *organisation {
+	if o := m.organisations[code]; o != nil && code != "" {
+		return o
+	}
+	o := &organisation{url: m.url()}
+	if code != "" {
+		o.codes = odsIdentifiers(oidODS, code)
+		m.organisations[code] = o
+	}
+	m.orgOrder = append(m.orgOrder, o)
+	return o
+}
+
+// use marks an organisation as referred to and returns its name.
+func (o *organisation) use() string {
+	if o == nil {
+		return ""
+	}
+	o.wanted = true
+	return o.url
+}
+
+// sender is the organisation that keeps the report.
+func (m *mapper) sender() *organisation {
+	sender := m.organisationOf(m.report.custodian, "ClinicalDocument/custodian", nil)
+	if len(sender.codes) == 0 && sender.name == "" {
+		sender = m.organisation(m.Envelope.AuditODS)
+	}
+	return sender
+}
+
+// receiver is the organisation that the message is addressed to: the one of the
+// ODS address, else the document's first primary recipient.
+func (m *mapper) receiver() *organisation {
+	var first *organisation
+	for _, recipient := range m.report.recipients {
+		intended := recipient.child("intendedRecipient")
+		o := m.organisationOf(intended.child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
+		if o == nil {
+			continue
+		}
+		if first == nil && recipient.attr("typeCode") == "PRCP" {
+			first = o
+		}
+	}
+	if code := m.addressODS(); code != "" {
+		return m.organisation(code)
+	}
+	if first != nil {
+		return first
+	}
+	o := m.organisation("")
+	o.name = "Provider of service " + m.Target.Value
+	return o
+}
+
+// addressODS is the ODS code that goes with the target.
+func (m *mapper) addressODS() string {
+	if m.Target.System == nhs.SystemODS {
+		return m.Target.Value
+	}
+	for _, code := range m.Envelope.ODS {
+		if code, ok := nhs.ParseODSCode(code); ok {
+			return string(code)
+		}
+	}
+	return ""
+}
+
+// addPeople makes the practitioners: authors, the responsible party, informants
+// that are staff, and the people of other participations.
+func (m *mapper) addPeople() {
+	for _, author := range m.report.authors {
+		m.authors = append(m.authors, m.person(author.child("assignedAuthor"), "ClinicalDocument/author", "PPRF"))
+	}
+	if party := m.report.encounter.child("responsibleParty", "assignedEntity"); party != nil {
+		p := m.person(party, "ClinicalDocument/componentOf/encompassingEncounter/responsibleParty", "ATND")
+		m.responsible = &p
+	}
+	for _, informant := range m.report.root.all("informant") {
+		if entity := informant.child("assignedEntity"); entity != nil {
+			m.informants = append(m.informants, m.person(entity, "ClinicalDocument/informant", "INF"))
+		} else if entity := informant.child("relatedEntity"); entity != nil {
+			m.related = append(m.related, relatedPerson{m.url(), entity})
+		}
+	}
+}
+
+// person makes a Practitioner and the PractitionerRole that ties it to its
+// organisation.
+func (m *mapper) person(role *node, path, participation string) person {
+	human := role.child("assignedPerson")
+	p := person{practitioner: m.url(), role: m.url(), participation: participation,
+		organisation: m.organisationOf(role.child("representedOrganization"), path, nil)}
+	practitioner := m.ukCore("Practitioner").Set("identifier", m.identifiers(role.all("id"), path+"/id"))
+	practitioner.Set("name", list(name(human.child("name"), "")))
+	practitioner.Set("telecom", telecomObjects(telecoms(role.all("telecom"))))
+	practitioner.Set("address", addresses(role.all("addr")))
+	m.add(p.practitioner, practitioner)
+	m.add(p.role, m.ukCore("PractitionerRole").
+		Set("practitioner", ref(p.practitioner)).
+		Set("organization", ref(p.organisation.use())).
+		Set("code", list(m.concept(role.child("code"), path+"/code"))))
+	return p
+}
+
+// addOrganisations writes the organisations last, when it is known which are
+// referred to and all that the document says of them was gathered.
+func (m *mapper) addOrganisations() {
+	for _, o := range m.orgOrder {
+		if !o.wanted {
+			continue
+		}
+		m.add(o.url, m.ukCore("Organization").Set("identifier", o.codes).Set("active", true).
+			Set("type", list(o.kind)).Set("name", o.name).Set("telecom", o.telecoms).Set("address", o.addresses))
+	}
+}
+
+// addRelatedPersons makes those who spoke for the patient.
+func (m *mapper) addRelatedPersons() {
+	for _, p := range m.related {
+		if p.self() {
+			continue
+		}
+		m.add(p.url, m.ukCore("RelatedPerson").Set("active", true).
+			Set("patient", ref(m.patient)).
+			Set("relationship", list(m.relationship(p.entity))).
+			Set("name", list(name(p.entity.child("relatedPerson", "name"), ""))).
+			Set("telecom", telecomObjects(telecoms(p.entity.all("telecom")))).
+			Set("address", addresses(p.entity.all("addr"))))
+	}
+}
+
+func (m *mapper) relationship(entity *node) *fhir.Object {
+	return m.concept(entity.child("code"), "ClinicalDocument/informant/relatedEntity/code")
+}

@@ -1,0 +1,93 @@
+package nhs111
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// leaf is one value of the document: an attribute or an element's text.
+type leaf struct{ path, value string }
+
+func leaves(n *node, path string, out []leaf) []leaf {
+	for _, a := range n.Attrs {
+		out = append(out, leaf{path + "/@" + a.Local, a.Value})
+	}
+	if text := oneLine(n.content()); text != "" {
+		out = append(out, leaf{path, text})
+	}
+	for _, c := range n.elements() {
+		out = leaves(c, path+"/"+c.Local, out)
+	}
+	return out
+}
+
+func omitted(path string) bool { return matches(NotCarried, path) }
+
+func matches(list []Omission, path string) bool {
+	for _, o := range list {
+		if suffix, any := strings.CutPrefix(o.Path, "//"); any {
+			if strings.HasSuffix(path, "/"+suffix) || strings.Contains(path, "/"+suffix+"/") {
+				return true
+			}
+		} else if path == o.Path || strings.HasPrefix(path, o.Path+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// carried looks for a value in the resources in the forms that the mapping
+// gives it.
+func carried(resources, value string) bool {
+	forms := []string{value, strings.ToLower(value), strings.ReplaceAll(value, " ", "")}
+	if _, rest, ok := strings.Cut(value, ":"); ok {
+		forms = append(forms, rest) // tel:, mailto:
+	}
+	if t, err := parseHL7Time(value); err == nil {
+		forms = append(forms, t.dateTime())
+	}
+	if system, ok := systemOf(value); ok {
+		forms = append(forms, system)
+	}
+	for _, form := range forms {
+		if strings.Contains(resources, form) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestEveryValueOfAReportIsCarriedOrListedAsNotCarried(t *testing.T) {
+	body := compose(t)
+	mapped, e, err := through(body, "", strictRules())
+	require.NoError(t, err)
+	var resources strings.Builder
+	for _, entry := range entriesOf(mapped) {
+		if entry.Resource.Type() != "Binary" {
+			resources.Write(entry.Resource.JSON())
+		}
+	}
+	document := payloadElement(e.Payloads[0])
+	all := leaves(document, "ClinicalDocument", nil)
+	require.Greater(t, len(all), 250)
+	for _, l := range all {
+		if !omitted(l.path) && !carried(resources.String(), l.value) {
+			t.Errorf("%s (%s) is neither carried nor listed", l.path, l.value)
+		}
+	}
+	for _, o := range NotCarried {
+		require.NotEmpty(t, o.Why, o.Path)
+		found := false
+		for _, l := range all {
+			if matches([]Omission{o}, l.path) {
+				found = true
+				if len(l.value) > 6 && strings.HasSuffix(l.value, "Marker") {
+					require.NotContains(t, resources.String(), l.value, "%s is carried after all", o.Path)
+				}
+			}
+		}
+		require.True(t, found, "the composed report doesn't show %s", o.Path)
+	}
+}

@@ -1,0 +1,110 @@
+package nhs111
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Bounds of what payloads may unfold to, all payloads together.
+const (
+	maxDecoded = 8 << 20
+	maxRatio   = 100 // gunzipped : gzipped
+)
+
+// document is one CDA document of the message.
+type document struct {
+	Root *node
+	// Text is the document on its own, UTF-8, its bytes as they came.
+	Text []byte
+	// Profile is the manifest's profileid.
+	Profile string
+}
+
+// documents takes the CDA documents out of the payloads: as XML in place, or as
+// base64, gzipped or not (ITK 2.2, manifestitem @base64 and @compressed).
+func (e *envelope) documents(text []byte) ([]document, *fault) {
+	budget := maxDecoded
+	var found []document
+	for i, payload := range e.Payloads {
+		item := e.Items[i]
+		if item.Encrypted {
+			return nil, refuse(textNotSupported, "Encrypted payloads aren't supported")
+		}
+		root, source := payloadElement(payload), text
+		if item.Base64 || item.Compressed {
+			decoded, err := unpack(payload.content(), item.Compressed, budget)
+			if err != nil {
+				return nil, refuse(textNotSupported, "A payload's base64 or gzip content can't be read: "+err.Error())
+			}
+			budget -= len(decoded)
+			source, err = toUTF8(decoded, "")
+			if err != nil {
+				return nil, refuse(textNotXML, err.Error())
+			}
+			// The embedded document is no SOAP: it may carry instructions.
+			root, err = readXML(source, xmlRules{instructions: true})
+			if err != nil {
+				return nil, refuse(textNotXML, "In a packed payload: "+err.Error())
+			}
+		}
+		if root.is(nsHL7, "ClinicalDocument") {
+			found = append(found, document{Root: root, Text: root.standalone(source), Profile: item.ProfileID})
+		}
+	}
+	if len(found) == 0 {
+		return nil, refuse("Unable to find ClinicalDocument element", "ClinicalDocument missing")
+	}
+	return found, nil
+}
+
+func payloadElement(payload *node) *node {
+	if elements := payload.elements(); len(elements) == 1 {
+		return elements[0]
+	}
+	return nil
+}
+
+func unpack(content string, compressed bool, budget int) ([]byte, error) {
+	data, err := decodeBase64(content)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > budget {
+		return nil, errors.New("it is too large")
+	}
+	if !compressed {
+		return data, nil
+	}
+	unzip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, errors.New("it isn't gzip")
+	}
+	limit := min(budget, len(data)*maxRatio)
+	out, err := io.ReadAll(io.LimitReader(unzip, int64(limit)+1))
+	if err != nil {
+		return nil, errors.New("it isn't gzip")
+	}
+	if len(out) > limit {
+		return nil, errors.New("it unfolds to too much")
+	}
+	return out, nil
+}
+
+func decodeBase64(content string) ([]byte, error) {
+	packed := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\r', '\n':
+			return -1
+		}
+		return r
+	}, content)
+	data, err := base64.StdEncoding.Strict().DecodeString(packed)
+	if err != nil {
+		return nil, errors.New("it isn't base64")
+	}
+	return data, nil
+}
