@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/adapters/barsapi"
+	"github.com/onward-health/onward/adapters/nhs111"
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/conformance"
+	"github.com/onward-health/onward/conformance/sandbox"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/internal/httpx"
+	"github.com/onward-health/onward/store"
+)
+
+// fhirPath is where the FHIR door stands.
+const fhirPath = "/FHIR/R4"
+
+// app is the wired program.
+type app struct {
+	log    *slog.Logger
+	root   string // base URL without path
+	desk   *bars.Desk
+	health *httpx.Health
+	fhir   http.Handler
+	soap   http.Handler
+}
+
+// newApp wires the rooms together.
+func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app {
+	base := root + fhirPath
+	mode := bars.Strict
+	if c.BarsMode == "lenient" {
+		mode = bars.Lenient
+	}
+	desk := bars.NewDesk(db, bars.Options{Base: base, Mode: mode, Log: log})
+	options := bars.SearchOptions(base, time.Now)
+	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types()}
+	statement := conformance.Statement(facts)
+	door := barsapi.New(desk, barsapi.Options{
+		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
+		Statement: func() *fhir.Resource { return statement },
+	})
+	api := rest.New(desk.Records(), rest.Options{
+		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render,
+		Metadata: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", rest.ContentType)
+			_, _ = w.Write(statement.JSON())
+		}),
+		OnPanic: func(_ *http.Request, value any, stack []byte) {
+			log.Error("panic in a handler", "value", fmt.Sprintf("%T", value), "stack", string(stack))
+		},
+	})
+	door.SetFHIR(http.StripPrefix(fhirPath, asFHIRCaller(api)))
+	soapMode := nhs111.Strict
+	if c.NHS111Mode == "compat" {
+		soapMode = nhs111.Compat
+	}
+	return &app{
+		log: log, root: root, desk: desk, fhir: door,
+		soap: nhs111.New(desk, nhs111.Options{Mode: soapMode, MaxBody: c.MaxBody, NewID: uuid.NewString, Log: log}),
+		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
+			return db.Health(ctx)
+		}},
+	}
+}
+
+// asFHIRCaller names the door of plain FHIR requests; a BaRS request that is
+// passed on to the REST API keeps its own caller.
+func asFHIRCaller(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := bars.CallerFrom(r.Context())
+		if caller.Door == "" {
+			caller = bars.Caller{Door: "fhir", RequestID: clipHeader(r, "X-Request-Id"), Correlation: clipHeader(r, "X-Correlation-Id")}
+		}
+		next.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), caller)))
+	})
+}
+
+func clipHeader(r *http.Request, name string) string {
+	if v := r.Header.Get(name); fhir.ValidUUID(v) {
+		return v
+	}
+	return ""
+}
+
+// handler is the whole server.
+func (a *app) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(fhirPath+"/", a.fhir)
+	mux.Handle("/nhs111/report", a.soap)
+	mux.Handle("/report", a.soap)
+	mux.HandleFunc("GET /healthz", a.health.Live)
+	mux.HandleFunc("GET /readyz", a.health.Ready)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		a.urls(w)
+	})
+	return httpx.Log(a.log, doorOf, httpx.Limit(maxUnderWay, httpx.Guard(mux)))
+}
+
+// doorOf names the door of a path for the log.
+func doorOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, fhirPath):
+		return "fhir"
+	case path == "/nhs111/report", path == "/report":
+		return "nhs111"
+	case path == "/healthz", path == "/readyz":
+		return "health"
+	}
+	return "other"
+}
+
+// banner tells a newcomer what to try.
+func (a *app) banner(w io.Writer, uri string, sample bool, loaded int) {
+	fmt.Fprintf(w, "Onward %s is ready. Records are kept in %s.\n", version, uri)
+	if sample {
+		fmt.Fprintf(w, "Sandbox: sample services and schedules for %d days (%d resources new). Not for real patients.\n", sandbox.Days, loaded)
+	}
+	fmt.Fprintln(w)
+	a.urls(w)
+}
+
+func (a *app) urls(w io.Writer) {
+	base := a.root + fhirPath
+	fmt.Fprintf(w, "What it can do        %s/metadata\n", base)
+	fmt.Fprintf(w, "Free slots            %s/Slot?status=free&_count=3\n", base)
+	fmt.Fprintf(w, "Sample services       %s/HealthcareService\n", base)
+	fmt.Fprintf(w, "BaRS messages         POST %s/$process-message\n", base)
+	fmt.Fprintf(w, "NHS 111 SOAP reports  POST %s/nhs111/report\n", a.root)
+	fmt.Fprintf(w, "Health                %s/readyz\n", a.root)
+}

@@ -1,0 +1,43 @@
+// Command onward moves patients between NHS services: it takes referrals and
+// bookings through the doors that their systems speak and keeps them as FHIR R4
+// resources. This package is flags and wiring, nothing else.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the build.
+var version = "devel"
+
+type cli struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error {
+	_, err := fmt.Printf("onward %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+func main() {
+	var c cli
+	parser := kong.Must(&c,
+		kong.Name("onward"),
+		kong.Description("Moves patients between NHS services: referrals and bookings in by one door, out by every other."),
+		kong.UsageOnError(),
+	)
+	chosen, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := chosen.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "onward:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/conformance/sandbox"
+	"github.com/onward-health/onward/internal/httpx"
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/sqlite"
+)
+
+// serveCommand holds the flags of design section 5 that are built.
+type serveCommand struct {
+	Listen     string `env:"ONWARD_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on; loopback only while there is no authentication."`
+	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH or sqlite::memory:."`
+	BaseURL    string `env:"ONWARD_BASE_URL" name:"base-url" help:"Absolute URL that links begin with; default from --listen."`
+	Sandbox    *bool  `env:"ONWARD_SANDBOX" negatable:"" help:"Load the sample services and schedules; on by default on a loopback address."`
+	Auth       string `env:"ONWARD_AUTH" enum:"none" default:"none" help:"Authentication: none (loopback only)."`
+	BarsMode   string `env:"ONWARD_BARS_MODE" name:"bars-mode" enum:"strict,lenient" default:"strict" help:"How strictly BaRS senders are held to the standard."`
+	NHS111Mode string `env:"ONWARD_NHS111_MODE" name:"nhs111-mode" enum:"strict,compat" default:"strict" help:"How the SOAP door checks: by the standard, or as the reference adaptor does."`
+	MaxBody    int64  `env:"ONWARD_MAX_BODY" name:"max-body" default:"5242880" help:"Largest request body in bytes."`
+	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
+}
+
+// Bounds of the HTTP server.
+const (
+	maxUnderWay   = 512
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 30 * time.Second
+)
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run() error {
+	log := newLog(c.LogLevel)
+	if err := c.check(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("can't listen on %s: %w", c.Listen, err)
+	}
+	defer listener.Close()
+	db, err := openStore(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	base := c.base(listener.Addr())
+	a := newApp(db, c, base, log)
+	loaded := 0
+	if c.sandbox() {
+		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {
+			return errors.Join(fmt.Errorf("loading the sample services: %w", err), db.Close())
+		}
+	}
+	a.banner(os.Stdout, c.Store, c.sandbox(), loaded)
+	err = a.serve(ctx, listener)
+	return errors.Join(err, db.Close())
+}
+
+// check refuses settings that would be unsafe.
+func (c *serveCommand) check() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen must be host:port: %w", err)
+	}
+	if !httpx.LoopbackHost(host) {
+		return errors.New("--listen: without authentication the server listens on a loopback address only, such as 127.0.0.1:8080")
+	}
+	if c.BaseURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("--base-url must be an absolute http or https URL")
+	}
+	if !httpx.LoopbackHost(u.Host) {
+		return errors.New("--base-url: without authentication the server is for loopback only")
+	}
+	return nil
+}
+
+// sandbox is on unless it is switched off: without authentication the address
+// is always loopback.
+func (c *serveCommand) sandbox() bool { return c.Sandbox == nil || *c.Sandbox }
+
+func (c *serveCommand) base(addr net.Addr) string {
+	if c.BaseURL != "" {
+		return strings.TrimRight(c.BaseURL, "/")
+	}
+	return "http://" + addr.String()
+}
+
+// openStore opens the store that a URI names.
+func openStore(ctx context.Context, uri string) (store.Store, error) {
+	path, found := strings.CutPrefix(uri, "sqlite:")
+	if !found || path == "" {
+		return nil, errors.New("--store must be sqlite:PATH or sqlite::memory:")
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return db, nil
+}
+
+func newLog(level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // the flag's values are all levels
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+}
+
+// serve answers requests until ctx ends, then finishes those under way.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           a.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping: finishing the requests under way")
+	a.health.Stop()
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	return server.Shutdown(drain)
+}

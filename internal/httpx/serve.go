@@ -1,0 +1,105 @@
+package httpx
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Limit bounds the requests under way; one more is told to come back.
+func Limit(max int, next http.Handler) http.Handler {
+	places := make(chan struct{}, max)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// Log writes one line a request: route, status, duration and the two
+// transaction ids. Never a query, a body or a path below the door, for those
+// hold NHS numbers and tokens (design D21).
+func Log(log *slog.Logger, door func(path string) string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r)
+		log.Debug("request", "method", r.Method, "door", door(r.URL.Path), "status", seen.status,
+			"ms", time.Since(start).Milliseconds(),
+			"request", clip(r.Header.Get("X-Request-Id")), "correlation", clip(r.Header.Get("X-Correlation-Id")))
+	})
+}
+
+// clip keeps only what a transaction id can be, so that nothing else gets into
+// the log.
+func clip(id string) string {
+	if len(id) != 36 {
+		return ""
+	}
+	for _, c := range id {
+		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return ""
+		}
+	}
+	return id
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Health serves /healthz (the process runs) and /readyz (it can serve).
+type Health struct {
+	// Check says why the server can't serve, nil when it can. Its text goes to
+	// the operator's page.
+	Check    func(ctx context.Context) (state any, err error)
+	stopping atomic.Bool
+}
+
+// Stop makes /readyz say that the server is going away.
+func (h *Health) Stop() { h.stopping.Store(true) }
+
+// Live answers /healthz.
+func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+// Ready answers /readyz.
+func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
+	if h.stopping.Load() {
+		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "stopping"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	state, err := h.Check(ctx)
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"status": "ok", "store": state})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the caller may have gone
+}
