@@ -22,6 +22,7 @@ import (
 
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
 )
 
 // The tests of this package drive the built binary from outside, as its users
@@ -57,8 +58,40 @@ type server struct {
 	url  string
 	dir  string
 	args []string
-	out  *bytes.Buffer
+	out  *output
 	done chan struct{}
+}
+
+// output keeps what the process prints; it may be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// log returns what the process has printed so far.
+func (s *server) log() string {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.text.String()
+}
+
+// refusedStart runs onward with settings that it must refuse and returns what
+// it printed.
+func refusedStart(t testing.TB, args ...string) string {
+	t.Helper()
+	binary, err := builtOnce()
+	require.NoError(t, err)
+	cmd := exec.Command(binary, append([]string{"serve"}, args...)...)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err, "%s", out)
+	return string(out)
 }
 
 // start runs onward in a fresh folder and waits until it is ready.
@@ -83,7 +116,7 @@ func (s *server) run() {
 	s.t.Helper()
 	binary, err := builtOnce()
 	require.NoError(s.t, err)
-	s.out = &bytes.Buffer{}
+	s.out = &output{}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--listen", strings.TrimPrefix(s.url, "http://")}, s.args...)...)
 	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
@@ -111,9 +144,9 @@ func (s *server) waitReady() {
 		}
 		select {
 		case <-s.done:
-			require.FailNow(s.t, "onward ended at start", s.out.String())
+			require.FailNow(s.t, "onward ended at start", s.log())
 		case <-ctx.Done():
-			require.FailNow(s.t, "onward did not get ready", s.out.String())
+			require.FailNow(s.t, "onward did not get ready", s.log())
 		case <-tick.C:
 		}
 	}
@@ -189,14 +222,16 @@ func plain() http.Header {
 
 // speaking are the headers of a BaRS request to a service, with new transaction
 // ids.
-func speaking(service string) http.Header {
+func speaking(service string) http.Header { return speakingTo(nhs.SystemDoS, service) }
+
+func speakingTo(system, service string) http.Header {
 	encode := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	return http.Header{
 		"Content-Type":               {"application/fhir+json; version=1.1.0"},
 		"Accept":                     {"application/fhir+json; version=1.5.0"},
 		"X-Request-Id":               {uuid.NewString()},
 		"X-Correlation-Id":           {uuid.NewString()},
-		"Nhsd-Target-Identifier":     {encode(`{"value":"` + service + `","system":"https://fhir.nhs.uk/Id/dos-service-id"}`)},
+		"Nhsd-Target-Identifier":     {encode(`{"value":"` + service + `","system":"` + system + `"}`)},
 		"Nhsd-End-User-Organisation": {encode(`{"resourceType":"Organization","identifier":[{"value":"A1001","system":"https://fhir.nhs.uk/Id/ods-organization-code"}],"name":"Test"}`)},
 		"Nhsd-Requesting-Software":   {encode(`{"resourceType":"Device","identifier":[{"value":"T-1","system":"https://supplier.example/Id/device"}]}`)},
 	}
