@@ -15,7 +15,7 @@ import (
 // the resources of the message, and makes the slots busy, all in one batch
 // (bars.md section 12.2).
 func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
-	m.checkReferences()
+	m.checkReferences(attached)
 	entries := append([]*entry{}, m.entries...)
 	for _, a := range attached {
 		entries = append(entries, attachedEntry(a))

@@ -12,7 +12,7 @@ import (
 // this journey, and the planned Encounter that says we expect the patient
 // (bars.md section 7.3).
 func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
-	m.checkReferences()
+	m.checkReferences(attached)
 	if err := w.checkLinks(ctx, m); err != nil {
 		return err
 	}

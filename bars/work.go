@@ -140,8 +140,11 @@ func (w *work) rewrite(r *fhir.Resource) (*fhir.Resource, error) {
 
 // checkReferences looks for bundle-local references that name no entry. What
 // they point at would be lost, so strict mode refuses them.
-func (m *message) checkReferences() {
+func (m *message) checkReferences(attached []Entry) {
 	known := map[string]bool{}
+	for _, a := range attached {
+		known[a.FullURL] = true
+	}
 	for _, e := range m.entries {
 		known[e.fullURL] = true
 	}
