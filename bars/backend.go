@@ -42,12 +42,22 @@ func (b *Records) VersionRead(ctx context.Context, typ, id string, version int64
 
 // Create stores a new resource under an id of ours.
 func (b *Records) Create(ctx context.Context, r *fhir.Resource) (*rest.Version, error) {
-	w := b.d.directWork(ctx)
 	id := b.d.newID()
-	if err := w.change(ctx, r, id, "POST", nil); err != nil {
-		return nil, b.d.outcome(err)
+	for range attempts { // a Slot that an Appointment claims may change meanwhile
+		w := b.d.directWork(ctx)
+		if err := w.change(ctx, r, id, "POST", nil); err != nil {
+			return nil, b.d.outcome(err)
+		}
+		v, err := b.done(ctx, w, store.Ref{Type: r.Type(), ID: id})
+		if !raced(err) {
+			return v, err
+		}
 	}
-	return b.done(ctx, w, store.Ref{Type: r.Type(), ID: id})
+	return nil, keepsChanging()
+}
+
+func keepsChanging() error {
+	return fhir.NewOutcome(fhir.KindUnavailable, "", "the records of this request keep changing; try again").After(time.Second)
 }
 
 // Update stores the next version of a record, or the first under the client's
@@ -70,11 +80,11 @@ func (b *Records) Update(ctx context.Context, id string, r *fhir.Resource, ifMat
 		if err == nil {
 			return v, current == nil || current.Deleted, nil
 		}
-		if !raced(err) || ifMatch != 0 {
+		if !raced(err) {
 			return nil, false, err
 		}
 	}
-	return nil, false, fhir.NewOutcome(fhir.KindUnavailable, "", "the record keeps changing; try again").After(time.Second)
+	return nil, false, keepsChanging()
 }
 
 // Delete leaves a tombstone.
@@ -99,11 +109,11 @@ func (b *Records) Delete(ctx context.Context, typ, id string, ifMatch int64) err
 		if err == nil {
 			return nil
 		}
-		if !raced(err) || ifMatch != 0 {
+		if !raced(err) {
 			return err
 		}
 	}
-	return fhir.NewOutcome(fhir.KindUnavailable, "", "the record keeps changing; try again").After(time.Second)
+	return keepsChanging()
 }
 
 // raced says whether another write came between read and commit.

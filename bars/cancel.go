@@ -35,7 +35,7 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	if err := w.applyStatus(m, stored, r, "cancelationReason"); err != nil {
 		return err
 	}
-	return w.release(ctx, stored.Ref(), slotRefs(r))
+	return w.release(ctx, stored.Ref(), w.d.slotRefs(r))
 }
 
 // samePatient checks that the message's Patient can be the one that we hold:

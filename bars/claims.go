@@ -30,13 +30,13 @@ func terminal(status string) bool {
 // slotOwner is the claim owner of a Slot that its publisher has closed.
 func slotOwner(id string) string { return "Slot/" + id }
 
-// slotRefs lists the slots of ours that an Appointment names, sorted, once
-// each.
-func slotRefs(appointment *fhir.Resource) []store.Ref {
+// slotRefs lists the slots of ours that an Appointment names, relatively or
+// under our own base, sorted, once each.
+func (d *Desk) slotRefs(appointment *fhir.Resource) []store.Ref {
 	var refs []store.Ref
 	for item := range appointment.Get("slot").Items() {
 		ref, ok := fhir.ParseReference(item.Get("reference").Text())
-		if ok && ref.Type == "Slot" && ref.Base == "" {
+		if ok && ref.Type == "Slot" && (ref.Base == "" || ref.Base == d.base+"/") {
 			refs = append(refs, store.Ref{Type: "Slot", ID: ref.ID})
 		}
 	}
@@ -58,13 +58,15 @@ func (w *work) claim(ctx context.Context, owner store.Ref, slots []slotRecord, a
 	if err != nil {
 		return err
 	}
+	mine := map[string]bool{}
 	for _, h := range held {
-		if string(h.Value) != owner.String() && h.Expires.IsZero() {
+		mine[h.Key] = string(h.Value) == owner.String()
+		if !mine[h.Key] && h.Expires.IsZero() {
 			return fhir.NewOutcome(fhir.KindConflict, at+".slot", "the slot is not free")
 		}
 	}
 	for _, s := range slots {
-		if status := s.res.Get("status").Text(); status != "free" && len(held) == 0 {
+		if s.res.Get("status").Text() != "free" && !mine[s.rec.ID] {
 			return fhir.NewOutcome(fhir.KindConflict, at+".slot", "the slot is not free")
 		}
 	}
@@ -101,6 +103,8 @@ func (w *work) release(ctx context.Context, owner store.Ref, refs []store.Ref) e
 		}
 		switch slot.res.Get("status").Text() {
 		case "busy-unavailable", "entered-in-error":
+			// The publisher may open the slot in the same moment.
+			w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: rec.Ref(), Version: rec.Version})
 			w.batch.Ops = append(w.batch.Ops, store.Claim{Slot: rec.ID, Owner: slotOwner(rec.ID)})
 		default:
 			if err := w.setSlotStatus(*slot, "free"); err != nil {

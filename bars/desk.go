@@ -88,7 +88,7 @@ func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult,
 		for range attempts {
 			m.warnings = m.warnings[:warned]
 			result, err := d.carryOut(ctx, &req, m, service, idem)
-			if !isVersionConflict(err) {
+			if !raced(err) {
 				return result, err
 			}
 		}
@@ -143,10 +143,11 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 	if err != nil {
 		return nil, err
 	}
-	out := &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Replay: result.Replay, Warnings: m.warnings}
-	if result.Replay == nil {
-		out.Bundle, err = w.answer(m, result.Versions)
+	if result.Replay != nil {
+		return replayed(result.Replay), nil
 	}
+	out := &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}
+	out.Bundle, err = w.answer(m, result.Versions)
 	return out, err
 }
 
@@ -182,8 +183,16 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		if err != nil {
 			return nil, err
 		}
-		return &MessageResult{Stored: result.Versions, Replay: result.Replay}, nil
+		if result.Replay != nil {
+			return replayed(result.Replay), nil
+		}
+		return &MessageResult{Stored: result.Versions}, nil
 	})
+}
+
+// replayed is the result of a request that had been carried out before.
+func replayed(r *store.Replay) *MessageResult {
+	return &MessageResult{Stored: r.Versions, Replay: r}
 }
 
 func attachedEntry(e Entry) *entry {

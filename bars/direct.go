@@ -56,15 +56,19 @@ func (w *work) remove(ctx context.Context, current *store.Record) error {
 	}
 	switch current.Type {
 	case "Slot":
-		if owner, err := w.claimedBy(ctx, current.ID); err != nil {
+		owner, err := w.claimedBy(ctx, current.ID)
+		if err != nil {
 			return err
-		} else if owner != "" && owner != slotOwner(current.ID) {
+		}
+		if owner != "" && owner != slotOwner(current.ID) {
 			return fhir.NewOutcome(fhir.KindConflict, "Slot", "an Appointment has this Slot; it can't be deleted")
 		}
-		w.batch.Ops = append(w.batch.Ops, store.Release{Slot: current.ID, Owner: slotOwner(current.ID)})
+		if owner != "" {
+			w.batch.Ops = append(w.batch.Ops, store.Release{Slot: current.ID, Owner: owner})
+		}
 	case "Appointment":
 		if occupies(before.Get("status").Text()) {
-			if err := w.release(ctx, current.Ref(), slotRefs(before)); err != nil {
+			if err := w.release(ctx, current.Ref(), w.d.slotRefs(before)); err != nil {
 				return err
 			}
 		}
@@ -134,7 +138,7 @@ var (
 
 func checkSchedule(r *fhir.Resource) error {
 	c := newCheck()
-	if r.Get("actor").Len() == 0 {
+	if v := r.Get("actor"); v.Kind() != fhir.ArrayKind || v.Len() == 0 {
 		c.Add("Schedule.actor", "at least one actor is needed")
 	}
 	return c.OrNil()
@@ -183,10 +187,11 @@ func (w *work) changeSlot(ctx context.Context, r *fhir.Resource, id string, befo
 		}
 		return nil
 	}
-	if free {
-		w.batch.Ops = append(w.batch.Ops, store.Release{Slot: id, Owner: slotOwner(id)})
-	} else {
+	switch {
+	case !free:
 		w.batch.Ops = append(w.batch.Ops, store.Claim{Slot: id, Owner: slotOwner(id)})
+	case owner != "": // an unclaimed slot may be held, which is no concern of its publisher's
+		w.batch.Ops = append(w.batch.Ops, store.Release{Slot: id, Owner: owner})
 	}
 	return nil
 }
@@ -220,12 +225,12 @@ func (w *work) changeAppointment(ctx context.Context, r *fhir.Resource, id strin
 			return fhir.NewOutcome(fhir.KindConflict, "Appointment.status", "a "+was+" Appointment does not change its status again")
 		}
 		if occupies(was) {
-			had = slotRefs(before)
+			had = w.d.slotRefs(before)
 		}
 	}
 	var wants []store.Ref
 	if occupies(status) {
-		wants = slotRefs(r)
+		wants = w.d.slotRefs(r)
 	}
 	taken := slices.DeleteFunc(slices.Clone(wants), func(ref store.Ref) bool { return slices.Contains(had, ref) })
 	left := slices.DeleteFunc(slices.Clone(had), func(ref store.Ref) bool { return slices.Contains(wants, ref) })
@@ -238,8 +243,17 @@ func (w *work) changeAppointment(ctx context.Context, r *fhir.Resource, id strin
 func checkAppointment(r *fhir.Resource) error {
 	c := newCheck()
 	c.code(r, "status", appointmentStatuses)
-	if r.Get("participant").Len() == 0 {
+	if v := r.Get("participant"); v.Kind() != fhir.ArrayKind || v.Len() == 0 {
 		c.Add("Appointment.participant", "at least one participant is needed")
+	}
+	// A Slot that isn't seen isn't claimed.
+	if v := r.Get("slot"); v.Exists() && v.Kind() != fhir.ArrayKind {
+		c.Add("Appointment.slot", "slot must be an array of References")
+	}
+	for item := range r.Get("slot").Items() {
+		if reference := item.Get("reference"); item.Kind() != fhir.ObjectKind || (reference.Exists() && reference.Kind() != fhir.StringKind) {
+			c.Add(item.Path(), "slot must be an array of References")
+		}
 	}
 	status := r.Get("status").Text()
 	hasStart, hasEnd := r.Get("start").Exists(), r.Get("end").Exists()

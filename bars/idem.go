@@ -83,7 +83,7 @@ func (d *Desk) once(ctx context.Context, key Key, body []byte, work func(context
 		return nil, d.outcome(err)
 	}
 	if replay != nil {
-		return &MessageResult{Stored: replay.Versions, Replay: replay}, nil
+		return replayed(replay), nil
 	}
 	result, err := work(limited, idem)
 	if err == nil {
@@ -191,13 +191,10 @@ func conflictOutcome(c *store.ConflictError) *fhir.Outcome {
 		return fhir.NewOutcome(fhir.KindConflict, "Appointment.slot", "the slot is not free").Because(c)
 	case store.VersionConflict, store.MissingRecord:
 		return fhir.NewOutcome(fhir.KindVersion, "", "the record has changed since it was read").Because(c)
+	case store.GuardFailed:
+		return fhir.NewOutcome(fhir.KindConflict, "", "a record that this one depends on has changed since it was read").Because(c)
 	case store.IdemMismatch:
 		return fhir.NewOutcome(fhir.KindInvalid, "", "these transaction ids were used before with another body").Because(c)
 	}
 	return fhir.NewOutcome(fhir.KindConflict, "", "the record exists already").Because(c)
-}
-
-func isVersionConflict(err error) bool {
-	var c *store.ConflictError
-	return errors.As(err, &c) && c.Kind == store.VersionConflict
 }

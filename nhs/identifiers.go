@@ -53,8 +53,8 @@ func (n NHSNumber) Valid() bool {
 			sum += int(c-'0') * (10 - i)
 		}
 	}
-	check := (11 - sum%11) % 11
-	return check != 10 && check == int(n[9]-'0')
+	check := (11 - sum%11) % 11 // 10 is no digit: such numbers aren't issued
+	return check == int(n[9]-'0')
 }
 
 // ParseNHSNumber drops the blanks and hyphens that people write.

@@ -44,6 +44,10 @@ var builtOnce = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(staticEnv); address != "" {
+		fmt.Fprintln(os.Stderr, serveStatic(address))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if binary, err := builtOnce(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(binary))

@@ -170,3 +170,15 @@ func TestASlotIsFoundByTheSameInstantInAnyOffset(t *testing.T) {
 		require.Equal(t, want, Match(p.Query, "x", 0, x), query)
 	}
 }
+
+func TestApproximatelyReachesATenthOfTheDistanceFromNow(t *testing.T) {
+	now := time.UnixMilli(1000)
+	for _, c := range []struct{ lo, hi, wantLo, wantHi int64 }{
+		{2000, 2100, 1900, 2200}, // in the future
+		{0, 500, -50, 550},       // in the past
+		{900, 1100, 900, 1100},   // now
+	} {
+		lo, hi := widen(c.lo, c.hi, now)
+		require.Equal(t, []int64{c.wantLo, c.wantHi}, []int64{lo, hi})
+	}
+}

@@ -43,6 +43,8 @@ type extractor struct {
 	s       []SortKey
 	scratch []byte // the normalised form of a string
 	systems []systemPair
+	// contained gives the types of contained resources by id, once asked for.
+	contained map[string]string
 }
 
 // place is a part of the buffer.

@@ -285,10 +285,11 @@ func (x *extractor) typeOf(v fhir.Value, t target) string {
 	if t.anchor == "" {
 		return ""
 	}
-	for contained := range x.root.Get("contained").Items() {
-		if contained.Get("id").Text() == t.anchor {
-			return contained.Get("resourceType").Text()
+	if x.contained == nil { // once, since both lists may be long
+		x.contained = map[string]string{}
+		for item := range x.root.Get("contained").Items() {
+			x.contained[item.Get("id").Text()] = item.Get("resourceType").Text()
 		}
 	}
-	return ""
+	return x.contained[t.anchor]
 }

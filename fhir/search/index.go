@@ -1,8 +1,8 @@
 package search
 
 // Index is what a record can be found by. It is computed from the resource by
-// Extract before the record is committed; the store never reads FHIR. Each of
-// the three is sorted and free of doubles.
+// Extract before the record is committed; the store never reads FHIR.
+// Extract gives each of the three sorted and free of doubles.
 type Index struct {
 	X []string // entries; their forms are listed in the package comment
 	D []Span   // dates, one a value

@@ -2,6 +2,7 @@ package search
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,5 +81,33 @@ func TestCompareOrdersAndPutsRecordsWithoutValueLast(t *testing.T) {
 			got += d.ID
 		}
 		require.Equal(t, c.want, got, "%v", c.sorts)
+	}
+}
+
+// Each prefix at its edges: the asked span is [10,20].
+func TestEachPrefixAtItsEdges(t *testing.T) {
+	for _, c := range []struct {
+		lo, hi int64
+		holds  string
+	}{
+		{10, 20, "eq ge le ap"},
+		{10, 21, "ne gt ge le ap"},
+		{9, 20, "ne lt ge le ap"},
+		{9, 21, "ne gt lt ge le ap"},
+		{20, 20, "eq ge le ap"},
+		{10, 10, "eq ge le ap"},
+		{20, 21, "ne gt ge le ap"},
+		{21, 21, "ne gt ge sa"},
+		{9, 9, "ne lt le eb"},
+		{9, 10, "ne lt ge le ap"},
+		{MinTime, MaxTime, "ne gt lt ge le ap"},
+	} {
+		var got []string
+		for _, op := range ops {
+			if op.holds(c.lo, c.hi, 10, 20) {
+				got = append(got, string(op))
+			}
+		}
+		require.Equal(t, c.holds, strings.Join(got, " "), "[%d,%d]", c.lo, c.hi)
 	}
 }

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// Ensure that the README's tour prints what it says, pasted as it stands.
+func TestTheTourOfTheReadmeRuns(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	var script strings.Builder
+	var expected []string
+	for _, block := range shellBlock.FindAllStringSubmatch(string(readme), -1) {
+		script.WriteString(block[1])
+		for _, line := range strings.Split(block[1], "\n") {
+			if text, found := strings.CutPrefix(line, "# => "); found {
+				expected = append(expected, text)
+			}
+		}
+	}
+	require.Greater(t, len(expected), 5)
+	s := start(t)
+	shell := exec.Command("sh", "-e", "-u", "-c", strings.ReplaceAll(script.String(), "http://127.0.0.1:8080", s.url))
+	shell.Dir = "../.."
+	var stderr strings.Builder
+	shell.Stderr = &stderr
+	out, err := shell.Output()
+	require.NoError(t, err, "%s\n%s\n%s", out, stderr.String(), s.log())
+	require.Equal(t, expected, strings.Split(strings.TrimSpace(string(out)), "\n"))
+}
