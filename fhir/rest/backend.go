@@ -25,8 +25,9 @@ type Backend interface {
 	Delete(ctx context.Context, typ, id string, ifMatch int64) error
 	// History lists the versions of one record, newest first.
 	History(ctx context.Context, typ, id string, since time.Time, count int, cursor string) (*Page, error)
-	// Search returns one page of matches. Total is counted up to a bound.
-	Search(ctx context.Context, q *search.Query) (*Page, error)
+	// Search returns one page of matches. Counting them costs another search, so
+	// Total is only needed where count is set or the page holds them all.
+	Search(ctx context.Context, q *search.Query, count bool) (*Page, error)
 }
 
 // Version is one version of a resource. Body lacks meta.versionId and

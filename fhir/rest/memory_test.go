@@ -117,7 +117,7 @@ func (m *memory) History(_ context.Context, typ, id string, since time.Time, cou
 	return page(list, count, cursor)
 }
 
-func (m *memory) Search(_ context.Context, q *search.Query) (*rest.Page, error) {
+func (m *memory) Search(_ context.Context, q *search.Query, _ bool) (*rest.Page, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enter(); err != nil {

@@ -19,7 +19,7 @@ import (
 // uncounted is a backend that doesn't know how many there are.
 type uncounted struct{ *memory }
 
-func (u uncounted) Search(context.Context, *search.Query) (*rest.Page, error) { return u.all() }
+func (u uncounted) Search(context.Context, *search.Query, bool) (*rest.Page, error) { return u.all() }
 
 func (u uncounted) History(context.Context, string, string, time.Time, int, string) (*rest.Page, error) {
 	return u.all()

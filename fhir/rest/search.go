@@ -51,7 +51,8 @@ func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, typ, rawQ
 	if parsed.CountOnly {
 		parsed.Query.Count = 1 // a page of none can't be asked for
 	}
-	page, err := h.backend.Search(r.Context(), parsed.Query)
+	count := parsed.CountOnly || parsed.Total == "accurate" || parsed.Total == "estimate"
+	page, err := h.backend.Search(r.Context(), parsed.Query, count)
 	if err != nil {
 		return err
 	}
