@@ -21,7 +21,7 @@ import (
 	"github.com/onward-health/onward/store/sqlite"
 )
 
-// serveCommand holds the flags of design section 5 that are built.
+// serveCommand holds the flags; docs/operations.md explains each.
 type serveCommand struct {
 	Listen     string `env:"ONWARD_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on; loopback only while there is no authentication."`
 	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH or sqlite::memory:."`
