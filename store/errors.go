@@ -31,7 +31,7 @@ const (
 // ConflictError: a precondition failed and nothing was written.
 type ConflictError struct {
 	Kind    ConflictKind
-	Op      int    // index into Batch.Ops or Batch.Guards
+	Op      int    // index into Batch.Ops, for "guard" Batch.Guards, for "idem-mismatch" Idem.Keys
 	What    string // the record, slot or document, as "Type/id" or "kind|key"
 	Current int64  // the version that stands, where that is the point
 }

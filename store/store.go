@@ -37,7 +37,8 @@ type Store interface {
 	Commit(ctx context.Context, b *Batch) (*Result, error)
 	// AuxGet returns the documents of a kind under these keys; missing and
 	// expired ones are left out. Kind "claim" reads claims by slot id: Key is
-	// the slot's id, Value the owner.
+	// the slot's id, Value the owner, Expires the end of a hold; one document for
+	// each claimed part, in their order. Holds that ran out are left out.
 	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
 	// than after, in key order.
@@ -68,11 +69,11 @@ type Record struct {
 	Version     int64
 	LastUpdated time.Time // UTC, milliseconds; never goes back for a record
 	Deleted     bool
-	Method      string // POST, PUT, PATCH or DELETE
-	Body        []byte // JSON; empty on a tombstone
-	Index       search.Index
-	By          []byte // JSON: who made this version, by which door, under which ids
-	Peer        []byte // JSON: what a peer stamped (its version or lastUpdated); may be nil
+	Method      string       // POST, PUT, PATCH or DELETE
+	Body        []byte       // JSON; empty on a tombstone
+	Index       search.Index // read by Commit; records that come back have none
+	By          []byte       // JSON: who made this version, by which door, under which ids
+	Peer        []byte       // JSON: what a peer stamped (its version or lastUpdated); may be nil
 }
 
 // Ref names the record.
@@ -109,7 +110,8 @@ type Put struct {
 }
 
 // Delete leaves a tombstone. Deleting a deleted record succeeds and changes
-// nothing; deleting one that never was is a "missing" conflict.
+// nothing, unless If asks for another version than the tombstone's; deleting one
+// that never was is a "missing" conflict.
 type Delete struct {
 	Ref Ref
 	If  Condition
@@ -134,7 +136,8 @@ type Release struct {
 	Owner string
 }
 
-// AuxPut writes an auxiliary document.
+// AuxPut writes an auxiliary document; an expired one counts as absent. Kinds
+// "claim", "idem" (Batch.Idem writes those) and "meta" (the engine's) are refused.
 type AuxPut struct {
 	Kind, Key string
 	Value     []byte
@@ -158,7 +161,8 @@ func (AuxDelete) op() {}
 // Guard is a condition on what the batch only read: VersionGuard or NoMatch.
 type Guard interface{ guard() }
 
-// VersionGuard demands that a record still stands at a version.
+// VersionGuard demands that a record still stands at a version; 0 demands that
+// there never was one. Guards are judged before any operation.
 type VersionGuard struct {
 	Ref     Ref
 	Version int64
@@ -173,7 +177,8 @@ func (NoMatch) guard()      {}
 // Idem makes a batch happen once for each of its keys. The first commit keeps
 // Hash, the versions written and Answer for Keep, under every key. One of the
 // keys again with the same Hash writes nothing and gives Result.Replay; with
-// another Hash it is a conflict of kind IdemMismatch. The records are auxiliary
+// another Hash it is a conflict of kind IdemMismatch; where keys disagree, the
+// replay wins. Both come before guards and conditions. The records are auxiliary
 // documents of kind "idem".
 type Idem struct {
 	Keys   []string

@@ -14,8 +14,10 @@ const maxStatements = 128
 
 // conn is one connection with its prepared statements; one goroutine at a time.
 type conn struct {
-	c     *sql.Conn
-	stmts map[string]*sql.Stmt
+	c      *sql.Conn
+	stmts  map[string]*sql.Stmt
+	crowds map[string]int // how many records an index entry has at least, see planner.estimate
+	asked  int            // searches since crowds was emptied
 }
 
 func connect(ctx context.Context, db *sql.DB, pragmas []string) (*conn, error) {
@@ -29,7 +31,7 @@ func connect(ctx context.Context, db *sql.DB, pragmas []string) (*conn, error) {
 			return nil, fault("open the database", err)
 		}
 	}
-	return &conn{c, map[string]*sql.Stmt{}}, nil
+	return &conn{c: c, stmts: map[string]*sql.Stmt{}, crowds: map[string]int{}}, nil
 }
 
 func (c *conn) close() {
@@ -97,6 +99,15 @@ func (c *conn) each(ctx context.Context, text string, args []any, f func(scan fu
 		}
 	}
 	return rows.Err()
+}
+
+// forgetCrowds starts afresh now and then, because slots that are free today
+// are taken tomorrow.
+func (c *conn) forgetCrowds() {
+	if c.asked++; c.asked > 1000 {
+		clear(c.crowds)
+		c.asked = 0
+	}
 }
 
 // snapshot runs f in one read transaction, so that its statements see the same

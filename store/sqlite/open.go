@@ -15,6 +15,7 @@ import (
 // Options set up a store.
 type Options struct {
 	// Now is the clock that stamps versions and judges expiry; time.Now if nil.
+	// Several goroutines call it at once.
 	Now func() time.Time
 	// Sync is SQLite's synchronous setting: "FULL" (default) survives a power
 	// cut, "NORMAL" may lose the last commits at one but never corrupts.
@@ -30,6 +31,7 @@ type Store struct {
 	seal    sealer
 	durable string
 
+	writer  *writer
 	in      chan *request
 	closing chan struct{} // closed when Close begins
 	sending sync.RWMutex  // held for reading while a request goes in
@@ -110,7 +112,8 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 		}
 		s.readers <- r
 	}
-	go newWriter(s, w).run()
+	s.writer = newWriter(s, w)
+	go s.writer.run()
 	return s, nil
 }
 

@@ -9,14 +9,16 @@ import (
 	"github.com/onward-health/onward/fhir/search"
 )
 
-// manyRows is where counting an index range stops: beyond it, one is as
-// unselective as another.
+// levels is how far the records of a term are counted, step by step while no
+// term is known to have fewer. Beyond the last, one is as unselective as another.
+var levels = []int{64, 512, manyRows}
+
 const manyRows = 4096
 
 // planner turns one query into statements. It counts how many records the
-// conditions that must all hold have each, at most manyRows, and lets the rarest
-// drive; where even that one has many, it walks an index in the order asked for
-// and stops when the page is full.
+// conditions that must all hold have each, and lets the rarest drive; where even
+// that one has many, it walks an index in the order asked for and stops when the
+// page is full.
 type planner struct {
 	c     *conn
 	typ   int64
@@ -33,17 +35,27 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 	if err != nil || !known {
 		return nil, err
 	}
+	c.forgetCrowds()
 	slices.SortStableFunc(p.terms, func(a, b search.Node) int { return promise(a) - promise(b) })
-	for i, term := range p.terms {
-		n, ok, err := p.estimate(ctx, term, p.rows)
-		if err != nil {
-			return nil, err
+	for _, level := range levels {
+		for i, term := range p.terms {
+			if p.repeats(i) {
+				continue
+			}
+			most := min(level, p.rows)
+			n, ok, err := p.estimate(ctx, term, most)
+			if err != nil {
+				return nil, err
+			}
+			if ok && n == 0 {
+				return nil, nil
+			}
+			if ok && (n < most || p.drive < 0 && level == manyRows) {
+				p.drive, p.rows = i, n
+			}
 		}
-		if ok && n == 0 {
-			return nil, nil
-		}
-		if ok && (p.drive < 0 || n < p.rows) {
-			p.drive, p.rows = i, n
+		if p.drive >= 0 {
+			break
 		}
 	}
 	return p, nil
@@ -97,11 +109,26 @@ func promise(n search.Node) int {
 	return 5
 }
 
+// repeats says that an earlier term is about the same dates: from and to are one
+// window.
+func (p *planner) repeats(i int) bool {
+	d, is := p.terms[i].(search.Date)
+	return is && slices.ContainsFunc(p.terms[:i], func(n search.Node) bool {
+		before, is := n.(search.Date)
+		return is && before.Param == d.Param
+	})
+}
+
 // estimate counts the records of a term up to most; ok is false for terms that
-// can't drive.
+// can't drive. That an entry has many is remembered for a while, because it is
+// asked in every search; a wrong memory costs time and never an answer.
 func (p *planner) estimate(ctx context.Context, n search.Node, most int) (rows int, ok bool, err error) {
 	if ids, is := n.(search.IDs); is {
 		return len(ids), true, nil
+	}
+	key := p.crowdKey(n)
+	if key != "" && p.c.crowds[key] >= most {
+		return most, true, nil
 	}
 	from, err := p.span(ctx, n)
 	if err != nil || from == nil {
@@ -111,7 +138,23 @@ func (p *planner) estimate(ctx context.Context, n search.Node, most int) (rows i
 		return 0, true, nil
 	}
 	_, err = p.c.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+from.String()+` LIMIT ?)`, append(from.args, most), &rows)
+	if key != "" && rows >= most && slices.Contains(levels, most) {
+		p.c.crowds[key] = most
+	}
 	return rows, true, err
+}
+
+// crowdKey names a term in conn.crowds, "" for those that aren't kept.
+func (p *planner) crowdKey(n search.Node) string {
+	switch n := n.(type) {
+	case search.Has:
+		return p.name + "\x00" + string(n)
+	case search.HasAny:
+		if len(n) > 0 && len(n) <= 8 {
+			return p.name + "\x00" + strings.Join(n, "\x00")
+		}
+	}
+	return ""
 }
 
 // span is the index range of a term, as "table WHERE ...": nil where it has
@@ -135,12 +178,28 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 			return s, err
 		}
 		lower, upper := bounds(n, w.span)
+		if !w.several {
+			lower, upper = p.window(n.Param, w.span)
+		}
 		s.add(`xd WHERE t = ? AND p = ? AND lo >= ? AND lo <= ? AND `, p.typ, n.Param, lower, upper)
 		s.add(spanCondition(n.Op, `+lo`, `hi`), spanArgs(n.Op, n.Lo, n.Hi)...)
 	default:
 		return nil, nil
 	}
 	return s, nil
+}
+
+// window is what all conditions on a date parameter together say of lo, where no
+// record has several spans.
+func (p *planner) window(param string, widest int64) (lower, upper int64) {
+	lower, upper = math.MinInt64, math.MaxInt64
+	for _, term := range p.terms {
+		if d, is := term.(search.Date); is && d.Param == param {
+			low, high := bounds(d, widest)
+			lower, upper = max(lower, low), min(upper, high)
+		}
+	}
+	return lower, upper
 }
 
 // bounds are what the condition says of lo alone, given the widest span.
@@ -170,7 +229,7 @@ func bounds(d search.Date, widest int64) (lower, upper int64) {
 // The rarest term drives; without one, the type's records by id. The row of res
 // is r, and the returned expression is the row number that conditions use.
 func (p *planner) source(ctx context.Context, s *sqlText) (pk string, err error) {
-	pk = `d.pk`
+	pk = `q.pk`
 	if p.drive < 0 {
 		s.add(`FROM res r INDEXED BY res_id WHERE r.typ = ? AND r.del = 0`, p.name)
 		pk = `r.pk`
@@ -188,7 +247,7 @@ func (p *planner) source(ctx context.Context, s *sqlText) (pk string, err error)
 		if _, single := p.terms[p.drive].(search.Has); single {
 			distinct = ``
 		}
-		s.add(`FROM (SELECT `+distinct+`pk FROM `+from.String()+`) d CROSS JOIN res r WHERE r.pk = d.pk`, from.args...)
+		s.add(`FROM (SELECT `+distinct+`pk FROM `+from.String()+`) q CROSS JOIN res r WHERE r.pk = q.pk`, from.args...)
 	}
 	for i, term := range p.terms {
 		if i != p.drive {

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"math"
-	"slices"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
@@ -89,7 +87,7 @@ func hits(ctx context.Context, c *conn, q *search.Query, n int, last *mark) ([]h
 // hits drives by the rarest term, or walks. without lists keys that the records
 // must lack: what remains after walking the index of such a key.
 func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
-	walk, err := p.walks(ctx, n)
+	walk, err := p.walks(ctx, o, n)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +121,12 @@ func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, l
 // walks weighs reading all records of the driving term and sorting them against
 // reading an index in order until n match. The second assumes that the matches
 // are spread evenly.
-func (p *planner) walks(ctx context.Context, n int) (bool, error) {
+func (p *planner) walks(ctx context.Context, o order, n int) (bool, error) {
 	if p.drive < 0 || p.rows >= manyRows {
 		return true, nil
+	}
+	if d, is := p.terms[p.drive].(search.Date); is && len(o.keys) > 0 && o.keys[0].single(d.Param) {
+		return true, nil // the same rows, already in order
 	}
 	var all int
 	if _, err := p.c.row(ctx, `SELECT coalesce(max(pk), 0) FROM res`, nil, &all); err != nil {
@@ -142,142 +143,6 @@ func (p *planner) demands(k sortKey) bool {
 		}
 	}
 	return false
-}
-
-// driven gathers the matches of the driving term and sorts them. The common
-// table is kept as one, so that each key is looked up once a record.
-func (p *planner) driven(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
-	from := &sqlText{}
-	pk, err := p.source(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	p.lacking(from, pk, without)
-	s, names := &sqlText{}, make([]sqlText, len(o.keys))
-	s.add(`WITH m AS MATERIALIZED (SELECT r.pk, r.id`)
-	for i, k := range o.keys {
-		names[i].add(keyName(i))
-		v := k.value(p.typ, pk)
-		s.add(`, `+v.String()+` AS `+keyName(i), v.args...)
-	}
-	s.add(` `+from.String()+`) SELECT * FROM m`, from.args...)
-	if last != nil {
-		s.add(` WHERE `)
-		o.after(s, names, `id`, last)
-	}
-	o.by(s, names, `id`)
-	s.add(` LIMIT ?`, n)
-	return p.run(ctx, s, o)
-}
-
-func keyName(i int) string { return "k" + string(rune('0'+i)) }
-
-// walkRecords reads the type's records by time of change or by id.
-func (p *planner) walkRecords(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
-	s, keys := &sqlText{}, p.keys(o, `r.pk`)
-	s.add(`SELECT r.pk, r.id`)
-	selectKeys(s, keys)
-	index := `res_id`
-	if len(o.keys) > 0 {
-		index = `res_typ_lu`
-	}
-	s.add(` FROM res r INDEXED BY `+index+` WHERE r.typ = ? AND r.del = 0`, p.name)
-	if last != nil && len(o.keys) > 0 {
-		s.add(` AND r.lu `+orEqual(o.keys[0].desc), last.Keys[0].arg())
-	}
-	p.rest(s, o, keys, `r.pk`, without, last)
-	s.add(` LIMIT ?`, n)
-	return p.run(ctx, s, o)
-}
-
-// walkIndex reads the index of the first key in order; records without it are
-// not in there.
-func (p *planner) walkIndex(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
-	o.keys = slices.Clone(o.keys)
-	o.keys[0].present = true
-	k := o.keys[0]
-	table, column := k.table()
-	s, keys := &sqlText{}, p.keys(o, `d.pk`)
-	keys[0] = sqlText{}
-	keys[0].add(`d.` + column)
-	s.add(`SELECT r.pk, r.id`)
-	selectKeys(s, keys)
-	s.add(` FROM `+table+` d CROSS JOIN res r WHERE r.pk = d.pk AND d.t = ? AND d.p = ?`, p.typ, k.param)
-	if k.kind == byDate {
-		p.window(s, k, last)
-	} else if last != nil {
-		s.add(` AND d.v `+orEqual(k.desc), last.Keys[0].arg())
-	}
-	if k.several {
-		s.add(` AND NOT EXISTS (SELECT 1 FROM xd e INDEXED BY xd_pk WHERE e.pk = d.pk AND e.t = d.t AND e.p = d.p
-			AND (e.lo, e.hi) < (d.lo, d.hi))`)
-	}
-	p.rest(s, o, keys, `d.pk`, without, last)
-	s.add(` LIMIT ?`, n)
-	return p.run(ctx, s, o)
-}
-
-// window bounds the walk: by the cursor, and by conditions on the key itself.
-// Those hold for the span that is walked only where no record has several.
-// There is one lower and one upper bound, because SQLite seeks by one of each.
-func (p *planner) window(s *sqlText, k sortKey, last *mark) {
-	lower, upper := int64(math.MinInt64), int64(math.MaxInt64)
-	for _, term := range p.terms {
-		if d, is := term.(search.Date); is && !k.several && d.Param == k.param {
-			low, high := bounds(d, k.widest)
-			lower, upper = max(lower, low), min(upper, high)
-		}
-	}
-	if last != nil && k.desc {
-		upper = min(upper, *last.Keys[0].N)
-	}
-	if last != nil && !k.desc {
-		lower = max(lower, *last.Keys[0].N)
-	}
-	s.add(` AND d.lo >= ? AND d.lo <= ?`, lower, upper)
-}
-
-// rest writes all conditions and the order of a walk.
-func (p *planner) rest(s *sqlText, o order, keys []sqlText, pk string, without []sortKey, last *mark) {
-	for _, term := range p.terms {
-		s.add(` AND `)
-		s.filter(p.typ, pk, term)
-	}
-	p.lacking(s, pk, without)
-	if last != nil {
-		s.add(` AND `)
-		o.after(s, keys, `r.id`, last)
-	}
-	o.by(s, keys, `r.id`)
-}
-
-func (p *planner) lacking(s *sqlText, pk string, without []sortKey) {
-	for _, k := range without {
-		table, _ := k.table()
-		s.add(` AND NOT EXISTS (SELECT 1 FROM `+table+` INDEXED BY `+table+`_pk WHERE pk = `+pk+` AND t = ? AND p = ?)`, p.typ, k.param)
-	}
-}
-
-func (p *planner) keys(o order, pk string) []sqlText {
-	keys := make([]sqlText, len(o.keys))
-	for i, k := range o.keys {
-		v := k.value(p.typ, pk)
-		keys[i].add(v.String(), v.args...)
-	}
-	return keys
-}
-
-func selectKeys(s *sqlText, keys []sqlText) {
-	for i := range keys {
-		s.add(`, `+keys[i].String(), keys[i].args...)
-	}
-}
-
-func orEqual(desc bool) string {
-	if desc {
-		return `<= ?`
-	}
-	return `>= ?`
 }
 
 // run reads the hits of a finished statement.
@@ -302,27 +167,50 @@ func (p *planner) run(ctx context.Context, s *sqlText, o order) ([]hit, error) {
 	return out, err
 }
 
+// fillRows is how many records one statement reads: few enough that the largest
+// bodies don't fill the memory.
+const fillRows = 16
+
 // fill reads the records of at most n hits; those beyond say that there is a
 // next page.
 func (c *conn) fill(ctx context.Context, page *store.Page, found []hit, n int, cursor func(hit) string) error {
 	size := 0
-	for i, h := range found {
-		if i == n || size > maxPage {
-			page.Next = cursor(found[i-1])
-			return nil
-		}
-		err := c.each(ctx, `SELECT `+columns+` FROM res WHERE pk = ?`, []any{h.pk}, func(scan func(...any) error) error {
-			r, err := scanRecord(scan)
-			if err != nil {
-				return err
-			}
-			size += len(r.Body)
-			page.Records = append(page.Records, r)
-			return nil
-		})
+	for i := 0; i < len(found); i += fillRows {
+		some := found[i:min(i+fillRows, len(found))]
+		records, err := c.records(ctx, some)
 		if err != nil {
 			return err
+		}
+		for j, h := range some {
+			if i+j == n || size > maxPage {
+				page.Next = cursor(found[i+j-1])
+				return nil
+			}
+			size += len(records[h.pk].Body)
+			page.Records = append(page.Records, records[h.pk])
 		}
 	}
 	return nil
 }
+
+// records reads up to fillRows records by row number; unused places of the
+// statement ask for row 0, which there is none of.
+func (c *conn) records(ctx context.Context, some []hit) (map[int64]*store.Record, error) {
+	args := make([]any, fillRows)
+	for i := range args {
+		args[i] = 0
+		if i < len(some) {
+			args[i] = some[i].pk
+		}
+	}
+	records := make(map[int64]*store.Record, len(some))
+	err := c.each(ctx, fillText, args, func(scan func(...any) error) error {
+		var pk int64
+		r, err := scanRecord(scan, &pk)
+		records[pk] = r
+		return err
+	})
+	return records, err
+}
+
+var fillText = `SELECT pk, ` + columns + ` FROM res WHERE pk IN (` + marks(fillRows) + `)`

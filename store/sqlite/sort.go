@@ -57,6 +57,12 @@ func (p *planner) order(ctx context.Context, sorts []search.Sort) (order, error)
 	return o, nil
 }
 
+// single says that the key is this date parameter, and that the span by which a
+// record sorts is the only one it has.
+func (k sortKey) single(param string) bool {
+	return k.kind == byDate && !k.several && k.param == param
+}
+
 // table and column hold a key's values, for keys that a record may lack.
 func (k sortKey) table() (table, column string) {
 	if k.kind == byDate {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/onward-health/onward/store"
@@ -15,6 +16,7 @@ const (
 	queueWait    = 2 * time.Second
 	groupBatches = 256
 	groupTime    = 50 * time.Millisecond
+	yields       = 3
 )
 
 // request is a batch on its way to the writer. The caller may have gone; done
@@ -148,12 +150,15 @@ func (w *writer) next(n int, until time.Time) (*request, bool) {
 	if n >= groupBatches || !time.Now().Before(until) {
 		return nil, false
 	}
-	select {
-	case r, open := <-w.s.in:
-		return r, open
-	default:
-		return nil, false
+	for range yields {
+		select {
+		case r, open := <-w.s.in:
+			return r, open
+		default:
+			runtime.Gosched() // callers that were just answered may be about to ask again
+		}
 	}
+	return nil, false
 }
 
 // one carries out a batch in a savepoint. broken means that the transaction of
