@@ -12,7 +12,7 @@ import (
 // door's limit.
 const (
 	MaxDepth   = 64        // objects and arrays in one another
-	MaxNodes   = 2_000_000 // JSON values in one document
+	MaxNodes   = 500_000   // JSON values in one document
 	maxTextLen = 1<<31 - 1 // positions are 32 bits
 )
 

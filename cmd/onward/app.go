@@ -28,12 +28,13 @@ const fhirPath = "/FHIR/R4"
 
 // app is the wired program.
 type app struct {
-	log    *slog.Logger
-	root   string // base URL without path
-	desk   *bars.Desk
-	health *httpx.Health
-	fhir   http.Handler
-	soap   http.Handler
+	log     *slog.Logger
+	root    string // base URL without path
+	maxBody int64
+	desk    *bars.Desk
+	health  *httpx.Health
+	fhir    http.Handler
+	soap    http.Handler
 }
 
 // newApp wires the rooms together.
@@ -67,7 +68,7 @@ func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app
 		soapMode = nhs111.Compat
 	}
 	return &app{
-		log: log, root: root, desk: desk, fhir: door,
+		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door,
 		soap: nhs111.New(desk, nhs111.Options{Mode: soapMode, MaxBody: c.MaxBody, NewID: uuid.NewString, Log: log}),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
@@ -106,7 +107,8 @@ func (a *app) handler() http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		a.urls(w)
 	})
-	return httpx.Log(a.log, doorOf, httpx.Limit(maxUnderWay, httpx.Guard(mux)))
+	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, mux)
+	return httpx.Log(a.log, doorOf, httpx.Limit(maxUnderWay, httpx.Guard(bounded)))
 }
 
 // doorOf names the door of a path for the log.

@@ -37,6 +37,8 @@ type serveCommand struct {
 // Bounds of the HTTP server.
 const (
 	maxUnderWay   = 512
+	maxBodies     = 64 << 20 // bytes of request bodies in memory at once
+	bodyWait      = 2 * time.Second
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 60 * time.Second
 	idleTimeout   = 2 * time.Minute

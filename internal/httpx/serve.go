@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Limit bounds the requests under way; one more is told to come back.
@@ -21,6 +23,33 @@ func Limit(max int, next http.Handler) http.Handler {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 		}
+	})
+}
+
+// LimitBodies bounds the bytes of request bodies under way, because each is held
+// in memory while it is worked on, with several times its size for its parsed
+// form. A request waits for its share, at most wait; then it is told to come
+// back. A body of unknown length counts as the largest that a door takes.
+func LimitBodies(total, largest int64, wait time.Duration, next http.Handler) http.Handler {
+	share := semaphore.NewWeighted(total)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := r.ContentLength
+		if n < 0 || n > largest {
+			n = largest
+		}
+		if n == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), wait)
+		defer cancel()
+		if err := share.Acquire(ctx, min(n, total)); err != nil {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many large requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		defer share.Release(min(n, total))
+		next.ServeHTTP(w, r)
 	})
 }
 
