@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -83,6 +84,7 @@ func readReport(root *node) (*report, *fhir.Outcome) {
 	if r.custodian == nil {
 		wrong.add("ClinicalDocument/custodian", "must be there")
 	}
+	wrong.crowds(root, "ClinicalDocument")
 	r.recipients = root.all("informationRecipient")
 	r.encounter = root.child("componentOf", "encompassingEncounter")
 	if root.child("component") == nil {
@@ -91,10 +93,32 @@ func readReport(root *node) (*report, *fhir.Outcome) {
 	r.body = root.child("component", "structuredBody", "component", "section")
 	r.readEntries(r.body)
 	r.readSections(r.body)
+	if len(r.discriminators) > maxSiblings || len(r.cases) > maxSiblings {
+		wrong.add(classification+"/entry", "there are too many")
+	}
 	if wrong.outcome != nil {
 		return nil, wrong.outcome
 	}
 	return r, nil
+}
+
+// maxSiblings bounds the elements in one element of the document's header, and
+// with it the resources that a document can become.
+const maxSiblings = 100
+
+// crowds refuses header elements with more children than any report has. The
+// body is narrative and bounded by the reader.
+func (p *problems) crowds(n *node, path string) {
+	children := n.elements()
+	if len(children) > maxSiblings {
+		p.add(path, "holds more than "+strconv.Itoa(maxSiblings)+" elements")
+		return
+	}
+	for _, c := range children {
+		if path != "ClinicalDocument" || c.Local != "component" {
+			p.crowds(c, path+"/"+c.Local)
+		}
+	}
 }
 
 // time reads a TS element; zero where it is absent or null.

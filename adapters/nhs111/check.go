@@ -91,7 +91,7 @@ func (e *envelope) checkHeader(rules checkRules) *fault {
 	case e.Action != e.Service:
 		return refuse("Soap Action is not equal to ITK service", diagSOAP)
 	case rules.Mode == Strict && !messageIDForm.MatchString(e.MessageID):
-		return refuse("Invalid MessageId", diagSOAP)
+		return refuse(textInvalidID, diagSOAP)
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func first(list []string) string {
 func (e *envelope) target(rules checkRules) (nhs.ServiceID, bool) {
 	open := len(rules.ODSCodes) == 0 && len(rules.DoSIDs) == 0
 	for _, id := range e.DoS {
-		if id != "" && !strings.ContainsAny(id, "| ") && (open || slices.Contains(rules.DoSIDs, id)) {
+		if fhir.ValidID(id) && (open || slices.Contains(rules.DoSIDs, id)) {
 			return nhs.ServiceID{System: nhs.SystemDoS, Value: id}, true
 		}
 	}

@@ -29,6 +29,9 @@
 //   - where the case names its time limit in words ("within 6 hours"),
 //     occurrencePeriod.end is start plus that; no table of dispositions is used.
 //
+// A message is the same again when its MessageID or its trackingid is and its
+// DistributionEnvelope is byte for byte: a retry may stamp the SOAP headers anew.
+//
 // Not supported, refused with a fault and nothing stored: nullification
 // documents, ambulance requests, repeat caller queries, acknowledgement
 // messages, interactions answered with a FHIR bundle (…Response-v3-0),

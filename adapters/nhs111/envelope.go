@@ -46,7 +46,8 @@ type envelope struct {
 	Items                       []manifestItem
 	Payloads                    []*node
 
-	header *node
+	header       *node
+	distribution *node
 }
 
 type manifestItem struct {
@@ -76,6 +77,7 @@ func readEnvelope(root *node) (*envelope, *fault) {
 		return nil, refuse("Soap Body holds more than one element", diagSOAP)
 	}
 	if de := body.allIn(nsITK, "DistributionEnvelope"); len(de) == 1 {
+		e.distribution = de[0]
 		return e, e.readDistribution(de[0])
 	}
 	return e, nil
@@ -179,7 +181,7 @@ func (e *envelope) readDistribution(de *node) *fault {
 	for _, item := range e.header.child("manifest").all("manifestitem") {
 		e.Items = append(e.Items, manifestItem{
 			ID: item.attr("id"), MimeType: item.attr("mimetype"), ProfileID: item.attr("profileid"),
-			Compressed: flag(item, "compressed"), Base64: flag(item, "base64"), Encrypted: flag(item, "encrypted"),
+			Compressed: isTrue(item, "compressed"), Base64: isTrue(item, "base64"), Encrypted: isTrue(item, "encrypted"),
 		})
 	}
 	e.PayloadCount = de.child("payloads").attr("count")
@@ -187,7 +189,7 @@ func (e *envelope) readDistribution(de *node) *fault {
 	return e.readSpecs()
 }
 
-func flag(n *node, name string) bool {
+func isTrue(n *node, name string) bool {
 	v := strings.TrimSpace(n.attr(name))
 	return v == "true" || v == "1"
 }

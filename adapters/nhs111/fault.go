@@ -26,6 +26,7 @@ const (
 	diagSOAP          = "Soap validation failed"
 	textNotXML        = "This is not a valid XML message"
 	textSchema        = "schema validation failed"
+	textInvalidID     = "Invalid MessageId"
 	textInternal      = "Internal Error. Please contact your system Administrator"
 	diagInternal      = "Internal Error"
 	textNotOffered    = "Operation not offered"

@@ -117,7 +117,13 @@ type mapper struct {
 	organisations map[string]*organisation
 	orgOrder      []*organisation
 
-	entries []bars.Entry
+	entries []entry
+}
+
+// entry is a resource being built, with its bundle-local name.
+type entry struct {
+	url    string
+	object *fhir.Object
 }
 
 // allocate names the entries before any is built.
@@ -155,7 +161,7 @@ func (m *mapper) referral(kind interactionKind) (*Mapped, error) {
 	if m.outcome != nil {
 		return nil, m.outcome
 	}
-	entries := append([]bars.Entry{header}, m.entries...)
+	entries := append([]entry{header}, m.entries...)
 	return &Mapped{Bundle: m.bundle(entries), Attached: documents, Warnings: m.warnings}, nil
 }
 
@@ -173,14 +179,18 @@ func (m *mapper) copyOnly() (*Mapped, error) {
 	if m.outcome != nil {
 		return nil, m.outcome
 	}
-	return &Mapped{Attached: append(m.entries, documents...), Warnings: m.warnings}, nil
+	var attached []bars.Entry
+	for _, e := range m.entries {
+		attached = append(attached, bars.Entry{FullURL: e.url, Resource: e.object.Resource()})
+	}
+	return &Mapped{Attached: append(attached, documents...), Warnings: m.warnings}, nil
 }
 
 // bundle wraps the entries (BaRS Core 1.5, request bundle rules).
-func (m *mapper) bundle(entries []bars.Entry) *fhir.Resource {
+func (m *mapper) bundle(entries []entry) *fhir.Resource {
 	list := make([]*fhir.Object, len(entries))
 	for i, e := range entries {
-		list[i] = fhir.Obj("fullUrl", e.FullURL, "resource", e.Resource)
+		list[i] = fhir.Obj("fullUrl", e.url, "resource", e.object)
 	}
 	return fhir.NewObject("Bundle").
 		Set("id", m.bundleID()).
@@ -215,7 +225,7 @@ func (m *mapper) resource(typ, profile string) *fhir.Object {
 func (m *mapper) ukCore(typ string) *fhir.Object { return m.resource(typ, nhs.ProfileBase+typ) }
 
 func (m *mapper) add(url string, o *fhir.Object) {
-	m.entries = append(m.entries, bars.Entry{FullURL: url, Resource: o.Resource()})
+	m.entries = append(m.entries, entry{url, o})
 }
 
 // ref is a Reference to an entry; nil for "".

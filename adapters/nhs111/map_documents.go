@@ -3,6 +3,7 @@ package nhs111
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 
 	"github.com/onward-health/onward/bars"
@@ -72,7 +73,7 @@ func (m *mapper) documents(sender *organisation) []bars.Entry {
 func (m *mapper) attachment(entries *[]bars.Entry, data []byte, mediaType string, r *report) *fhir.Object {
 	url := m.url()
 	binary := fhir.NewObject("Binary").Set("contentType", mediaType).
-		Set("data", base64.StdEncoding.EncodeToString(data))
+		Set("data", quotedBase64(data))
 	*entries = append(*entries, bars.Entry{FullURL: url, Resource: binary.Resource()})
 	sum := sha1.Sum(data) // FHIR R4 Attachment.hash is SHA-1
 	a := fhir.Obj("contentType", mediaType, "url", url, "size", len(data),
@@ -80,8 +81,16 @@ func (m *mapper) attachment(entries *[]bars.Entry, data []byte, mediaType string
 	if r == nil {
 		return fhir.Obj("attachment", a.Set("title", "The message as received"))
 	}
+	a.Set("language", strings.TrimSpace(r.root.child("languageCode").attr("code")))
 	a.Set("title", oneLine(r.Title)).Set("creation", r.Effective.dateTime())
 	return fhir.Obj("attachment", a)
+}
+
+// quotedBase64 is a JSON string; base64 has nothing to escape.
+func quotedBase64(data []byte) json.RawMessage {
+	out := make([]byte, 1, base64.StdEncoding.EncodedLen(len(data))+2)
+	out[0] = '"'
+	return append(base64.StdEncoding.AppendEncode(out, data), '"')
 }
 
 func (m *mapper) documentReference(i int, content []*fhir.Object, sender *organisation) *fhir.Object {

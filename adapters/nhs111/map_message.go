@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
 )
@@ -18,7 +17,7 @@ const (
 )
 
 // messageHeader builds the first entry (BaRS Core 1.5, MessageHeader).
-func (m *mapper) messageHeader(receiver, sender *organisation) bars.Entry {
+func (m *mapper) messageHeader(receiver, sender *organisation) entry {
 	header := m.resource("MessageHeader", profileBase+"BARSMessageHeader-servicerequest-request")
 	header.Set("extension", list(m.cdss()))
 	header.Set("eventCoding", fhir.Obj("system", codeSystemBase+"message-events-bars", "code", "servicerequest-request"))
@@ -35,7 +34,7 @@ func (m *mapper) messageHeader(receiver, sender *organisation) bars.Entry {
 		"endpoint", nhs.SystemODS+"|"+m.senderODS()))
 	header.Set("reason", conceptOf(codeSystemBase+"message-reason-bars", "new", ""))
 	header.Set("focus", refs(m.request)).Set("definition", definition)
-	return bars.Entry{FullURL: m.url(), Resource: header.Resource()}
+	return entry{m.url(), header}
 }
 
 // callBackDesk is where the sender answers questions about the report; the

@@ -172,7 +172,7 @@ func (c *contact) order() {
 	}
 	phones := append([]telecom(nil), c.phones...)
 	sort.SliceStable(phones, func(i, j int) bool { return worth(phones[i]) < worth(phones[j]) })
-	c.phones = phones
+	c.phones = merge(nil, phones)
 	if len(phones) == 0 {
 		return
 	}
@@ -194,12 +194,15 @@ func (c contact) object(rank int) *fhir.Object {
 		"relationship", c.relationship, "name", c.name, "telecom", telecom)
 }
 
+// merge adds numbers that aren't there yet; senders give the call-back number a
+// second time with its use.
 func merge(all, more []telecom) []telecom {
 	all = append([]telecom(nil), all...)
 next:
 	for _, t := range more {
 		for i := range all {
 			if all[i].System == t.System && all[i].Value == t.Value {
+				all[i].Use = orElse(all[i].Use, t.Use)
 				continue next
 			}
 		}

@@ -105,66 +105,27 @@ func (n *node) standalone(text []byte) []byte {
 	for nameEnd < len(element) && !strings.ContainsRune(" \t\r\n/>", rune(element[nameEnd])) {
 		nameEnd++
 	}
-	tagEnd := nameEnd + tagLength(element[nameEnd:])
 	out := make([]byte, 0, len(element)+256)
 	out = append(out, element[:nameEnd]...)
 	seen := map[string]bool{}
-	for s := n.scope; s != nil; s = s.outer {
+	for s := n.scope; s != n.outer; s = s.outer {
+		seen[s.prefix] = true // the element's own
+	}
+	for s := n.outer; s != nil; s = s.outer {
 		if seen[s.prefix] {
 			continue
 		}
 		seen[s.prefix] = true
+		if s.uri == "" {
+			continue
+		}
 		name := "xmlns"
 		if s.prefix != "" {
 			name += ":" + s.prefix
 		}
-		if declares(element[nameEnd:tagEnd], name) || s.uri == "" {
-			continue
-		}
 		out = append(out, " "+name+`="`+attrEscaper.Replace(s.uri)+`"`...)
 	}
 	return append(out, element[nameEnd:]...)
-}
-
-// tagLength is the length of a start tag's rest up to its ">".
-func tagLength(tag []byte) int {
-	quote := byte(0)
-	for i, c := range tag {
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '>':
-			return i
-		}
-	}
-	return len(tag)
-}
-
-// declares says whether a start tag has an attribute of this very name.
-func declares(tag []byte, name string) bool {
-	for i := 0; i < len(tag); {
-		switch c := tag[i]; {
-		case c == '"' || c == '\'':
-			end := i + 1
-			for end < len(tag) && tag[end] != c {
-				end++
-			}
-			i = end + 1
-		case strings.HasPrefix(string(tag[i:min(len(tag), i+len(name))]), name):
-			rest := strings.TrimLeft(string(tag[i+len(name):min(len(tag), i+len(name)+8)]), " \t\r\n")
-			if strings.HasPrefix(rest, "=") && (i == 0 || strings.ContainsRune(" \t\r\n", rune(tag[i-1]))) {
-				return true
-			}
-			i++
-		default:
-			i++
-		}
-	}
-	return false
 }
 
 var (

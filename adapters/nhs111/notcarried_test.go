@@ -14,11 +14,12 @@ func leaves(n *node, path string, out []leaf) []leaf {
 	for _, a := range n.Attrs {
 		out = append(out, leaf{path + "/@" + a.Local, a.Value})
 	}
-	if text := oneLine(n.content()); text != "" {
-		out = append(out, leaf{path, text})
-	}
-	for _, c := range n.elements() {
-		out = leaves(c, path+"/"+c.Local, out)
+	for _, c := range n.Children {
+		if c.Local != "" {
+			out = leaves(c, path+"/"+c.Local, out)
+		} else if text := oneLine(c.Text); text != "" {
+			out = append(out, leaf{path, text})
+		}
 	}
 	return out
 }
@@ -41,6 +42,13 @@ func matches(list []Omission, path string) bool {
 // carried looks for a value in the resources in the forms that the mapping
 // gives it.
 func carried(resources, value string) bool {
+	uses := map[string]string{"H": "home", "HP": "home", "WP": "work", "MC": "mobile", "PHYS": "physical"}
+	if word := uses[value]; word != "" {
+		return strings.Contains(resources, `"use":"`+word) || strings.Contains(resources, `"type":"`+word)
+	}
+	if grid := gridForm.FindStringSubmatch(value); grid != nil {
+		return strings.Contains(resources, grid[1]) && strings.Contains(resources, grid[2])
+	}
 	forms := []string{value, strings.ToLower(value), strings.ReplaceAll(value, " ", "")}
 	if _, rest, ok := strings.Cut(value, ":"); ok {
 		forms = append(forms, rest) // tel:, mailto:

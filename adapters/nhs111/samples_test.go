@@ -88,7 +88,7 @@ func fillPlace(place string) string {
 	case strings.Contains(place, "dos-code"):
 		return "2000072489"
 	case strings.Contains(place, "nhs-number"):
-		return "9990057696"
+		return "9990057699"
 	case strings.Contains(place, "disposition-code"):
 		return "Dx06"
 	}

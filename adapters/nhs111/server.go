@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -161,12 +162,15 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 	for _, warning := range mapped.Warnings {
 		d.Log.Warn("nhs111: "+warning, "messageId", e.MessageID)
 	}
+	// What makes the message is its DistributionEnvelope: a sender that tries
+	// again stamps the SOAP headers anew.
+	content := text[e.distribution.start:e.distribution.end]
 	caller := bars.Caller{Door: "nhs111", Organisation: organisation,
 		RequestID: orElse(r.Header.Get("X-Request-Id"), e.MessageID), Correlation: orElse(r.Header.Get("X-Correlation-Id"), e.TrackingID)}
 	key := bars.Key{Door: "nhs111", Sender: string(organisation), Target: target.Value, Values: e.keys()}
 	if mapped.Bundle == nil {
 		_, err = d.desk.Attach(r.Context(), bars.AttachRequest{Caller: caller, Key: key, Target: target,
-			Body: body, Entries: mapped.Attached})
+			Body: content, Entries: mapped.Attached})
 		return err
 	}
 	mode := bars.Strict
@@ -174,15 +178,16 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 		mode = bars.Lenient
 	}
 	_, err = d.desk.Message(r.Context(), bars.MessageRequest{Caller: caller, Key: key, Target: target,
-		Bundle: mapped.Bundle, Body: body, Attached: mapped.Attached, Mode: mode})
+		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Mode: mode})
 	return err
 }
 
-// keys are what makes the message happen once: MessageID and trackingid.
+// keys are what makes the message happen once: MessageID and trackingid, which
+// some senders make the same.
 func (e *envelope) keys() []string {
 	var out []string
 	for _, id := range []string{e.MessageID, e.TrackingID} {
-		if id = strings.ToUpper(id); id != "" {
+		if id = strings.ToUpper(id); id != "" && !slices.Contains(out, id) {
 			out = append(out, id)
 		}
 	}

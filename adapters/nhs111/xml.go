@@ -13,7 +13,8 @@ import (
 const (
 	maxXMLDepth      = 64
 	maxXMLElements   = 200_000
-	maxXMLAttributes = 64 // of one element
+	maxXMLAttributes = 64  // of one element
+	maxXMLBindings   = 128 // of namespaces in force at one place
 )
 
 const (
@@ -35,6 +36,7 @@ type node struct {
 
 	start, end int64  // the element's bytes in the UTF-8 text
 	scope      *scope // the namespace bindings in force
+	outer      *scope // those of them that the element inherits
 }
 
 type attr struct{ Space, Local, Value string }
@@ -43,6 +45,14 @@ type attr struct{ Space, Local, Value string }
 type scope struct {
 	prefix, uri string
 	outer       *scope
+	depth       int
+}
+
+func (s *scope) count() int {
+	if s == nil {
+		return 0
+	}
+	return s.depth
 }
 
 func (s *scope) find(prefix string) (uri string, bound bool) {
@@ -150,7 +160,7 @@ func (r *xmlReader) startElement(t xml.StartElement, start int64) error {
 	n.Line, _ = r.decoder.InputPos()
 	if len(r.stack) > 0 {
 		parent := r.stack[len(r.stack)-1]
-		n.scope = parent.scope
+		n.scope, n.outer = parent.scope, parent.scope
 		parent.Children = append(parent.Children, n)
 	} else {
 		r.root = n
@@ -168,7 +178,6 @@ func (r *xmlReader) startElement(t xml.StartElement, start int64) error {
 
 // bind takes the namespace declarations of a start tag.
 func (n *node) bind(attrs []xml.Attr) error {
-	outer := n.scope
 	for _, a := range attrs {
 		prefix := ""
 		switch {
@@ -184,12 +193,14 @@ func (n *node) bind(attrs []xml.Attr) error {
 		if a.Value == xmlnsNamespace || prefix == "" && a.Value == xmlNamespace {
 			return errors.New("a reserved namespace is declared")
 		}
-		for s := n.scope; s != outer; s = s.outer {
+		for s := n.scope; s != n.outer; s = s.outer {
 			if s.prefix == prefix {
 				return errors.New("an attribute is given twice")
 			}
 		}
-		n.scope = &scope{prefix, a.Value, n.scope}
+		if n.scope = (&scope{prefix, a.Value, n.scope, n.scope.count() + 1}); n.scope.depth > maxXMLBindings {
+			return fmt.Errorf("more than %d namespaces are declared around an element: %w", maxXMLBindings, errSize)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,196 @@
+package nhs111
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestReaderRefusesWhatEncodingXMLLetsPass(t *testing.T) {
+	cases := []struct{ name, text, reason string }{
+		{"a document type declaration", `<!DOCTYPE a><a/>`, "document type"},
+		{"an internal entity", `<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`, "document type"},
+		{"an external entity", `<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>`, "document type"},
+		{"a parameter entity", `<!DOCTYPE a [<!ENTITY % p SYSTEM "http://x.test/p">%p;]><a/>`, "document type"},
+		{"an undeclared entity", `<a>&e;</a>`, "well-formed"},
+		{"an unbound element prefix", `<p:a/>`, "prefix isn't declared"},
+		{"an unbound attribute prefix", `<a p:b="1"/>`, "prefix isn't declared"},
+		{"a name with two colons", `<a:b:c xmlns:a="x"/>`, "well-formed"},
+		{"a prefix bound to nothing", `<p:a xmlns:p=""/>`, "declared wrongly"},
+		{"the xml prefix bound elsewhere", `<a xmlns:xml="x"/>`, "declared wrongly"},
+		{"the xml namespace on another prefix", `<a xmlns:p="` + xmlNamespace + `"/>`, "declared wrongly"},
+		{"an attribute twice", `<a b="1" b="2"/>`, "given twice"},
+		{"an attribute twice by two prefixes", `<a xmlns:p="x" xmlns:q="x" p:b="1" q:b="2"/>`, "given twice"},
+		{"a declaration twice", `<a xmlns:p="x" xmlns:p="y"/>`, "given twice"},
+		{"xml:base", `<a xml:base="http://x.test/"/>`, "xml:base"},
+		{"a second root", `<a/><b/>`, "second root"},
+		{"text behind the root", `<a/>text`, "outside the root"},
+		{"text before the root", `text<a/>`, "outside the root"},
+		{"a missing end tag", `<a><b></a>`, "doesn't match"},
+		{"an end tag of another prefix", `<p:a xmlns:p="x" xmlns:q="x"></q:a>`, "doesn't match"},
+		{"an open root", `<a>`, "too early"},
+		{"nothing", ``, "too early"},
+		{"an instruction", `<?php x?><a/>`, "processing instruction"},
+		{"a late declaration", ` <?xml version="1.0"?><a/>`, "declaration"},
+		{"a null character", "<a>&#0;</a>", "well-formed"},
+		{"depth", strings.Repeat("<a>", 65) + strings.Repeat("</a>", 65), "deeper than 64"},
+		{"depth without end", strings.Repeat("<a>", 100_000), "deeper than 64"},
+		{"many attributes", "<a" + manyAttributes(65) + "/>", "more than 64 attributes"},
+		{"many namespaces", "<a" + strings.ReplaceAll(manyAttributes(50), " a", " xmlns:a") + "><b" + strings.ReplaceAll(manyAttributes(50), " a", " xmlns:b") + "><c" +
+			strings.ReplaceAll(manyAttributes(50), " a", " xmlns:c") + "/></b></a>", "more than 128 namespaces"},
+		{"many elements", "<a>" + strings.Repeat("<b/>", maxXMLElements) + "</a>", "more than 200000 elements"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := readXML([]byte(c.text), xmlRules{})
+			require.ErrorContains(t, err, c.reason)
+			require.NotContains(t, err.Error(), "passwd")
+		})
+	}
+}
+
+func manyAttributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` a%d="x"`, i)
+	}
+	return b.String()
+}
+
+func TestReaderResolvesNamesTextAndLines(t *testing.T) {
+	root, err := readXML([]byte("<?xml version=\"1.0\"?>\n<!-- c --><p:a xmlns:p='one' xmlns='two' x='1' p:x='2'>\n<b xml:lang='en'>t<!-- c -->u<![CDATA[<v>]]></b><c xmlns=''/></p:a>"), xmlRules{})
+	require.NoError(t, err)
+	require.True(t, root.is("one", "a"))
+	require.Equal(t, "1", root.attr("x"))
+	v, _ := root.attrIn("one", "x")
+	require.Equal(t, "2", v)
+	b := root.allIn("two", "b")[0]
+	require.Equal(t, "tu<v>", b.content())
+	require.Equal(t, 3, b.Line)
+	require.Len(t, root.allIn("", "c"), 1)
+	require.Len(t, root.elements(), 2)
+}
+
+func TestReaderPassesOverInstructionsOnlyWhenAllowed(t *testing.T) {
+	_, err := readXML([]byte(`<?xml-stylesheet href="x.xsl"?><a/>`), xmlRules{instructions: true})
+	require.NoError(t, err)
+}
+
+func TestStandaloneElementKeepsItsBytesAndNamespaces(t *testing.T) {
+	text := []byte(`<o:w xmlns:o="outer" xmlns="def" xmlns:u="a&amp;b"><d attr='xmlns="no"' ><o:e u:f="1"/> x </d><e/></o:w>`)
+	root, err := readXML(text, xmlRules{})
+	require.NoError(t, err)
+	alone := root.elements()[0].standalone(text)
+	require.True(t, strings.HasSuffix(string(alone), ` attr='xmlns="no"' ><o:e u:f="1"/> x </d>`))
+	again, err := readXML(alone, xmlRules{})
+	require.NoError(t, err)
+	require.True(t, again.is("def", "d"))
+	require.True(t, again.elements()[0].is("outer", "e"))
+	value, _ := again.elements()[0].attrIn("a&b", "f")
+	require.Equal(t, "1", value)
+	require.Equal(t, `<e xmlns:u="a&amp;b" xmlns="def" xmlns:o="outer"/>`, string(root.elements()[1].standalone(text)))
+}
+
+func wide(s string, little bool) []byte {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		if little {
+			out = append(out, byte(u), byte(u>>8))
+		} else {
+			out = append(out, byte(u>>8), byte(u))
+		}
+	}
+	return out
+}
+
+func TestCharacterEncodingsAreFoundAndContradictionsRefused(t *testing.T) {
+	const name = `<?xml version="1.0" encoding="%s"?><a>Béla €</a>`
+	with := func(encoding string) string { return fmt.Sprintf(name, encoding) }
+	latin := strings.ReplaceAll(with("ISO-8859-1"), "Béla €", "B\xe9la")
+	cases := []struct {
+		name, body, http string
+		want             string
+		wrong            error
+	}{
+		{"UTF-8 declared", with("UTF-8"), "", "Béla €", nil},
+		{"UTF-8 by mark", "\xef\xbb\xbf" + with("utf-8"), "utf-8", "Béla €", nil},
+		{"nothing stated", "<a>Béla</a>", "", "Béla", nil},
+		{"Latin 1 declared", latin, "", "Béla", nil},
+		{"Latin 1 by HTTP", "<a>B\xe9la</a>", "iso-8859-1", "Béla", nil},
+		{"windows-1252", strings.ReplaceAll(with("windows-1252"), "Béla €", "B\xe9la \x80"), `"windows-1252"`, "Béla €", nil},
+		{"UTF-16 little with mark", "\xff\xfe" + string(wide(with("UTF-16"), true)), "", "Béla €", nil},
+		{"UTF-16 big with mark", "\xfe\xff" + string(wide(with("UTF-16"), false)), "utf-16", "Béla €", nil},
+		{"UTF-16 without mark", string(wide(with("UTF-16"), true)), "", "Béla €", nil},
+		{"UTF-16 by HTTP only", string(wide("<a>Béla</a>", false)), "utf-16", "Béla", nil},
+		{"HTTP against declaration", with("UTF-8"), "iso-8859-1", "", errCharsetMismatch},
+		{"mark against declaration", "\xef\xbb\xbf" + with("ISO-8859-1"), "", "", errCharsetMismatch},
+		{"mark against HTTP", "\xff\xfe" + string(wide("<a/>", true)), "utf-8", "", errCharsetMismatch},
+		{"declared UTF-16, sent UTF-8", with("UTF-16"), "utf-8", "", errCharsetMismatch},
+		{"UTF-7", with("UTF-7"), "", "", errCharset},
+		{"EBCDIC by HTTP", "<a/>", "ebcdic-cp-us", "", errCharset},
+		{"broken UTF-8", "<a>\xff\xff</a>", "utf-8", "", errEncoding},
+		{"half a UTF-16 unit", "\xff\xfe<\x00a", "", "", errEncoding},
+		{"a lone surrogate", "\xff\xfe<\x00a\x00>\x00\x00\xd8", "", "", errEncoding},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := toUTF8([]byte(c.body), c.http)
+			require.ErrorIs(t, err, c.wrong)
+			if c.wrong != nil {
+				return
+			}
+			root, err := readXML(text, xmlRules{})
+			require.NoError(t, err)
+			require.Equal(t, c.want, root.content())
+		})
+	}
+}
+
+func FuzzReadXML(f *testing.F) {
+	f.Add([]byte(`<p:a xmlns:p="x" p:b="1">t<c/><![CDATA[x]]></p:a>`), "")
+	f.Add([]byte("\xff\xfe<\x00a\x00/\x00>\x00"), "utf-16")
+	f.Add([]byte(`<!DOCTYPE a><a/>`), "utf-8")
+	f.Add([]byte(`<a xmlns="" xml:lang="en" b='>'><b c="&lt;"/></a>`), "iso-8859-1")
+	f.Fuzz(func(t *testing.T, body []byte, charset string) {
+		text, err := toUTF8(body, charset)
+		if err != nil {
+			return
+		}
+		root, err := readXML(text, xmlRules{})
+		if err != nil {
+			return
+		}
+		// What was read must stand on its own and mean the same.
+		again, err := readXML(root.standalone(text), xmlRules{})
+		if err != nil || again.Space != root.Space || again.Local != root.Local || len(again.Children) != len(root.Children) {
+			t.Fatalf("the element doesn't stand on its own: %v", err)
+		}
+	})
+}
+
+func FuzzMessage(f *testing.F) {
+	f.Add([]byte(minimalReport))
+	f.Add([]byte(strings.Replace(minimalReport, "primaryGeneralPractitioner", "copy", 1)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		mapped, _, err := through(body, "", strictRules())
+		if err == nil && len(mapped.Attached) == 0 {
+			t.Fatal("a mapped report keeps its document")
+		}
+	})
+}
+
+func FuzzHL7Time(f *testing.F) {
+	for _, s := range []string{"2026", "202603021021+00", "20260302102100.123-0500", "19810629", "201710290130"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, err := parseHL7Time(s)
+		if err == nil && v.dateTime() == "" {
+			t.Fatal("a time that was read can be written")
+		}
+		_, _ = birthDate(s)
+	})
+}
