@@ -167,8 +167,9 @@ func (b *Records) History(ctx context.Context, typ, id string, since time.Time, 
 // maxTotal bounds counting.
 const maxTotal = 10_000
 
-// Search returns one page.
-func (b *Records) Search(ctx context.Context, q *search.Query) (*rest.Page, error) {
+// Search returns one page; the total where the page holds all or it is asked
+// for.
+func (b *Records) Search(ctx context.Context, q *search.Query, count bool) (*rest.Page, error) {
 	resolved, err := b.d.resolveChains(ctx, q)
 	if err != nil {
 		return nil, b.d.outcome(err)
@@ -180,10 +181,14 @@ func (b *Records) Search(ctx context.Context, q *search.Query) (*rest.Page, erro
 	total := -1
 	if n := len(page.Records); q.Cursor == "" && page.Next == "" {
 		total = n
-	} else if n, exact, err := b.d.store.Count(ctx, resolved, maxTotal); err != nil {
-		return nil, b.d.outcome(err)
-	} else if exact {
-		total = n
+	} else if count {
+		n, exact, err := b.d.store.Count(ctx, resolved, maxTotal)
+		if err != nil {
+			return nil, b.d.outcome(err)
+		}
+		if exact {
+			total = n
+		}
 	}
 	return pageOf(page, total), nil
 }

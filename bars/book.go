@@ -138,7 +138,9 @@ func (w *work) slotByTime(ctx context.Context, m *message, e *entry) (*slotRecor
 	}
 	terms := search.Or{}
 	for id := range fhir.Identifiers(schedule.res.Get("identifier")) {
-		terms = append(terms, search.Has("identifier="+nhs.Canonical(id.System)+"|"+id.Value))
+		if id.Value != "" {
+			terms = append(terms, search.Has("identifier="+nhs.Canonical(id.System)+"|"+id.Value))
+		}
 	}
 	schedules, err := w.d.find(ctx, "Schedule", search.And{terms, search.Has("actor:" + w.service.ref().String())}, 10)
 	if err != nil {
@@ -206,6 +208,9 @@ func (w *work) checkSlotEntry(ctx context.Context, m *message, e *entry, slot *s
 	if sent == nil || sent.typ != "Schedule" {
 		m.broken(e.path()+".schedule", "the reference must name a Schedule of this bundle")
 		return nil
+	}
+	if sent.id != "" && sent.id != found[0].ID {
+		m.broken(sent.path()+".id", "the Schedule is not the one that the Slot stands in")
 	}
 	if name := differs(sent.res, schedule.Root(), "actor"); name != "" {
 		m.broken(sent.path()+"."+name, "the Schedule must be returned as it was offered")

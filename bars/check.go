@@ -34,9 +34,13 @@ func (m *message) classify() error {
 		return fhir.NewOutcome(fhir.KindWorkflow, m.focus.path()+".status",
 			"event, reason, status, category and use case of this message combine to nothing that the standard knows")
 	}
-	if m.rule.act == actNotBuilt || m.definition == nil {
+	if m.rule.act == actNotBuilt {
 		return fhir.NewOutcome(fhir.KindNotImplemented, m.header.Path()+".definition",
 			"this receiver does not take "+m.rule.meaning+" yet; its CapabilityStatement lists what it takes")
+	}
+	if m.definition == nil {
+		m.broken(m.header.Path()+".definition", "the definition does not fit what the message asks for, which is "+m.rule.meaning)
+		return m.problems
 	}
 	m.checkContent()
 	m.checkConditions()
@@ -152,6 +156,11 @@ func (m *message) checkConditions() {
 	m.checkStatuses("CarePlan", m.rule.carePlan)
 	m.checkStatuses("Encounter", m.rule.encounter)
 	m.checkStatuses("Task", m.rule.taskStatus)
+	for _, e := range m.all("CarePlan") {
+		if e.res.Get("intent").Text() != "plan" {
+			m.broken(e.path()+".intent", "the intent must be plan")
+		}
+	}
 	if m.rule.class != "" {
 		for _, e := range m.all("Encounter") {
 			if e.res.Dig("class", "code").Text() != m.rule.class {

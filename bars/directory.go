@@ -129,7 +129,7 @@ func (d *Desk) find(ctx context.Context, typ string, where search.Node, count in
 // for a service that we host, and for the one that the transport named.
 func (d *Desk) checkDestination(ctx context.Context, m *message, target nhs.ServiceID) (*service, error) {
 	at := m.header.Path() + ".destination[0]"
-	if target.Value != "" && target.System != nhs.SystemODS {
+	if target.Value != "" && target.System != nhs.SystemODS && target != m.destination {
 		if _, err := d.service(ctx, target); err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func (d *Desk) checkDestination(ctx context.Context, m *message, target nhs.Serv
 		}
 		return nil, o
 	}
-	if code := nhs.ODSOf(m.receiver.resource()); code != "" && s.provider != "" && code != s.provider {
+	if s.provider != "" && nhs.ODSOf(m.receiver.resource()) != s.provider {
 		m.strictly(at+".receiver", "destination.receiver is not the organisation that provides the service")
 	}
 	if target.Value != "" && target.System != nhs.SystemODS && !s.is(target) {

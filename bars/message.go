@@ -123,6 +123,8 @@ func (m *message) readEntries(list fhir.Value) {
 			m.broken(item.Path()+".fullUrl", "every entry needs a fullUrl")
 		} else if seen[e.fullURL] {
 			m.broken(item.Path()+".fullUrl", "two entries have the same fullUrl")
+		} else if id, found := strings.CutPrefix(e.fullURL, "urn:uuid:"); !found || !fhir.ValidUUID(id) {
+			m.strictly(item.Path()+".fullUrl", "fullUrl must be urn:uuid: and a UUID")
 		}
 		seen[e.fullURL] = true
 		if _, err := fhir.ParseInstant(e.res.Dig("meta", "lastUpdated").Text()); err != nil {
@@ -172,7 +174,8 @@ func (m *message) readHeader() {
 	if h.Dig("source", "name").Text() == "" {
 		m.strictly(at+".source.name", "source.name must name the supplier")
 	}
-	if url := h.Get("definition").Text(); url == "" {
+	// A canonical URL may name a version, which the bundle's versionId says too.
+	if url, _, _ := strings.Cut(h.Get("definition").Text(), "|"); url == "" {
 		m.broken(at+".definition", "definition must name the MessageDefinition that the message complies with")
 	} else if m.definition = definitionByURL(url); m.definition == nil && !knownDefinition(url) {
 		m.broken(at+".definition", "definition names no MessageDefinition of the standard")

@@ -70,9 +70,6 @@ func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Recor
 		// Indexed in part it could not be found by everything that is in it.
 		return nil, fhir.NewOutcome(fhir.KindTooComplex, r.Type(), "the resource has more searchable values than the server indexes")
 	}
-	if index.Over { // an incomplete index would hide the record
-		return nil, fhir.NewOutcome(fhir.KindTooComplex, r.Type(), "the resource has more searchable values than a record may have")
-	}
 	if who.Hosted {
 		index.X = append(index.X, hosted)
 	}

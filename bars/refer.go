@@ -37,16 +37,15 @@ func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
 // relative reference are there.
 func (w *work) checkLinks(ctx context.Context, m *message) error {
 	var refs []store.Ref
-	at := map[store.Ref]string{}
+	var paths []string
 	for _, member := range []string{"supportingInfo", "basedOn"} {
 		for item := range m.focus.res.Get(member).Items() {
 			ref, ok := fhir.ParseReference(item.Get("reference").Text())
 			if !ok || ref.Base != "" || (ref.Type != "Appointment" && ref.Type != "ServiceRequest") {
 				continue
 			}
-			r := store.Ref{Type: ref.Type, ID: ref.ID}
-			refs = append(refs, r)
-			at[r] = item.Path()
+			refs = append(refs, store.Ref{Type: ref.Type, ID: ref.ID})
+			paths = append(paths, item.Path())
 		}
 	}
 	if len(refs) == 0 {
@@ -56,11 +55,14 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
+	here := map[store.Ref]bool{}
 	for _, rec := range found {
-		delete(at, rec.Ref())
+		here[rec.Ref()] = true
 	}
-	for _, path := range at {
-		m.strictly(path, "the reference names no record of this system")
+	for i, ref := range refs {
+		if !here[ref] {
+			m.strictly(paths[i], "the reference names no record of this system")
+		}
 	}
 	return nil
 }

@@ -64,8 +64,9 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 		return nil, err
 	}
 	schedules, err := d.find(ctx, "Schedule", search.Has("actor:"+s.ref().String()), search.MaxCount)
+	answer := &SlotAnswer{Applied: applied(q.Include)}
 	if err != nil || len(schedules) == 0 {
-		return &SlotAnswer{Applied: q.Include}, err
+		return answer, err
 	}
 	keys := search.HasAny{}
 	for _, schedule := range schedules {
@@ -88,12 +89,25 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := &SlotAnswer{}
 	if answer.Slots, err = d.withoutHeld(ctx, found, q.Statuses); err != nil {
 		return nil, err
 	}
 	err = d.include(ctx, answer, schedules, q.Include)
 	return answer, err
+}
+
+// applied are the includes that this receiver knows, once each.
+func applied(includes []string) []string {
+	var known []string
+	for _, name := range includes {
+		switch name {
+		case IncludeSchedule, IncludeService, IncludePractitioner, IncludeRole, IncludeProvider, IncludeLocation, includeAll:
+			if !slices.Contains(known, name) {
+				known = append(known, name)
+			}
+		}
+	}
+	return known
 }
 
 // allSlots reads all pages; the standard's slot search has none.
@@ -141,12 +155,6 @@ func (d *Desk) withoutHeld(ctx context.Context, slots []*store.Record, statuses 
 func (d *Desk) include(ctx context.Context, answer *SlotAnswer, schedules []*store.Record, includes []string) error {
 	want := func(name string) bool {
 		return slices.Contains(includes, name) || slices.Contains(includes, includeAll)
-	}
-	for _, name := range includes {
-		switch name {
-		case IncludeSchedule, IncludeService, IncludePractitioner, IncludeRole, IncludeProvider, IncludeLocation, includeAll:
-			answer.Applied = append(answer.Applied, name)
-		}
 	}
 	used, err := usedSchedules(answer.Slots, schedules)
 	if err != nil || len(used) == 0 {

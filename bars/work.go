@@ -79,14 +79,14 @@ func (w *work) hostedRecord(ctx context.Context, e *entry) (*store.Ref, error) {
 			}
 		}
 	}
-	if fhir.ValidID(e.id) {
-		terms = append(terms, search.IDs{e.id})
+	if len(terms) == 0 && fhir.ValidID(e.id) { // an identifier says more than an id
+		terms = search.Or{search.IDs{e.id}}
 	}
 	if len(terms) == 0 {
 		return nil, nil
 	}
-	found, err := w.d.find(ctx, e.typ, search.And{terms, search.Has(hosted)}, 1)
-	if err != nil || len(found) == 0 {
+	found, err := w.d.find(ctx, e.typ, search.And{terms, search.Has(hosted)}, 2)
+	if err != nil || len(found) != 1 { // several: which one isn't said
 		return nil, err
 	}
 	ref := found[0].Ref()
@@ -127,11 +127,7 @@ func (w *work) rewrite(r *fhir.Resource) (*fhir.Resource, error) {
 		if name != "reference" && name != "url" {
 			return
 		}
-		text := v.Text()
-		if !strings.HasPrefix(text, "urn:") {
-			return
-		}
-		if ref, ok := w.names[text]; ok {
+		if ref, ok := w.names[v.Text()]; ok {
 			edit.Replace(v, fhir.Quote(ref.String()))
 		}
 	})

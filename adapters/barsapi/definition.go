@@ -93,6 +93,9 @@ func readContexts(rawQuery string) (service nhs.ServiceID, useCases []string, er
 		return service, nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
 	}
 	for _, value := range params["context"] {
+		if again, err := url.QueryUnescape(value); err == nil && !strings.Contains(value, "|") && strings.Contains(again, "|") {
+			value = again // encoded twice
+		}
 		for _, part := range strings.Split(value, "&context=") {
 			system, code, found := strings.Cut(part, "|")
 			isUseCase := found && system == bars.SystemUseCases || !found && slices.Contains(bars.UseCases(), strings.ToLower(part))

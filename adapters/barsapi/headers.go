@@ -1,7 +1,9 @@
 package barsapi
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -20,7 +22,7 @@ const (
 	headerSoftware     = "NHSD-Requesting-Software"
 )
 
-// maxHeader bounds one decoded NHSD header.
+// maxHeader bounds one NHSD header before decoding, in bytes.
 const maxHeader = 16 << 10
 
 // speaksBaRS says whether a request speaks the standard's dialect: it is
@@ -95,13 +97,21 @@ func readTarget(text string) (nhs.ServiceID, error) {
 	if text == "" {
 		return nhs.ServiceID{}, nil
 	}
-	object, err := decode(headerTarget, text)
+	structure := fhir.NewOutcome(fhir.KindStructure, "", "the header "+headerTarget+" must hold an object with a system and a value")
+	raw, err := decode64(headerTarget, text)
+	if err != nil {
+		return nhs.ServiceID{}, err
+	}
+	if json.Valid(raw) && !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return nhs.ServiceID{}, structure
+	}
+	object, err := parse(headerTarget, raw)
 	if err != nil {
 		return nhs.ServiceID{}, err
 	}
 	id := nhs.ServiceID{System: nhs.Canonical(object.Get("system").Text()), Value: object.Get("value").Text()}
 	if id.System == "" || id.Value == "" {
-		return nhs.ServiceID{}, fhir.NewOutcome(fhir.KindStructure, "", "the header "+headerTarget+" must hold a system and a value")
+		return nhs.ServiceID{}, structure
 	}
 	return id, nil
 }
@@ -150,7 +160,11 @@ func decodeResource(h http.Header, name, typ string) (*fhir.Resource, error) {
 	if text == "" {
 		return nil, nil
 	}
-	object, err := decode(name, text)
+	raw, err := decode64(name, text)
+	if err != nil {
+		return nil, err
+	}
+	object, err := parse(name, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -160,21 +174,29 @@ func decodeResource(h http.Header, name, typ string) (*fhir.Resource, error) {
 	return object, nil
 }
 
-// decode reads Base64 of a JSON object.
-func decode(name, text string) (*fhir.Resource, error) {
-	wrong := fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must be the Base64 of a JSON object")
+// decode64 reads Base64 with or without its padding.
+func decode64(name, text string) ([]byte, error) {
 	if len(text) > maxHeader {
-		return nil, wrong
+		return nil, badHeader(name)
 	}
 	raw, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		if raw, err = base64.RawStdEncoding.DecodeString(text); err != nil {
-			return nil, wrong
-		}
+	if err == nil {
+		return raw, nil
 	}
+	if raw, err = base64.RawStdEncoding.DecodeString(text); err != nil {
+		return nil, badHeader(name)
+	}
+	return raw, nil
+}
+
+func parse(name string, raw []byte) (*fhir.Resource, error) {
 	object, err := fhir.Parse(raw)
 	if err != nil {
-		return nil, wrong
+		return nil, badHeader(name)
 	}
 	return object, nil
+}
+
+func badHeader(name string) error {
+	return fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must be the Base64 of a JSON object")
 }

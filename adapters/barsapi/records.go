@@ -16,6 +16,9 @@ func (s *server) read(w http.ResponseWriter, r *http.Request, h *headers, typ, i
 	rec, err := s.desk.RecordAt(r.Context(), h.target, typ, id)
 	if err != nil {
 		if fhir.AsOutcome(err).Kind == fhir.KindNotFound && !fhir.ValidUUID(id) {
+			if _, err := s.desk.Service(r.Context(), h.target); err != nil {
+				return err
+			}
 			return fhir.NewOutcome(fhir.KindValue, "", "the id must be a UUID")
 		}
 		return err

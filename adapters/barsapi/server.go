@@ -105,6 +105,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
 			return s.findByPatient(w, r, h, path[1:])
 		})
+	case r.Method == http.MethodDelete && isRecordPath(path):
+		// In the standard DELETE cancels and the record stays readable; plain
+		// FHIR's would hide it (design D11).
+		s.refuse(w, r, fhir.NewOutcome(fhir.KindNotImplemented, "", "this receiver takes cancellations by message; DELETE is not offered yet"))
 	case isRead(r) && isRecordPath(path):
 		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
 			typ, id, _ := strings.Cut(path[1:], "/")
@@ -130,6 +134,7 @@ func (s *server) passOn(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	echo(w.Header(), r)
 	s.o.FHIR.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)))
 }
 
@@ -237,7 +242,7 @@ const coreMajor = 1
 // checkAccept looks for a media range that we can serve: FHIR JSON with a Core
 // version whose major is not above ours. No Accept at all means anything.
 func checkAccept(values []string) error {
-	if len(values) == 0 {
+	if strings.TrimSpace(strings.Join(values, "")) == "" {
 		return nil
 	}
 	tooNew := false
@@ -250,6 +255,9 @@ func checkAccept(values []string) error {
 		case "*/*", "application/*", "application/fhir+json", "application/json":
 		default:
 			continue
+		}
+		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
+			continue // named as not acceptable
 		}
 		major, _, _ := strings.Cut(params["version"], ".")
 		if n, err := strconv.Atoi(major); err == nil && n > coreMajor {

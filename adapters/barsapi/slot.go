@@ -93,7 +93,11 @@ func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, erro
 	if err != nil {
 		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
 	}
-	q := &bars.SlotQuery{Include: params["_include"]}
+	q := &bars.SlotQuery{}
+	for _, include := range params["_include"] {
+		// The standard writes some of them with a dot as well.
+		q.Include = append(q.Include, strings.ReplaceAll(include, ".", ":"))
+	}
 	missing := &fhir.Outcome{Kind: fhir.KindRequired}
 	service := first(params, "Schedule.actor:HealthcareService", "Schedule:actor:HealthcareService")
 	if service == "" {
@@ -103,7 +107,7 @@ func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, erro
 		missing.Add("", "the parameter status is missing")
 	}
 	for _, include := range []string{bars.IncludeSchedule, bars.IncludeService} {
-		if !includes(q.Include, include) {
+		if !slices.Contains(q.Include, include) && !slices.Contains(q.Include, "Slot:*") {
 			missing.Add("", "the parameter _include="+include+" is missing")
 		}
 	}
@@ -115,6 +119,9 @@ func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, erro
 		return nil, err
 	}
 	wrong := &fhir.Outcome{Kind: fhir.KindValue}
+	if len(params["Schedule.actor:HealthcareService"])+len(params["Schedule:actor:HealthcareService"]) > 1 {
+		wrong.Add("", "the parameter Schedule.actor:HealthcareService takes one service")
+	}
 	q.Service = nhs.ParseServiceID(service)
 	if target.Value != "" && q.Service != target && q.Service.Value != target.Value {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, "", "Schedule.actor:HealthcareService and the target identifier name different services")
@@ -131,16 +138,6 @@ func first(params url.Values, names ...string) string {
 		}
 	}
 	return ""
-}
-
-// includes says whether an include is asked for; "Slot:*" asks for all.
-func includes(list []string, name string) bool {
-	for _, got := range list {
-		if got == name || got == "Slot:*" || strings.ReplaceAll(got, ".", ":") == name {
-			return true
-		}
-	}
-	return false
 }
 
 func readStatuses(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
@@ -163,6 +160,7 @@ func readBounds(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
 		wrong.Add("", "the parameter start takes one lower and one upper bound")
 		return
 	}
+	lower, upper := false, false
 	for _, value := range values {
 		if len(value) < 3 {
 			wrong.Add("", "the parameter start must be ge or le and a date with time and offset")
@@ -174,17 +172,21 @@ func readBounds(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
 			return
 		}
 		switch value[:2] {
-		case "ge", "gt":
-			q.From = lo
-		case "le", "lt":
-			q.To = hi.Truncate(time.Millisecond)
+		case "ge":
+			q.From, lower = lo, true
+		case "gt":
+			q.From, lower = hi.Truncate(time.Millisecond).Add(time.Millisecond), true
+		case "le":
+			q.To, upper = hi.Truncate(time.Millisecond), true
+		case "lt":
+			q.To, upper = lo.Truncate(time.Millisecond).Add(-time.Millisecond), true
 		default:
 			wrong.Add("", "the parameter start must begin with ge or le")
 			return
 		}
 	}
 	switch {
-	case q.From.IsZero() || q.To.IsZero():
+	case !lower || !upper:
 		*wrong = *fhir.NewOutcome(fhir.KindRequired, "", "the parameter start needs both a lower (ge) and an upper (le) bound")
 	case q.To.Before(q.From):
 		wrong.Add("", "the parameter start: the lower bound lies after the upper one")

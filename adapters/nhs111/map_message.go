@@ -167,6 +167,9 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		}
 		out = append(out, ref(url).Set("display", display))
 	}
+	if place := m.addAppointmentPlace(); place != nil {
+		out = append(out, place)
+	}
 	if booked := m.appointmentInfo(); booked != nil {
 		out = append(out, booked)
 	}
@@ -218,6 +221,31 @@ func (m *mapper) appointmentInfo() *fhir.Object {
 		o.Set("identifier", ids[0])
 	}
 	return o.Set("display", display)
+}
+
+// addAppointmentPlace makes the Location at which such an appointment is.
+func (m *mapper) addAppointmentPlace() *fhir.Object {
+	role := m.report.appointment.child("participant", "participantRole")
+	if role == nil {
+		return nil
+	}
+	var codes []*fhir.Object
+	for _, id := range role.all("id") {
+		if root := id.attr("root"); (root == oidODS || root == oidODSSite) && id.attr("extension") != "" {
+			codes = append(codes, odsIdentifiers(oidODSSite, strings.ToUpper(strings.TrimSpace(id.attr("extension"))))...)
+		}
+	}
+	place := m.ukCore("Location").
+		Set("identifier", codes).
+		Set("status", "active").
+		Set("name", oneLine(role.child("playingEntity", "name").content())).
+		Set("description", oneLine(role.child("playingEntity", "desc").content()))
+	if all := addresses(role.all("addr")); len(all) > 0 {
+		place.Set("address", all[0])
+	}
+	url := m.url()
+	m.add(url, place)
+	return ref(url).Set("display", "Place of the appointment")
 }
 
 func (m *mapper) addHealthcareService(receiver *organisation) {

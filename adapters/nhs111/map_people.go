@@ -56,6 +56,13 @@ func (m *mapper) organisationOf(org *node, path string, beside *node) *organisat
 			codes = append(codes, o)
 		}
 	}
+	for _, id := range beside.all("id") {
+		// The role's own code is the site that the patient is sent to.
+		root, code := id.attr("root"), strings.ToUpper(strings.TrimSpace(id.attr("extension")))
+		if (root == oidODS || root == oidODSSite) && code != "" && code != key {
+			codes = append(codes, fhir.Obj("system", nhs.SystemODSSite, "value", code))
+		}
+	}
 	o := m.organisation(key)
 	if len(o.codes) < len(codes) {
 		o.codes = codes

@@ -200,7 +200,7 @@ func TestLocationOfTheReferralOnlyWhereItIsntHome(t *testing.T) {
 	require.True(t, mapOf(t)["ServiceRequest"][0].Get("locationReference").Exists())
 	home := mapOf(t, edit{"<streetAddressLine>1 Hall Green</streetAddressLine><postalCode>ZZ99 4VZ", "<streetAddressLine>3 invented row</streetAddressLine><streetAddressLine>Nowhere End</streetAddressLine><postalCode>ZZ99 3VZ"})
 	require.False(t, home["ServiceRequest"][0].Get("locationReference").Exists())
-	require.Len(t, home["Location"], 1)
+	require.Len(t, home["Location"], 2, "the incident and the place of the appointment")
 }
 
 func TestOrganisationsAreMadeOnceForEachCode(t *testing.T) {

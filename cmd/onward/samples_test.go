@@ -143,8 +143,11 @@ func (s *server) findReport(doc string) {
 	}
 	for _, m := range organisations.FindAllStringSubmatch(doc, -1) {
 		code := oneOf(m[1], m[2])
-		hit := s.do("GET", "/FHIR/R4/Organization?identifier="+code, nil, nil)
-		require.NotZero(t, hit.resource(t).Get("entry").Len(), "organisation %s is not found", code)
+		found := 0
+		for _, typ := range []string{"Organization", "Location"} { // a site of an appointment is a place
+			found += s.do("GET", "/FHIR/R4/"+typ+"?identifier="+code, nil, nil).resource(t).Get("entry").Len()
+		}
+		require.NotZero(t, found, "organisation %s is not found", code)
 	}
 	document := s.do("GET", "/FHIR/R4/DocumentReference?patient="+url.QueryEscape(patient), nil, nil).resource(t)
 	attachment := document.Get("entry", "resource", "content", "attachment", "url").Text()

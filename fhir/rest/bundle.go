@@ -1,15 +1,16 @@
 package rest
 
 import (
-	"bufio"
+	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/onward-health/onward/fhir"
 )
 
-// bundle is a page on its way out. Entries are written one after another from
-// the stored bytes; the Bundle as a whole is never built.
+// bundle is a page on its way out. In plain JSON its entries are written one
+// after another from the stored bytes, and the page as a whole is never built.
 type bundle struct {
 	kind       string // "searchset" or "history"
 	total      int    // -1: not told
@@ -19,28 +20,54 @@ type bundle struct {
 	frame func(v *Version) []byte
 }
 
-func (h *Handler) writeBundle(w http.ResponseWriter, r *http.Request, b bundle) {
-	w.Header().Set("Content-Type", ContentType)
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return
+// maxWhole bounds the stored bytes of a page that is put together in memory,
+// which takes several times as many.
+const maxWhole = 32 << 20
+
+// writeBundle sends a page. XML is converted from the whole page, not entry by
+// entry: one that XML can't hold must be refused with its place in the Bundle
+// before the answer begins, for half a page must not look whole.
+func (h *Handler) writeBundle(w http.ResponseWriter, r *http.Request, b bundle) error {
+	p := replyOf(w, r)
+	if p.format == inJSON && !p.pretty {
+		s := &stream{reply: p, w: w, typ: ContentType}
+		h.printBundle(s, b)
+		s.finish()
+		return nil
 	}
-	out := bufio.NewWriterSize(w, 32<<10)
+	size := 0
+	for _, v := range b.versions {
+		size += len(v.Body)
+	}
+	if size > maxWhole {
+		return fhir.NewOutcome(fhir.KindTooCostly, "", "the page is too large to be converted; ask for fewer with _count, or for JSON that isn't indented")
+	}
+	var page bytes.Buffer
+	h.printBundle(&page, b)
+	c, err := p.render(page.Bytes())
+	if err != nil {
+		return err
+	}
+	p.send(w, http.StatusOK, c)
+	return nil
+}
+
+// printBundle writes the page as compact JSON. Errors of out are its own affair.
+func (h *Handler) printBundle(out io.Writer, b bundle) {
 	open := h.bundleHead(b).JSON()
 	_, _ = out.Write(open[:len(open)-1])
 	for i, v := range b.versions {
 		if i == 0 {
-			_, _ = out.WriteString(`,"entry":[`)
+			_, _ = io.WriteString(out, `,"entry":[`)
 		} else {
-			_ = out.WriteByte(',')
+			_, _ = io.WriteString(out, ",")
 		}
-		h.writeEntry(out, v, b.frame(v))
+		h.printEntry(out, v, b.frame(v))
 	}
 	if len(b.versions) > 0 {
-		_ = out.WriteByte(']')
+		_, _ = io.WriteString(out, "]")
 	}
-	_ = out.WriteByte('}')
-	_ = out.Flush() // an error means that the client has gone
+	_, _ = io.WriteString(out, "}")
 }
 
 func (h *Handler) bundleHead(b bundle) *fhir.Object {
@@ -58,16 +85,16 @@ func (h *Handler) bundleHead(b bundle) *fhir.Object {
 	return head.Set("link", links)
 }
 
-func (h *Handler) writeEntry(out *bufio.Writer, v *Version, frame []byte) {
-	_, _ = out.WriteString(`{"fullUrl":`)
+func (h *Handler) printEntry(out io.Writer, v *Version, frame []byte) {
+	_, _ = io.WriteString(out, `{"fullUrl":`)
 	_, _ = out.Write(fhir.Quote(h.o.BaseURL + "/" + v.Type + "/" + v.ID))
 	if !v.Deleted {
-		_, _ = out.WriteString(`,"resource":`)
+		_, _ = io.WriteString(out, `,"resource":`)
 		_, _ = out.Write(fhir.Stamp(v.Body, v.Version, v.LastUpdated))
 	}
-	_ = out.WriteByte(',')
+	_, _ = io.WriteString(out, ",")
 	_, _ = out.Write(frame)
-	_ = out.WriteByte('}')
+	_, _ = io.WriteString(out, "}")
 }
 
 // matched is the frame of a search match.

@@ -159,7 +159,7 @@ func TestLinksHoldOnlyWhatWasApplied(t *testing.T) {
 		{"/Patient?_count=1&nonsense=1&_format=json", "/Patient?_count=1&_format=json", "/Patient?_count=1&_format=json&_cursor=1"},
 		{"/Patient?_cursor=1&_count=1", "/Patient?_count=1&_cursor=1", ""},
 		{"/Patient/a/_history?_count=100000", "/Patient/a/_history?_count=500", ""},
-		{"/Patient/a/_history?nonsense=1&_pretty=true&_format=json", "/Patient/a/_history?_format=json", ""},
+		{"/Patient/a/_history?nonsense=1&_pretty=true&_format=json", "/Patient/a/_history?_format=json&_pretty=true", ""},
 	} {
 		a := s.do("GET", c.path, "", "Prefer: handling=lenient")
 		require.Equal(t, 200, a.status, a.body)
@@ -210,7 +210,8 @@ func TestSearchByPostTakesFormAndQueryTogether(t *testing.T) {
 
 	require.Equal(t, 200, s.do("POST", "/Patient/_search", "", form).status)
 	require.Equal(t, 200, s.do("POST", "/Patient/_search", "_format=json", form, "Accept: application/fhir+xml").status)
-	s.do("POST", "/Patient/_search", "_format=xml", form).refused(t, 406, "not-supported")
+	require.Equal(t, "xml", s.do("POST", "/Patient/_search", "_format=xml", form).format(t))
+	s.do("POST", "/Patient/_search", "_format=ttl", form).refused(t, 406, "not-supported")
 	s.do("POST", "/Patient/_search", "_id=%zz", form).refused(t, 400, "invalid")
 	s.do("POST", "/Patient/_search", `{}`, "Content-Type: application/json").refused(t, 415, "not-supported")
 	s.do("POST", "/Patient/_search", "_id=a", "Content-Type: ").refused(t, 415, "not-supported")

@@ -199,11 +199,3 @@ func TestABodyComesBackByteForByteApartFromIDAndStamp(t *testing.T) {
 		require.Equal(t, want, string(a.resource(t).Get("entry", "resource").Raw()), path)
 	}
 }
-
-func TestBinaryIsReadAsItsResource(t *testing.T) {
-	s := newScene(t)
-	s.send("PUT", "/Binary/b", `{"resourceType":"Binary","id":"b","contentType":"text/plain","data":"aGk="}`)
-	a := s.do("GET", "/Binary/b", "")
-	require.Equal(t, "application/fhir+json; charset=utf-8", a.header.Get("Content-Type"))
-	require.Equal(t, `{"resourceType":"Binary","id":"b","meta":`+stampText+`,"contentType":"text/plain","data":"aGk="}`, a.body)
-}

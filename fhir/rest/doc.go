@@ -2,7 +2,7 @@
 // Backend: routes, content negotiation, version headers, bundles and errors.
 //
 // Offered: create, read, vread, update, delete, instance history and search by
-// GET and POST, in JSON. Known to FHIR but refused with 501: patch, conditional
+// GET and POST, in JSON and XML, compressed or not. Known to FHIR but refused with 501: patch, conditional
 // create, update and delete, batch and transaction, search across types,
 // history of a type or of the whole server. A header that sets a condition which
 // an interaction doesn't carry out is refused as well, for a condition that is
@@ -10,11 +10,17 @@
 // If-None-Match and If-Modified-Since on a GET of a bundle: a bundle has no
 // version to compare, so it is simply sent.
 //
+// Everything behind this package sees JSON only. XML is converted at its edge by
+// the definitions in Options.Tables; what XML can't hold of a stored record is
+// refused with its place, never left out. A Binary's own bytes can be read, not
+// written.
+//
 // It doesn't know who asks (the context carries that to the Backend), doesn't
 // validate a resource's content, resolves no chained search parameters and holds
-// no rule of booking or referral: all that is the Backend's. Bodies pass through
-// as the bytes that were sent and stored; only id and meta differ.
+// no rule of booking or referral: all that is the Backend's. JSON passes
+// through as the bytes that were sent and stored; only id and meta differ.
 //
 // The room (package bars) fulfils Backend, cmd mounts the Handler below its base
-// path with http.StripPrefix, and the BaRS door reuses WriteOutcome.
+// path with http.StripPrefix. Other doors read and answer in the same formats with
+// CheckAccept, ReadResource, WriteResource and WriteOutcomeTo.
 package rest

@@ -14,6 +14,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/def"
+	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/fhir/search"
 )
 
@@ -32,14 +34,18 @@ type Options struct {
 	// Search is passed to search.Parse; Base and Now default to BaseURL and
 	// Clock. "Prefer: handling=" of a request overrides Lenient.
 	Search search.Options
+	// Tables are the definitions that XML is read and written by. Default:
+	// r4.Tables.
+	Tables *def.Tables
 	// Clock stamps bundles. Default: time.Now.
 	Clock func() time.Time
-	// Render writes an error. Default: WriteOutcome in the Plain style. It is
+	// Render writes an error. Default: WriteOutcomeTo in the Plain style. It is
 	// also the place to log Outcome.Cause, which a client never sees.
 	Render func(w http.ResponseWriter, r *http.Request, o *fhir.Outcome)
 	// NewID names bundles. Default: a random UUID.
 	NewID func() string
-	// Metadata answers GET /metadata. Nil: 404.
+	// Metadata answers GET /metadata with FHIR JSON, which is converted where the
+	// request asks for XML. Nil: 404.
 	Metadata http.Handler
 	// OnPanic is told of a panic in a handler, for the log. The request was
 	// answered with a 500 that shows nothing of it. May be nil.
@@ -68,6 +74,9 @@ func New(b Backend, o Options) *Handler {
 	if o.MaxBody <= 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+	if o.Tables == nil {
+		o.Tables = r4.Tables
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -81,8 +90,8 @@ func New(b Backend, o Options) *Handler {
 		o.NewID = uuid.NewString
 	}
 	if o.Render == nil {
-		o.Render = func(w http.ResponseWriter, _ *http.Request, out *fhir.Outcome) {
-			WriteOutcome(w, out, Plain)
+		o.Render = func(w http.ResponseWriter, r *http.Request, out *fhir.Outcome) {
+			WriteOutcomeTo(w, r, out, Plain)
 		}
 	}
 	h := &Handler{backend: b, o: o, types: make(map[string]bool, len(o.Types))}
@@ -95,8 +104,11 @@ func New(b Backend, o Options) *Handler {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &tracker{ResponseWriter: w}
+	t := &tracker{ResponseWriter: w, reply: reply{tables: h.o.Tables}}
+	query, _ := parseQuery(r.URL.RawQuery) // a malformed one is refused where it is used
+	_ = t.ask(r, query)                    // and so are bad wishes
 	head := t.Header()
+	vary(head)
 	head.Set("Cache-Control", "no-store") // patient data
 	head.Set("X-Content-Type-Options", "nosniff")
 	echo(head, r.Header, "X-Request-Id")
@@ -117,16 +129,19 @@ const maxEcho = 256
 // echo sends an id of the client's back as it came. One with other than
 // printable ASCII stays away, so that it can't put anything into our answer.
 func echo(to, from http.Header, name string) {
-	id := from.Get(name)
-	if id == "" || len(id) > maxEcho {
-		return
+	if id := from.Get(name); printable(id) {
+		to.Set(name, id)
 	}
-	for _, c := range []byte(id) {
+}
+
+// printable says whether a text of others may stand in a header of ours.
+func printable(text string) bool {
+	for _, c := range []byte(text) {
 		if c < 0x20 || c > 0x7E {
-			return
+			return false
 		}
 	}
-	to.Set(name, id)
+	return text != "" && len(text) <= maxEcho
 }
 
 // recovered turns a panic into a 500 without its text. Where the answer has
@@ -145,7 +160,7 @@ func (h *Handler) recovered(t *tracker, r *http.Request) {
 	if t.begun {
 		panic(http.ErrAbortHandler)
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Length"} {
+	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Length", "Content-Encoding", "Content-Disposition"} {
 		t.Header().Del(name)
 	}
 	h.fail(t, r, fmt.Errorf("panic: %v", value))
@@ -156,10 +171,18 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.o.Render(w, r, fhir.AsOutcome(err))
 }
 
-// tracker notes whether an answer has begun.
+// tracker notes how an answer is to be written and whether it has begun.
 type tracker struct {
 	http.ResponseWriter
+	reply
 	begun bool
+}
+
+// ask notes what the request and its parameters say about the answer. The error
+// is what is wrong with that; what is written nevertheless is JSON.
+func (t *tracker) ask(r *http.Request, query url.Values) error {
+	t.wish = readWish(r, query)
+	return t.fault()
 }
 
 func (t *tracker) WriteHeader(status int) {

@@ -51,8 +51,10 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 	if query.Get("_count") != "" {
 		applied = append(applied, "_count="+strconv.Itoa(count))
 	}
-	if format := query.Get("_format"); format != "" {
-		applied = append(applied, "_format="+url.QueryEscape(format))
+	for _, name := range []string{"_format", "_pretty"} {
+		if value := query.Get(name); value != "" {
+			applied = append(applied, name+"="+url.QueryEscape(value))
+		}
 	}
 	path := h.url(at.typ, at.id, "_history")
 	b := bundle{
@@ -62,8 +64,7 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 	if page.Next != "" {
 		b.next = link(path, applied, page.Next)
 	}
-	h.writeBundle(w, r, b)
-	return nil
+	return h.writeBundle(w, r, b)
 }
 
 // parseSince reads _since, an instant; "" is the zero time.

@@ -3,6 +3,7 @@ package rest
 import (
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -11,16 +12,13 @@ import (
 // fhirVersion is the value of the MIME type parameter fhirVersion for R4.
 const fhirVersion = "4.0"
 
-// maxAccept bounds the Accept headers of a request in bytes.
-const maxAccept = 4096
-
 // media is one media type or range of an Accept header, of _format or of a
 // Content-Type.
 type media struct {
 	typ     string // lower case
 	version string // of the parameter fhirVersion, "" without it
 	charset string
-	wanted  bool // false: q=0
+	q       float64 // 0: not wanted
 }
 
 func parseMedia(text string) (media, bool) {
@@ -28,46 +26,30 @@ func parseMedia(text string) (media, bool) {
 	if err != nil {
 		return media{}, false
 	}
-	m := media{typ: typ, version: params["fhirversion"], charset: params["charset"], wanted: true}
+	m := media{typ: typ, version: params["fhirversion"], charset: params["charset"], q: 1}
 	if q, given := params["q"]; given {
 		var ok bool
-		if m.wanted, ok = positive(q); !ok {
+		if m.q, ok = quality(q); !ok {
 			return media{}, false
 		}
 	}
 	return m, true
 }
 
-// positive reads a quality value between 0 and 1 and says whether it is above
-// 0. More than three decimals and a missing 0 in front are let pass: Java's own
-// HTTP client sends ".2".
-func positive(q string) (above, ok bool) {
-	whole, decimals, _ := strings.Cut(q, ".")
-	if len(q) > 16 || q == "" || q == "." || strings.Trim(decimals, "0123456789") != "" {
-		return false, false
+// quality reads a quality value between 0 and 1 (RFC 9110, 12.4.2). More than
+// three decimals and a missing 0 in front are let pass: Java's own HTTP client
+// sends ".2".
+func quality(text string) (q float64, ok bool) {
+	if len(text) > 16 || text == "." || strings.Trim(text, "0123456789.") != "" {
+		return 0, false
 	}
-	zero := strings.Trim(decimals, "0") == ""
-	switch whole {
-	case "", "0":
-		return !zero, true
-	case "1":
-		return true, zero
-	}
-	return false, false
+	q, err := strconv.ParseFloat(text, 64)
+	return q, err == nil && q <= 1
 }
 
-// rank says how exactly the range names our JSON: 3 by its type, 2 by a subtype
-// wildcard, 1 by */*, 0 not at all.
-func (m media) rank() int {
-	switch {
-	case m.isJSON():
-		return 3
-	case m.typ == "application/*", m.typ == "text/*":
-		return 2
-	case m.typ == "*/*":
-		return 1
-	}
-	return 0
+// isFHIR says whether the type is one that FHIR has for itself.
+func (m media) isFHIR() bool {
+	return m.typ == "application/fhir+json" || m.typ == "application/fhir+xml"
 }
 
 func (m media) isJSON() bool {
@@ -75,107 +57,29 @@ func (m media) isJSON() bool {
 }
 
 func (m media) isXML() bool {
-	return m.typ == "application/fhir+xml" || m.typ == "application/xml" || m.typ == "text/xml" || m.typ == "xml"
+	return m.typ == "application/fhir+xml" || m.typ == "application/xml" || m.typ == "text/xml"
 }
 
 func (m media) isR4() bool { return m.version == "" || m.version == fhirVersion }
 
-// negotiate says whether the client takes FHIR R4 JSON, the only format offered
-// (R4 http.html, content types and versions of the MIME type). _format, where
-// it is given, overrides Accept; no Accept takes anything. The error is a
-// KindNotAcceptable Outcome that says what stands in the way.
-func negotiate(accept, formats []string) error {
-	asked := false
-	for _, format := range formats {
-		if format == "" {
-			continue
-		}
-		asked = true
-		if err := negotiateFormat(format); err != nil {
-			return err
-		}
-	}
-	if asked {
-		return nil
-	}
-	text := strings.Join(accept, ",")
-	if strings.Trim(text, " \t,") == "" {
-		return nil
-	}
-	if len(text) > maxAccept {
-		return fhir.NewOutcome(fhir.KindTooComplex, "", "the Accept header is too long")
-	}
-	return negotiateAccept(text)
-}
-
-func negotiateFormat(format string) error {
-	// A plus sign that isn't escaped in a URL arrives as a space.
-	m, ok := parseMedia(strings.Replace(format, "fhir ", "fhir+", 1))
-	switch {
-	case !ok:
-		return notAcceptable(media{})
-	case m.typ != "json" && !m.isJSON() || !m.isR4():
-		return notAcceptable(m)
-	}
-	return nil
-}
-
-// negotiateAccept lets the most exact range decide, as RFC 9110, 12.5.1 says.
-func negotiateAccept(text string) error {
-	best, wanted := 0, false
-	var hindrance media
-	for _, item := range splitList(text) {
-		m, ok := parseMedia(item)
-		if !ok {
-			continue
-		}
-		rank := m.rank()
-		if rank == 0 || !m.isR4() {
-			if hindrance == (media{}) || m.rank() > 0 {
-				hindrance = m
-			}
-			continue
-		}
-		if rank > best {
-			best, wanted = rank, m.wanted
-		} else if rank == best {
-			wanted = wanted || m.wanted
-		}
-	}
-	if !wanted {
-		return notAcceptable(hindrance)
-	}
-	return nil
-}
-
-func notAcceptable(m media) *fhir.Outcome {
-	text := "this server answers in application/fhir+json only"
-	switch {
-	case !m.isR4():
-		text = "this server speaks FHIR version 4.0 only"
-	case m.isXML():
-		text = "XML is not offered; this server answers in application/fhir+json only"
-	}
-	return fhir.NewOutcome(fhir.KindNotAcceptable, "", text)
-}
-
-// checkJSONBody says whether the request's body is FHIR R4 JSON by its headers.
-func checkJSONBody(h http.Header) error {
+// bodyFormat says in which format the request's body is, by its headers (R4
+// http.html, content types and versions of the MIME type).
+func bodyFormat(h http.Header) (format, error) {
 	m, err := contentType(h)
 	switch {
 	case err != nil:
-		return err
-	case m.isXML():
-		return mediaType("XML is not offered; send application/fhir+json")
-	case !m.isJSON():
-		return mediaType("the Content-Type must be application/fhir+json, application/json or text/json")
+		return inJSON, err
+	case !m.isJSON() && !m.isXML():
+		return inJSON, mediaType("the Content-Type must be application/fhir+json or application/fhir+xml, or json or xml under application or text")
 	case !m.isR4():
-		return mediaType("this server takes FHIR version 4.0 only")
+		return inJSON, mediaType("this server takes FHIR version 4.0 only")
+	case m.isXML():
+		return inXML, nil
 	}
-	return nil
+	return inJSON, nil
 }
 
-// checkFormBody says the same of a search form.
+// checkFormBody says whether the request's body is a search form.
 func checkFormBody(h http.Header) error {
 	m, err := contentType(h)
 	switch {
@@ -189,11 +93,6 @@ func checkFormBody(h http.Header) error {
 
 // contentType reads Content-Type and refuses what the body can't be read with.
 func contentType(h http.Header) (media, error) {
-	for _, encoding := range h.Values("Content-Encoding") {
-		if encoding != "" && !strings.EqualFold(strings.TrimSpace(encoding), "identity") {
-			return media{}, mediaType("compressed bodies are not taken; send the body without Content-Encoding")
-		}
-	}
 	values := h.Values("Content-Type")
 	if len(values) != 1 {
 		return media{}, mediaType("one Content-Type header is required")

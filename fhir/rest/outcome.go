@@ -9,9 +9,6 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// ContentType is the media type of every JSON answer.
-const ContentType = "application/fhir+json; charset=utf-8"
-
 // Style is how a door words an error. The zero value is plain FHIR R4.
 type Style struct {
 	// Row gives the HTTP status and issue.code of a kind. Nil: KindRow.Status
@@ -30,7 +27,14 @@ var Plain = Style{}
 // error for each issue of o, with the status of its kind, Retry-After in whole
 // seconds and, for KindMethod, Allow. An empty Allow says that the path takes no
 // method at all (RFC 9110, 10.2.1).
-func WriteOutcome(w http.ResponseWriter, o *fhir.Outcome, s Style) {
+//
+// It is JSON, unless w is a Handler's own writer (as Options.Render gets it),
+// which knows what the request asked for. Elsewhere use WriteOutcomeTo.
+func WriteOutcome(w http.ResponseWriter, o *fhir.Outcome, s Style) { WriteOutcomeTo(w, nil, o, s) }
+
+// WriteOutcomeTo is WriteOutcome in the format that the request asks for; JSON
+// where no format fits.
+func WriteOutcomeTo(w http.ResponseWriter, r *http.Request, o *fhir.Outcome, s Style) {
 	status, _ := s.row(o.Kind.Row())
 	if o.RetryAfter > 0 {
 		seconds := (o.RetryAfter + time.Second - 1) / time.Second
@@ -39,7 +43,12 @@ func WriteOutcome(w http.ResponseWriter, o *fhir.Outcome, s Style) {
 	if o.Kind == fhir.KindMethod || len(o.Allow) > 0 {
 		w.Header().Set("Allow", strings.Join(o.Allow, ", "))
 	}
-	writeJSON(w, status, OutcomeResource(o, s).JSON())
+	p, text := replyOf(w, r), OutcomeResource(o, s).JSON()
+	c, err := p.render(text)
+	if err != nil { // a path may hold what XML can't; the error matters more than its format
+		c = p.renderJSON(text)
+	}
+	p.send(w, status, c)
 }
 
 // OutcomeResource is the OperationOutcome that WriteOutcome sends.
@@ -81,11 +90,4 @@ func (s Style) row(row fhir.KindRow) (status int, issue string) {
 func success(diagnostics string) []byte {
 	issue := fhir.Obj("severity", "information", "code", "informational", "diagnostics", diagnostics)
 	return fhir.NewObject("OperationOutcome").Set("issue", []*fhir.Object{issue}).JSON()
-}
-
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", ContentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // an error means that the client has gone; net/http drops a HEAD's body
 }

@@ -99,7 +99,7 @@ func TestRequestIDsAreEchoedOnEveryAnswer(t *testing.T) {
 		status       int
 	}{
 		{"GET", "/Patient/a", 200}, {"GET", "/Patient", 200}, {"GET", "/Patient/b", 404}, {"GET", "/nowhere/x/y/z", 404}, {"PATCH", "/Patient/a", 501},
-		{"POST", "/Patient/a", 405}, {"GET", "/Patient?_format=xml", 406}, {"POST", "/Patient", 415}, {"DELETE", "/Patient/a", 204}, {"GET", "/Patient/a", 410},
+		{"POST", "/Patient/a", 405}, {"GET", "/Patient?_format=ttl", 406}, {"POST", "/Patient", 415}, {"DELETE", "/Patient/a", 204}, {"GET", "/Patient/a", 410},
 	} {
 		a := s.do(try.method, try.path, "", "X-Request-Id: {Req} ~1", "X-Correlation-Id: "+strings.Repeat("c", 256))
 		require.Equal(t, try.status, a.status, try)

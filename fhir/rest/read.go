@@ -10,7 +10,7 @@ import (
 
 // read answers GET and HEAD [base]/Type/id (R4 http.html#read).
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, at place) error {
-	return h.answerRead(w, r, func() (*Version, error) {
+	return h.answerRead(w, r, at, func() (*Version, error) {
 		return h.backend.Read(r.Context(), at.typ, at.id)
 	})
 }
@@ -21,12 +21,16 @@ func (h *Handler) versionRead(w http.ResponseWriter, r *http.Request, at place) 
 	if !ok { // a FHIR id, yet none that we ever gave to a version
 		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such version")
 	}
-	return h.answerRead(w, r, func() (*Version, error) {
+	return h.answerRead(w, r, at, func() (*Version, error) {
 		return h.backend.VersionRead(r.Context(), at.typ, at.id, version)
 	})
 }
 
-func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, find func() (*Version, error)) error {
+func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, at place, find func() (*Version, error)) error {
+	p := replyOf(w, r)
+	if err := p.faultFor(at.typ); err != nil {
+		return err
+	}
 	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
 		return err
 	}
@@ -44,12 +48,17 @@ func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, find func()
 	if err != nil {
 		return err
 	}
-	versionHeaders(w.Header(), v)
 	if same {
+		versionHeaders(w.Header(), v)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+	c, err := p.version(v, w.Header())
+	if err != nil {
+		return err
+	}
+	versionHeaders(w.Header(), v)
+	p.send(w, http.StatusOK, c)
 	return nil
 }
 
@@ -58,9 +67,8 @@ func versionHeaders(h http.Header, v *Version) {
 	h.Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
 }
 
-// general reads the query of an interaction that isn't a search. _format was
-// dealt with before, and _pretty asks for nothing that a program would miss. Any
-// other parameter is refused unless the interaction takes it or the client asked
+// general reads the query of an interaction that isn't a search. _format and
+// _pretty were dealt with before. Any other parameter is refused unless the interaction takes it or the client asked
 // for lenient handling; _summary and _elements too, as a search refuses them.
 func general(r *http.Request, takes ...string) (url.Values, error) {
 	query, err := parseQuery(r.URL.RawQuery)

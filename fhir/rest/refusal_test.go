@@ -148,11 +148,29 @@ func TestAQueryBeyondAllMeasureIsRefused(t *testing.T) {
 }
 
 func TestMetadataIsAnsweredByItsHandler(t *testing.T) {
-	s := newScene(t, func(o *rest.Options) {
-		o.Metadata = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "statement") })
-	})
-	require.Equal(t, "statement", s.do("GET", "/metadata", "").body)
-	require.Equal(t, 406, s.do("GET", "/metadata?_format=xml", "").status)
+	const statement = `{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}`
+	answers := func(status int, typ, body string) func(*rest.Options) {
+		return func(o *rest.Options) {
+			o.Metadata = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", typ)
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			})
+		}
+	}
+	s := newScene(t, answers(200, rest.ContentType, statement))
+	require.Equal(t, statement, s.do("GET", "/metadata", "").body)
+	a := s.do("GET", "/metadata?_format=xml", "")
+	require.Equal(t, "xml", a.format(t))
+	require.Contains(t, a.body, `<CapabilityStatement xmlns="http://hl7.org/fhir"><fhirVersion value="4.0.1"/></CapabilityStatement>`)
+	head := s.do("HEAD", "/metadata?_format=xml", "")
+	require.Equal(t, a.header.Get("Content-Length"), head.header.Get("Content-Length"))
+	require.Equal(t, 406, s.do("GET", "/metadata?_format=ttl", "").status)
+
+	a = newScene(t, answers(503, "text/plain", "no statement")).do("GET", "/metadata?_format=xml", "")
+	require.Equal(t, []any{503, "text/plain", "no statement"}, []any{a.status, a.header.Get("Content-Type"), a.body}, "what isn't FHIR is passed on")
+	broken := newScene(t, answers(200, rest.ContentType, `{"resourceType":"CapabilityStatement","x":1}`)).do("GET", "/metadata?_format=xml", "")
+	require.Equal(t, 406, broken.status)
 	newScene(t).do("GET", "/metadata", "").refused(t, 404, "not-found")
 }
 

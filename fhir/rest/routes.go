@@ -26,9 +26,10 @@ type verbs struct {
 	refused map[string]string
 	// conditional are methods that FHIR defines only with criteria in the query.
 	conditional map[string]string
-	// form says that the body may hold _format, so that the interaction itself
-	// negotiates.
-	form bool
+	// negotiates is the method whose interaction finds the format itself: that
+	// of a form, whose body may hold _format, and of a read, whose record may be
+	// a Binary.
+	negotiates string
 }
 
 func (h *Handler) routes() *mux.Router {
@@ -59,7 +60,7 @@ func (h *Handler) routes() *mux.Router {
 		},
 	})
 	h.route(m, "/{type}/_search", verbs{
-		do: map[string]interaction{http.MethodPost: h.searchForm}, form: true,
+		do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost,
 	})
 	h.route(m, "/{type}/_history", verbs{refused: map[string]string{
 		http.MethodGet: "the history of a resource type is not offered",
@@ -68,10 +69,13 @@ func (h *Handler) routes() *mux.Router {
 		do: map[string]interaction{
 			http.MethodGet: h.read, http.MethodPut: h.update, http.MethodDelete: h.delete,
 		},
-		refused: map[string]string{http.MethodPatch: "patch is not offered"},
+		refused:    map[string]string{http.MethodPatch: "patch is not offered"},
+		negotiates: http.MethodGet,
 	})
 	h.route(m, "/{type}/{id}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
-	h.route(m, "/{type}/{id}/_history/{version}", verbs{do: map[string]interaction{http.MethodGet: h.versionRead}})
+	h.route(m, "/{type}/{id}/_history/{version}", verbs{
+		do: map[string]interaction{http.MethodGet: h.versionRead}, negotiates: http.MethodGet,
+	})
 	return m
 }
 
@@ -92,17 +96,23 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, v verbs) erro
 	if err != nil {
 		return err
 	}
-	query, err := parseQuery(r.URL.RawQuery)
-	if err != nil {
+	if _, err := parseQuery(r.URL.RawQuery); err != nil {
 		return err
 	}
-	if v.form {
-		return do(w, r, at)
-	}
-	if err := negotiate(r.Header.Values("Accept"), query["_format"]); err != nil {
-		return err
+	if methodOf(r) != v.negotiates {
+		if err := replyOf(w, r).fault(); err != nil {
+			return err
+		}
 	}
 	return do(w, r, at)
+}
+
+// methodOf is the request's method; HEAD goes with GET.
+func methodOf(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
 }
 
 // place reads what the path names and checks it.
@@ -132,12 +142,9 @@ func (h *Handler) place(vars map[string]string) (at place, err error) {
 	return at, nil
 }
 
-// choose finds the interaction for the request's method. HEAD goes with GET.
+// choose finds the interaction for the request's method.
 func (v verbs) choose(r *http.Request) (interaction, error) {
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
+	method := methodOf(r)
 	if do := v.do[method]; do != nil {
 		return do, nil
 	}
@@ -184,12 +191,4 @@ func parseQuery(raw string) (url.Values, error) {
 
 func unknownPath() *fhir.Outcome {
 	return fhir.NewOutcome(fhir.KindNotFound, "", "this server has no such path")
-}
-
-func (h *Handler) metadata(w http.ResponseWriter, r *http.Request, _ place) error {
-	if h.o.Metadata == nil {
-		return unknownPath()
-	}
-	h.o.Metadata.ServeHTTP(w, r)
-	return nil
 }

@@ -59,6 +59,9 @@ type answer struct {
 	body   string
 }
 
+// transport follows no redirect and asks for no compression unless the test does.
+var transport = &http.Transport{DisableCompression: true}
+
 // do sends a request; headers are "Name: value" lines.
 func (s *scene) do(method, path, body string, headers ...string) answer {
 	s.t.Helper()
@@ -72,7 +75,7 @@ func (s *scene) do(method, path, body string, headers ...string) answer {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
 	}
-	res, err := http.DefaultTransport.RoundTrip(req) // follows no redirect
+	res, err := transport.RoundTrip(req)
 	require.NoError(s.t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)

@@ -32,7 +32,7 @@ func (h *Handler) searchForm(w http.ResponseWriter, r *http.Request, at place) e
 	if err != nil {
 		return err
 	}
-	if err := negotiate(r.Header.Values("Accept"), query["_format"]); err != nil {
+	if err := trackerOf(w).ask(r, query); err != nil {
 		return err
 	}
 	return h.answerSearch(w, r, at.typ, raw)
@@ -69,8 +69,7 @@ func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, typ, rawQ
 	if parsed.Total == "none" && !parsed.CountOnly {
 		b.total = -1
 	}
-	h.writeBundle(w, r, b)
-	return nil
+	return h.writeBundle(w, r, b)
 }
 
 func joinQueries(a, b string) string {

@@ -19,6 +19,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, at place) error
 	if err != nil {
 		return err
 	}
+	if err := checkAnswer(w, r, res); err != nil {
+		return err
+	}
 	v, err := h.backend.Create(r.Context(), res)
 	if err != nil {
 		return err
@@ -45,6 +48,9 @@ func (h *Handler) update(w http.ResponseWriter, r *http.Request, at place) error
 	}
 	if res.ID() != at.id {
 		return fhir.NewOutcome(fhir.KindInvalid, at.typ+".id", "the resource's id must be there and equal the id in the path")
+	}
+	if err := checkAnswer(w, r, res); err != nil {
+		return err
 	}
 	v, created, err := h.backend.Update(r.Context(), at.id, res, ifMatch)
 	if err != nil {
@@ -78,20 +84,40 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, at place) error
 	return nil
 }
 
+// checkAnswer refuses a write whose answer could not be written in the format
+// asked for, before anything happens: afterwards a 406 would hide a success.
+func checkAnswer(w http.ResponseWriter, r *http.Request, res *fhir.Resource) error {
+	p := replyOf(w, r)
+	if p.format != inXML || parsePrefer(r.Header.Values("Prefer")).result != "representation" {
+		return nil
+	}
+	_, err := p.renderResource(res)
+	return err
+}
+
 // answerWrite sends what Prefer asks for; without it the whole resource.
 func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, v *Version, created bool) {
-	versionHeaders(w.Header(), v)
+	p := replyOf(w, r)
 	status, word := http.StatusOK, "the resource was updated"
 	if created {
 		status, word = http.StatusCreated, "the resource was created"
 		w.Header().Set("Location", h.url(v.Type, v.ID, "_history", strconv.FormatInt(v.Version, 10)))
 	}
-	switch parsePrefer(r.Header.Values("Prefer")).result {
-	case "minimal":
+	versionHeaders(w.Header(), v)
+	result := parsePrefer(r.Header.Values("Prefer")).result
+	if result == "minimal" {
 		w.WriteHeader(status)
-	case "OperationOutcome":
-		writeJSON(w, status, success(word))
-	default:
-		writeJSON(w, status, fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+		return
 	}
+	c, err := p.render(success(word))
+	if result == "representation" {
+		c, err = p.render(fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+	}
+	if err != nil {
+		// checkAnswer let it pass, so the Backend made it what XML can't hold. The
+		// write stands: answer as to return=minimal.
+		w.WriteHeader(status)
+		return
+	}
+	p.send(w, status, c)
 }

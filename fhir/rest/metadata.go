@@ -1,0 +1,42 @@
+package rest
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// metadata answers GET [base]/metadata (R4 http.html#capabilities).
+func (h *Handler) metadata(w http.ResponseWriter, r *http.Request, _ place) error {
+	if h.o.Metadata == nil {
+		return unknownPath()
+	}
+	p := replyOf(w, r)
+	get := r.Clone(r.Context()) // the length of a HEAD's answer is that of the body, too
+	get.Method = http.MethodGet
+	c := &capture{header: w.Header(), status: http.StatusOK}
+	h.o.Metadata.ServeHTTP(c, get)
+
+	m, ok := parseMedia(w.Header().Get("Content-Type"))
+	if !ok || !m.isJSON() {
+		w.WriteHeader(c.status)
+		_, _ = w.Write(c.body.Bytes()) // not FHIR, so sent as it is
+		return nil
+	}
+	out, err := p.render(c.body.Bytes())
+	if err != nil {
+		return err
+	}
+	p.send(w, c.status, out)
+	return nil
+}
+
+// capture is a writer that keeps the body.
+type capture struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (c *capture) Header() http.Header         { return c.header }
+func (c *capture) WriteHeader(status int)      { c.status = status }
+func (c *capture) Write(b []byte) (int, error) { return c.body.Write(b) }

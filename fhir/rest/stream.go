@@ -1,0 +1,70 @@
+package rest
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+)
+
+// maxKept is how many bytes of a stream are gathered before they go out.
+const maxKept = 32 << 10
+
+// stream is an answer whose length isn't known beforehand. Nothing goes out
+// before maxKept bytes are there, so that a short answer is sent as any other.
+// Errors of the writer below mean that the client has gone; they are dropped.
+type stream struct {
+	reply
+	w    http.ResponseWriter
+	typ  string // of Content-Type
+	kept []byte
+	out  io.Writer // nil until the answer has begun
+	zip  *gzip.Writer
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	s.kept = append(s.kept, b...)
+	if len(s.kept) > maxKept {
+		s.flush()
+	}
+	return len(b), nil
+}
+
+func (s *stream) flush() {
+	if s.out == nil {
+		s.begin()
+	}
+	_, _ = s.out.Write(s.kept)
+	s.kept = s.kept[:0]
+}
+
+func (s *stream) begin() {
+	head := s.w.Header()
+	head.Set("Content-Type", s.typ)
+	vary(head)
+	if s.gzip {
+		head.Set("Content-Encoding", "gzip")
+	}
+	s.w.WriteHeader(http.StatusOK)
+	switch {
+	case s.head:
+		s.out = io.Discard
+	case s.gzip:
+		s.zip = zip(s.w)
+		s.out = s.zip
+	default:
+		s.out = s.w
+	}
+}
+
+// finish sends what is left.
+func (s *stream) finish() {
+	if s.out == nil {
+		s.send(s.w, http.StatusOK, content{s.typ, s.kept})
+		return
+	}
+	s.flush()
+	if s.zip != nil {
+		_ = s.zip.Close()
+		zippers.Put(s.zip)
+	}
+}
