@@ -18,6 +18,8 @@ type Facts struct {
 	Version string // of the product
 	Started time.Time
 	Types   []string // the resource types that the REST API serves
+	// BaRS adds what only requests in the standard's dialect can ask for.
+	BaRS bool
 }
 
 // interactions are those of the REST API on every type, each with its route in
@@ -45,8 +47,8 @@ func Statement(f Facts) *fhir.Resource {
 			"conditionalRead", "full-support",
 			"conditionalUpdate", false,
 			"conditionalDelete", "not-supported",
-			"searchInclude", includes(typ),
-			"searchParam", params(typ),
+			"searchInclude", includes(typ, f.BaRS),
+			"searchParam", params(typ, f.BaRS),
 		))
 	}
 	resources = append(resources, fhir.Obj(
@@ -96,17 +98,32 @@ func messaging(base string) *fhir.Object {
 	)
 }
 
-func params(typ string) []*fhir.Object {
+func params(typ string, inBaRS bool) []*fhir.Object {
 	var list []*fhir.Object
 	for _, p := range search.ParamsOf(typ) {
 		list = append(list, fhir.Obj("name", p.Name, "type", string(p.Type)))
+	}
+	if !inBaRS {
+		return list
+	}
+	switch typ {
+	case "Slot":
+		list = append(list, fhir.Obj("name", "Schedule.actor:HealthcareService", "type", "token"))
+	case "Appointment", "ServiceRequest":
+		for _, name := range []string{"patient:identifier", "patient:name", "patient:birthdate", "patient:address-postalcode"} {
+			kind := "string"
+			if name == "patient:identifier" {
+				kind = "token"
+			}
+			list = append(list, fhir.Obj("name", name, "type", kind))
+		}
 	}
 	return list
 }
 
 // includes lists what GET /Slot of the Booking and Referral Standard includes.
-func includes(typ string) []string {
-	if typ != "Slot" {
+func includes(typ string, inBaRS bool) []string {
+	if typ != "Slot" || !inBaRS {
 		return nil
 	}
 	return []string{bars.IncludeSchedule, bars.IncludeService, bars.IncludePractitioner, bars.IncludeRole, bars.IncludeProvider, bars.IncludeLocation}

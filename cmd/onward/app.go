@@ -48,9 +48,11 @@ func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app
 	options := bars.SearchOptions(base, time.Now)
 	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types()}
 	statement := conformance.Statement(facts)
+	facts.BaRS = true
+	barsStatement := conformance.Statement(facts)
 	door := barsapi.New(desk, barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
-		Statement: func() *fhir.Resource { return statement },
+		Statement: func() *fhir.Resource { return barsStatement },
 	})
 	api := rest.New(desk.Records(), rest.Options{
 		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render,

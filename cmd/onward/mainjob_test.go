@@ -171,7 +171,9 @@ func TestCapabilitiesAndDefinitionsAreServed(t *testing.T) {
 	require.Equal(t, "1.5.0", statement.Get("version").Text())
 	require.Equal(t, "4.0.1", statement.Get("fhirVersion").Text())
 	require.Equal(t, 4, statement.Get("messaging", "supportedMessage").Len())
-	require.Equal(t, 200, s.do("GET", "/FHIR/R4/metadata", speaking(sandbox.UrgentTreatment), nil).status)
+	inBaRS := s.do("GET", "/FHIR/R4/metadata", speaking(sandbox.UrgentTreatment), nil)
+	require.Contains(t, string(inBaRS.body), "Schedule.actor:HealthcareService")
+	require.NotContains(t, string(statement.JSON()), "Schedule.actor:HealthcareService", "plain FHIR has no such parameter")
 
 	contexts := "?context=https://fhir.nhs.uk/Id/dos-service-id%7C2000072489&context=https://fhir.nhs.uk/CodeSystem/usecases-categories-bars%7Ca7t1"
 	a := s.do("GET", "/FHIR/R4/MessageDefinition"+contexts, speaking(sandbox.UrgentTreatment), nil)
