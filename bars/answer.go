@@ -6,8 +6,8 @@ import (
 )
 
 // answer writes the synchronous answer: the message as it came, with our id on
-// every stored resource, what we changed, and the planned Encounter (bars.md
-// section 7.3). References stay bundle-local.
+// every stored resource, what we changed, and the planned Encounter (BaRS Core
+// 1.5, processing requests). References stay bundle-local.
 func (w *work) answer(m *message, versions []store.Version) (*fhir.Resource, error) {
 	written := map[store.Ref]store.Version{}
 	for _, v := range versions {

@@ -215,8 +215,9 @@ func (d *Desk) directWork(ctx context.Context) *work {
 	return &work{d: d, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}}
 }
 
-// maxChain bounds the records that the inner query of a chain may find.
-const maxChain = 1000
+// maxChain bounds the records that the inner query of a chain may find. Every
+// message adds a Patient, so a person may have many.
+const maxChain = search.MaxTerms
 
 // resolveChains runs the inner queries of chained parameters and puts what they
 // found in their place.

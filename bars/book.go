@@ -13,7 +13,7 @@ import (
 
 // book stores a new booking: it claims the slots, stores the Appointment and
 // the resources of the message, and makes the slots busy, all in one batch
-// (bars.md section 12.2).
+// (BaRS Core 1.5, Appointment pattern).
 func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
 	m.checkReferences(attached)
 	entries := append([]*entry{}, m.entries...)

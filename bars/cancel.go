@@ -10,7 +10,7 @@ import (
 )
 
 // cancelBooking cancels a booking that we hold and frees its slots, in one
-// batch (bars.md section 12.2).
+// batch (BaRS Core 1.5, cancellation).
 func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	stored, err := w.current(ctx, m, "Appointment")
 	if err != nil {

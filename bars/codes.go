@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Systems and addresses of the standard (bars.md sections 7, 9, 10 and 21).
+// Systems and addresses of the standard (its published CodeSystems).
 const (
 	SystemEvents       = "https://fhir.nhs.uk/CodeSystem/message-events-bars"
 	SystemReasons      = "https://fhir.nhs.uk/CodeSystem/message-reason-bars"

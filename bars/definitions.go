@@ -8,7 +8,7 @@ import (
 )
 
 // Definition is a MessageDefinition as data: which resource types a message may
-// hold and how many of each (bars.md section 9). Types that it doesn't list may
+// hold and how many of each (BaRS Core 1.5). Types that it doesn't list may
 // not be in the message.
 type Definition struct {
 	Name    string // last part of the canonical URL
@@ -100,7 +100,7 @@ func (d *Definition) ServesUseCase(code string) bool {
 }
 
 // Resource writes the MessageDefinition as a service offers it for some use
-// cases (bars.md section 6). Without a service it is the bare definition.
+// cases. Without a service it is the bare definition.
 func (d *Definition) Resource(service nhs.ServiceID, useCases []string) *fhir.Resource {
 	context := func(system, code string) *fhir.Object {
 		return fhir.Obj(

@@ -26,7 +26,7 @@ type Options struct {
 	Now Clock
 	// NewID makes ids; default random UUIDs, lower case (design D2).
 	NewID func() string
-	// Budget bounds a message's processing (bars.md section 19); default 5 s.
+	// Budget bounds a message's processing (BaRS Core 1.5, non-functional requirements); default 5 s.
 	Budget time.Duration
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
@@ -97,7 +97,8 @@ func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult,
 }
 
 // readMessage makes the receiver's checks in the standard's order: the bundle,
-// then that it is for us, then what it asks for (bars.md section 7.2).
+// then that it is for us, then what it asks for (BaRS Core 1.5,
+// message headers).
 func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, *service, error) {
 	mode := max(d.mode, req.Mode)
 	m, err := parseMessage(req.Bundle, mode)

@@ -90,6 +90,9 @@ func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, er
 	if err != nil {
 		return nil, err
 	}
+	if active := r.Get("active"); active.Exists() && !active.Bool() {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "the service is not active")
+	}
 	s := &service{id: rec.ID, name: r.Get("name").Text()}
 	for id := range fhir.Identifiers(r.Get("identifier")) {
 		s.ids = append(s.ids, nhs.ServiceID{System: nhs.Canonical(id.System), Value: id.Value})

@@ -14,7 +14,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 const maxEntries = 500
 
 // message is a BaRS message bundle that has passed the checks that need no
-// store (bars.md sections 7.1 and 7.2).
+// store (BaRS Core 1.5, composite messages).
 type message struct {
 	bundle      *fhir.Resource
 	id          string
@@ -145,7 +145,7 @@ func (m *message) readEntries(list fhir.Value) {
 	}
 }
 
-// readHeader checks the MessageHeader (bars.md section 7.2).
+// readHeader checks the MessageHeader (BaRS Core 1.5, message headers).
 func (m *message) readHeader() {
 	h, at := m.header, m.header.Path()
 	m.event = m.codeIn(h.Get("eventCoding"), SystemEvents, oldSystemEvents)

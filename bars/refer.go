@@ -10,7 +10,7 @@ import (
 
 // refer stores a new referral: every resource of the message as a record of
 // this journey, and the planned Encounter that says we expect the patient
-// (bars.md section 7.3).
+// (BaRS Core 1.5, processing requests).
 func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
 	m.checkReferences(attached)
 	if err := w.checkLinks(ctx, m); err != nil {
@@ -107,7 +107,7 @@ func caseReference(id string) string {
 	return short
 }
 
-// cancelReferral revokes a referral that we hold (bars.md section 12.1).
+// cancelReferral revokes a referral that we hold (BaRS Core 1.5, cancellation).
 func (w *work) cancelReferral(ctx context.Context, m *message) error {
 	stored, err := w.current(ctx, m, "ServiceRequest")
 	if err != nil {
@@ -127,7 +127,8 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 }
 
 // current finds the record that a cancellation means: the focus must carry our
-// id (bars.md section 20, item 2).
+// id, as the cancellation page of BaRS Core 1.5 says, although published examples
+// leave it out.
 func (w *work) current(ctx context.Context, m *message, typ string) (*store.Record, error) {
 	id := m.focus.id
 	if ref, ok := fhir.ParseReference(m.header.Dig("focus", "reference").Text()); id == "" && ok && ref.Type == typ {

@@ -68,7 +68,7 @@ type Entry struct {
 // MessageResult is what the Desk did with a message.
 type MessageResult struct {
 	// Bundle is the synchronous answer: the message with the ids that we
-	// allocated (bars.md, section 7.3). Nil on a replay.
+	// allocated (BaRS Core 1.5, processing requests). Nil on a replay.
 	Bundle *fhir.Resource
 	// Focus is the record that the message was about.
 	Focus store.Ref

@@ -11,7 +11,7 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// SlotQuery asks for the slots of one service (bars.md section 13).
+// SlotQuery asks for the slots of one service (BaRS Core 1.5, GET Slots).
 type SlotQuery struct {
 	Service  nhs.ServiceID
 	Statuses []string // free, busy

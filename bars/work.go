@@ -153,11 +153,14 @@ func (m *message) checkReferences(attached []Entry) {
 	}
 }
 
-// noteMessage leaves the record of the message (design D17).
+// noteMessage leaves the record of the message (design D17). Its key begins with
+// who asked, as the transport says, so that no sender writes another's records;
+// the focus at its end keeps a Bundle.id that is used twice from hiding the
+// first.
 func (w *work) noteMessage(m *message) {
-	sender := string(w.who.Organisation)
-	if code := nhs.ODSOf(m.sender.resource()); code != "" {
-		sender = string(code)
+	sender := w.who.Organisation
+	if sender == "" {
+		sender = nhs.ODSOf(m.sender.resource())
 	}
 	value := fhir.Obj(
 		"bundle", m.id,
@@ -171,5 +174,5 @@ func (w *work) noteMessage(m *message) {
 		"lastUpdated", m.bundle.Get("meta", "lastUpdated"),
 		"header", m.header,
 	).JSON()
-	w.batch.Ops = append(w.batch.Ops, store.AuxPut{Kind: "message", Key: sender + "|" + m.id, Value: value})
+	w.batch.Ops = append(w.batch.Ops, store.AuxPut{Kind: "message", Key: string(sender) + "|" + m.id + "|" + w.focus.ID, Value: value})
 }

@@ -17,8 +17,8 @@ const (
 	actNotBuilt // the standard knows it, this receiver doesn't take it yet
 )
 
-// rule is one row of the standard's decision tables (bars.md sections 8.1 to
-// 8.3). An empty list means that the row doesn't ask. Any combination that no
+// rule is one row of the standard's decision tables (BaRS Core 1.5,
+// Bundle Processing). An empty list means that the row doesn't ask. Any combination that no
 // row allows is an invariant error.
 type rule struct {
 	event    string
@@ -60,7 +60,7 @@ var rules = []rule{
 
 // decide finds the row for the message's workflow variables. In lenient mode a
 // cancelling status is believed against the reason "new", because a published
-// example cancels that way (bars.md section 20, item 1).
+// example cancels that way.
 func decide(event, reason, status, category, useCase string, mode Mode) *rule {
 	for i := range rules {
 		r := &rules[i]

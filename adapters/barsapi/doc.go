@@ -9,8 +9,9 @@
 // POST /$process-message for new and cancelled referrals and bookings, GET
 // /Appointment and /ServiceRequest by id and by patient. Not offered yet: XML,
 // validation requests, responses, updates of referrals, writes of Appointment
-// and ServiceRequest with the standard's own status codes, the sender and the
-// proxy's registry and endpoint catalogue.
+// and ServiceRequest with the standard's own status codes (DELETE, which in the
+// standard cancels, is refused), the sender and the proxy's registry and endpoint
+// catalogue.
 //
 // It holds no rule of booking or referral and never touches the store.
 package barsapi

@@ -113,7 +113,7 @@ func (c *serveCommand) base(addr net.Addr) string {
 func openStore(ctx context.Context, uri string) (store.Store, error) {
 	path, found := strings.CutPrefix(uri, "sqlite:")
 	if !found || path == "" {
-		return nil, errors.New("--store must be sqlite:PATH or sqlite::memory:")
+		return nil, errors.New("--store must be sqlite:PATH, or sqlite::memory: for one that ends with the process")
 	}
 	db, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
