@@ -72,7 +72,9 @@ func TestOneRequestTooManyIsToldToComeBack(t *testing.T) {
 func TestBodiesUnderWayAreBounded(t *testing.T) {
 	inner, started, release := blocking()
 	h := LimitBodies(100, 60, time.Millisecond, inner)
-	body := func(n int) *http.Request { return httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", n))) }
+	body := func(n int) *http.Request {
+		return httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", n)))
+	}
 	chunked := httptest.NewRequest("POST", "/", io.NopCloser(strings.NewReader("x")))
 	chunked.ContentLength = -1
 	var wg sync.WaitGroup
