@@ -3,6 +3,7 @@ package bars_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,15 +19,23 @@ import (
 func TestClaimsAppointmentsAndSlotsAgreeAfterAnythingAtOnce(t *testing.T) {
 	s := open(t)
 	const clients = 16
-	deadline := time.Now().Add(1500 * time.Millisecond)
+	// How many requests a second there are depends on the machine and on the race
+	// detector, so the clients go on until everything has happened.
+	deadline := time.Now().Add(2 * time.Minute)
+	must := []string{"book done", "cancel done", "put done", "delete done", "close done", "free done", "book conflict", "free conflict"}
 	var mu sync.Mutex
-	answers := map[string]int{}
+	answers, total := map[string]int{}, 0
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return total >= 300 && !slices.ContainsFunc(must, func(answer string) bool { return answers[answer] == 0 })
+	}
 	var all sync.WaitGroup
 	for c := range clients {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(20261120, uint64(c)))
 			var mine []string
-			for i := 0; time.Now().Before(deadline); i++ {
+			for i := 0; !enough() && time.Now().Before(deadline); i++ {
 				what, err := s.anything(random, fmt.Sprintf("a%d-%d", c, i), &mine)
 				answer := what + " done"
 				if err != nil {
@@ -34,6 +43,7 @@ func TestClaimsAppointmentsAndSlotsAgreeAfterAnythingAtOnce(t *testing.T) {
 				}
 				mu.Lock()
 				answers[answer]++
+				total++
 				mu.Unlock()
 			}
 		})
@@ -41,16 +51,11 @@ func TestClaimsAppointmentsAndSlotsAgreeAfterAnythingAtOnce(t *testing.T) {
 	all.Wait()
 	t.Log(answers)
 	s.invariant()
-	total := 0
-	for answer, n := range answers {
-		total += n
+	require.True(t, enough(), "too little happened to prove anything")
+	for answer := range answers {
 		require.NotContains(t, answer, "exception")
 		require.NotContains(t, answer, "timeout")
 	}
-	for _, must := range []string{"book done", "cancel done", "put done", "delete done", "close done", "free done", "book conflict", "free conflict"} {
-		require.Positive(t, answers[must], must)
-	}
-	require.Greater(t, total, 200)
 }
 
 // anything does one random thing to one random slot.

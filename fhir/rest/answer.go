@@ -119,8 +119,14 @@ func (p reply) send(w http.ResponseWriter, status int, c content) {
 	}
 }
 
-// vary says which headers of the request decide how an answer is written.
+// varies are the headers of a request that decide how its answer is written.
+const varies = "Accept, Accept-Encoding"
+
 func vary(h http.Header) {
+	if have := h.Get("Vary"); have == "" || have == varies {
+		h.Set("Vary", varies)
+		return
+	}
 	all := splitList(strings.Join(h.Values("Vary"), ","))
 	for _, name := range []string{"Accept", "Accept-Encoding"} {
 		if !slices.Contains(all, name) {

@@ -59,6 +59,7 @@ func TestABinaryIsSentAsItIsToWhomNamesItsType(t *testing.T) {
 		{"application/fhir+json", "application/fhir+json", inJSON},
 		{"application/fhir+xml", "application/fhir+xml", inXML},
 		{"application/fhir+xml", "application/fhir+json", inJSON},
+		{"application/fhir+json", "application/fhir+json;fhirVersion=3.0", ""},
 		// What isn't a media type can't be asked for.
 		{"pdf", "pdf", ""},
 		{"*/*", "*/*", inJSON},

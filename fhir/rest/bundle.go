@@ -30,7 +30,7 @@ const maxWhole = 32 << 20
 func (h *Handler) writeBundle(w http.ResponseWriter, r *http.Request, b bundle) error {
 	p := replyOf(w, r)
 	if p.format == inJSON && !p.pretty {
-		s := &stream{reply: p, w: w, typ: ContentType}
+		s := &stream{reply: p, w: w, typ: ContentType, kept: make([]byte, 0, maxKept+4<<10)}
 		h.printBundle(s, b)
 		s.finish()
 		return nil

@@ -140,15 +140,20 @@ func TestABodyThatIsNotGzipIsRefused(t *testing.T) {
 	wrongSum[len(wrongSum)-5] ^= 1
 	noise := []byte(good)
 	noise[12] ^= 0xFF
-	for name, body := range map[string]string{
-		"plain JSON": `{"resourceType":"Patient","id":"a"}`, "cut off": good[:len(good)-10], "cut off in its head": good[:5], "without its sum": good[:len(good)-8],
-		"a wrong sum": string(wrongSum), "noise": string(noise), "text behind it": good + "x", "zeros behind it": good + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-		"nothing": "",
+	for name, c := range map[string]struct{ body, says string }{
+		"plain JSON":          {`{"resourceType":"Patient","id":"a"}`, "not valid gzip"},
+		"nothing":             {"", "not valid gzip"},
+		"a wrong sum":         {string(wrongSum), "not valid gzip"},
+		"noise":               {string(noise), "not valid gzip"},
+		"zeros behind it":     {good + strings.Repeat("\x00", 20), "not valid gzip"},
+		"text behind it":      {good + "x", "shorter"},
+		"cut off":             {good[:len(good)-10], "shorter"},
+		"cut off in its head": {good[:5], "shorter"},
+		"without its sum":     {good[:len(good)-8], "shorter"},
 	} {
 		s := newScene(t)
-		a := s.do("PUT", "/Patient/a", body, "Content-Type: "+asJSON, "Content-Encoding: gzip")
-		require.Equal(t, 400, a.status, name)
-		a.refused(t, 400, "invalid")
+		a := s.do("PUT", "/Patient/a", c.body, "Content-Type: "+asJSON, "Content-Encoding: gzip")
+		require.Contains(t, a.refused(t, 400, "invalid"), c.says, name)
 		require.Empty(t, s.backend.records)
 	}
 }
@@ -157,10 +162,10 @@ func TestABombIsNotInflatedFurther(t *testing.T) {
 	const limit = 100 << 10
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
-	_, err := io.CopyN(z, &endless{}, 200<<20)
+	_, err := io.CopyN(z, &endless{}, 20<<20)
 	require.NoError(t, err)
 	require.NoError(t, z.Close())
-	require.Greater(t, 200<<20/bomb.Len(), 900, "a ratio like a bomb's")
+	require.Greater(t, 20<<20/bomb.Len(), 900, "a ratio like a bomb's")
 
 	backend := newMemory(time.Now)
 	h := rest.New(backend, rest.Options{BaseURL: base, Types: []string{"Patient"}, MaxBody: limit})

@@ -29,7 +29,8 @@ type Options struct {
 	BaseURL string
 	// Types are the resource types served. Default: search.Types().
 	Types []string
-	// MaxBody bounds a request body in bytes. Default: DefaultMaxBody.
+	// MaxBody bounds a request body in bytes, as sent and as decompressed.
+	// Default: DefaultMaxBody.
 	MaxBody int64
 	// Search is passed to search.Parse; Base and Now default to BaseURL and
 	// Clock. "Prefer: handling=" of a request overrides Lenient.
@@ -160,7 +161,7 @@ func (h *Handler) recovered(t *tracker, r *http.Request) {
 	if t.begun {
 		panic(http.ErrAbortHandler)
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Length", "Content-Encoding", "Content-Disposition"} {
+	for _, name := range []string{"ETag", "Last-Modified", "Location", "Content-Length"} {
 		t.Header().Del(name)
 	}
 	h.fail(t, r, fmt.Errorf("panic: %v", value))

@@ -71,6 +71,7 @@ func TestTheAnswerIsInTheFormatAskedFor(t *testing.T) {
 		{"", "application/*;q=0, text/xml", "xml"},
 		{"", "text/json, application/json;q=0", "json"},
 		{"", "application/fhir+json;q=0.1, application/fhir+json;fhirVersion=4.0;q=0.9, application/fhir+xml;q=0.5", "json"},
+		{"", "application/fhir+json;q=0.9, application/fhir+json;fhirVersion=4.0;q=0.1, application/fhir+xml;q=0.5", "xml"},
 		{"", "application/fhir+json;fhirVersion=3.0, application/fhir+json;fhirVersion=4.0", "json"},
 		{"", "application/fhir+json;fhirVersion=3.0, application/fhir+xml;q=0.1", "xml"},
 

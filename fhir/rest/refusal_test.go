@@ -153,8 +153,12 @@ func TestMetadataIsAnsweredByItsHandler(t *testing.T) {
 		return func(o *rest.Options) {
 			o.Metadata = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", typ)
-				w.WriteHeader(status)
-				_, _ = io.WriteString(w, body)
+				if status != 200 {
+					w.WriteHeader(status)
+				}
+				if r.Method != http.MethodHead {
+					_, _ = io.WriteString(w, body)
+				}
 			})
 		}
 	}
@@ -169,6 +173,9 @@ func TestMetadataIsAnsweredByItsHandler(t *testing.T) {
 
 	a = newScene(t, answers(503, "text/plain", "no statement")).do("GET", "/metadata?_format=xml", "")
 	require.Equal(t, []any{503, "text/plain", "no statement"}, []any{a.status, a.header.Get("Content-Type"), a.body}, "what isn't FHIR is passed on")
+	a = newScene(t, answers(503, rest.ContentType, `{"resourceType":"OperationOutcome"}`)).do("GET", "/metadata?_format=xml", "")
+	require.Equal(t, []any{503, "xml"}, []any{a.status, a.format(t)}, "an error of its own")
+	s.do("GET", "/metadata?a=%zz", "").refused(t, 400, "invalid")
 	broken := newScene(t, answers(200, rest.ContentType, `{"resourceType":"CapabilityStatement","x":1}`)).do("GET", "/metadata?_format=xml", "")
 	require.Equal(t, 406, broken.status)
 	newScene(t).do("GET", "/metadata", "").refused(t, 404, "not-found")

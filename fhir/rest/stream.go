@@ -29,6 +29,12 @@ func (s *stream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// WriteString spares io.WriteString a copy.
+func (s *stream) WriteString(text string) (int, error) {
+	s.kept = append(s.kept, text...) // flushed by the next Write, or by finish
+	return len(text), nil
+}
+
 func (s *stream) flush() {
 	if s.out == nil {
 		s.begin()

@@ -285,9 +285,10 @@ func TestTheBackendMayMakeWhatXMLCannotHold(t *testing.T) {
 
 func TestAPageTooLargeToConvertIsRefused(t *testing.T) {
 	s := newScene(t)
-	filler := strings.Repeat("x", 4<<20)
-	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-		s.backend.add(&rest.Version{Type: "Patient", ID: id, Body: []byte(`{"resourceType":"Patient","id":"` + id + `","language":"` + filler + `"}`)})
+	s.patient("a", "male")
+	body := []byte(`{"resourceType":"Patient","id":"b","language":"` + strings.Repeat("x", 16<<20) + `"}`)
+	for _, id := range []string{"b", "c"} {
+		s.backend.add(&rest.Version{Type: "Patient", ID: id, Body: body})
 	}
 	for _, query := range []string{"_format=xml", "_pretty=true"} {
 		require.Equal(t, 422, s.do("GET", "/Patient?"+query, "").status, query)
