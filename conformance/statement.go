@@ -78,7 +78,7 @@ func Statement(f Facts) *fhir.Resource {
 		Set("software", fhir.Obj("name", "Onward", "version", f.Version)).
 		Set("implementation", fhir.Obj("description", "Onward", "url", f.BaseURL)).
 		Set("fhirVersion", "4.0.1").
-		Set("format", []string{"json"}).
+		Set("format", []string{"json", "xml"}).
 		Set("rest", []*fhir.Object{rest}).
 		Set("messaging", []*fhir.Object{messaging(f.BaseURL)}).
 		Resource()

@@ -35,8 +35,7 @@ func (s *server) definitions(w http.ResponseWriter, r *http.Request, id string, 
 	if id != "" {
 		for _, d := range bars.Definitions() {
 			if d.Name == id {
-				s.write(w, r, http.StatusOK, d.Resource(nhs.ServiceID{}, nil))
-				return nil
+				return s.write(w, r, http.StatusOK, d.Resource(nhs.ServiceID{}, nil))
 			}
 		}
 		return fhir.NewOutcome(fhir.KindNotFound, "", "no such MessageDefinition")
@@ -80,8 +79,7 @@ func (s *server) definitions(w http.ResponseWriter, r *http.Request, id string, 
 	for _, code := range useCases {
 		applied = append(applied, [2]string{"context", bars.SystemUseCases + "|" + code})
 	}
-	s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/MessageDefinition", applied), entries))
-	return nil
+	return s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/MessageDefinition", applied), entries))
 }
 
 // readContexts reads the context parameters: a service id and use cases. The

@@ -7,8 +7,8 @@
 //
 // Offered: GET /metadata, GET /MessageDefinition, GET /Slot,
 // POST /$process-message for new and cancelled referrals and bookings, GET
-// /Appointment and /ServiceRequest by id and by patient. Not offered yet: XML,
-// validation requests, responses, updates of referrals, writes of Appointment
+// /Appointment and /ServiceRequest by id and by patient. All in JSON and
+// XML. Not offered yet: validation requests, responses, updates of referrals, writes of Appointment
 // and ServiceRequest with the standard's own status codes (DELETE, which in the
 // standard cancels, is refused), the sender and the proxy's registry and endpoint
 // catalogue.

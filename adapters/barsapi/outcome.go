@@ -48,20 +48,21 @@ func (s *server) refuseAs(w http.ResponseWriter, r *http.Request, err error, sty
 	}
 	echo(w.Header(), r)
 	w.Header().Set("Cache-Control", "no-store")
-	rest.WriteOutcome(w, o, style)
+	rest.WriteOutcomeTo(w, r, o, style)
 }
 
-// write sends a resource with both transaction ids echoed.
-func (s *server) write(w http.ResponseWriter, r *http.Request, status int, res *fhir.Resource) {
-	h := w.Header()
-	echo(h, r)
-	h.Set("Content-Type", rest.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(res.JSON())))
+// write sends a resource, JSON or XML as the request asks, with both transaction
+// ids echoed. An error means that nothing was written.
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, res *fhir.Resource) error {
+	echo(w.Header(), r)
+	w.Header().Set("Cache-Control", "no-store")
+	return rest.WriteResource(w, r, status, res)
+}
+
+func (s *server) writeJSON(w http.ResponseWriter, status int, res *fhir.Resource) {
+	w.Header().Set("Content-Type", rest.ContentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(res.JSON())))
 	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return
-	}
 	_, _ = w.Write(res.JSON()) // a caller that has gone can't be told
 }
 

@@ -27,8 +27,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request, h *headers, typ, i
 	if err != nil {
 		return err
 	}
-	s.write(w, r, http.StatusOK, res)
-	return nil
+	return s.write(w, r, http.StatusOK, res)
 }
 
 // findByPatient answers GET /Appointment and /ServiceRequest: all of a patient's
@@ -58,8 +57,7 @@ func (s *server) findByPatient(w http.ResponseWriter, r *http.Request, h *header
 		}
 		entries = append(entries, fhir.Obj("fullUrl", s.o.BaseURL+"/"+rec.Ref().String(), "resource", res, "search", fhir.Obj("mode", "match")))
 	}
-	s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/"+typ, applied), entries))
-	return nil
+	return s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/"+typ, applied), entries))
 }
 
 // patientQuery turns the standard's parameters into those of FHIR: an NHS

@@ -1,9 +1,6 @@
 package barsapi
 
 import (
-	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -15,6 +12,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 )
 
@@ -148,7 +146,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb stri
 	}
 	h, err := readHeaders(r, n, s.o.Mode)
 	if err == nil {
-		err = checkAccept(r.Header.Values("Accept"))
+		err = checkAccept(r)
 	}
 	if err == nil {
 		err = work(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)), h)
@@ -159,21 +157,16 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb stri
 }
 
 func (s *server) metadata(w http.ResponseWriter, r *http.Request, _ *headers) error {
-	s.write(w, r, http.StatusOK, s.o.Statement())
-	return nil
+	return s.write(w, r, http.StatusOK, s.o.Statement())
 }
 
 // processMessage takes a message and answers with it (BaRS Core, composite
 // messages).
 func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *headers) error {
-	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
-		return err
+	if r.ContentLength == 0 {
+		return fhir.NewOutcome(fhir.KindRequired, "", "the body is empty")
 	}
-	body, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	bundle, err := fhir.Parse(body)
+	bundle, body, err := rest.ReadResource(w, r, s.o.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -195,43 +188,10 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 	for _, warning := range result.Warnings {
 		s.o.Log.Warn("a rule was broken and let pass", "door", "bars", "request", h.requestID, "expression", warning.Expression, "rule", warning.Diagnostics)
 	}
-	s.write(w, r, http.StatusOK, result.Bundle)
-	return nil
-}
-
-// readBody reads at most MaxBody bytes.
-func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := fhir.NewOutcome(fhir.KindTooLarge, "", "the body is larger than "+strconv.FormatInt(s.o.MaxBody, 10)+" bytes")
-	if r.ContentLength > s.o.MaxBody {
-		return nil, tooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
-	var max *http.MaxBytesError
-	if errors.As(err, &max) {
-		return nil, tooLarge
-	}
-	if err != nil {
-		if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the body ended early").Because(err)
-		}
-		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the body could not be read").Because(err)
-	}
-	if len(body) == 0 {
-		return nil, fhir.NewOutcome(fhir.KindRequired, "", "the body is empty")
-	}
-	return body, nil
-}
-
-// checkContentType takes FHIR JSON. The version parameter is the sender's own
-// and isn't held against it here: Accept carries the Core version.
-func checkContentType(text string) error {
-	media, params, err := mime.ParseMediaType(text)
-	wrong := fhir.NewOutcome(fhir.KindMediaType, "", "Content-Type must be application/fhir+json; this receiver does not take another body format")
-	if err != nil || (media != "application/fhir+json" && media != "application/json") {
-		return wrong
-	}
-	if charset := strings.ToLower(params["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
-		return fhir.NewOutcome(fhir.KindMediaType, "", "the charset must be UTF-8")
+	if s.write(w, r, http.StatusOK, result.Bundle) != nil {
+		// It has been done, so a refusal would be a lie: what XML can't hold is
+		// answered in JSON.
+		s.writeJSON(w, http.StatusOK, result.Bundle)
 	}
 	return nil
 }
@@ -239,35 +199,28 @@ func checkContentType(text string) error {
 // coreMajor is the major version of BaRS Core that we speak.
 const coreMajor = 1
 
-// checkAccept looks for a media range that we can serve: FHIR JSON with a Core
-// version whose major is not above ours. No Accept at all means anything.
-func checkAccept(values []string) error {
+// checkAccept looks for a media range that we can serve: FHIR JSON or XML with a
+// Core version whose major is not above ours. No Accept at all means anything.
+func checkAccept(r *http.Request) error {
+	if err := rest.CheckAccept(r); err != nil {
+		return err
+	}
+	values := r.Header.Values("Accept")
 	if strings.TrimSpace(strings.Join(values, "")) == "" {
 		return nil
 	}
-	tooNew := false
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
+		_, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
 		if err != nil {
-			continue
-		}
-		switch media {
-		case "*/*", "application/*", "application/fhir+json", "application/json":
-		default:
 			continue
 		}
 		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
 			continue // named as not acceptable
 		}
 		major, _, _ := strings.Cut(params["version"], ".")
-		if n, err := strconv.Atoi(major); err == nil && n > coreMajor {
-			tooNew = true
-			continue
+		if n, err := strconv.Atoi(major); err != nil || n <= coreMajor {
+			return nil
 		}
-		return nil
 	}
-	if tooNew {
-		return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept asks for a later major version than this receiver's")
-	}
-	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept must allow application/fhir+json")
+	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept asks for a later major version than this receiver's")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
 )
 
 const messagePath = "/$process-message"
@@ -120,17 +121,17 @@ func TestContentTypesThatAreTaken(t *testing.T) {
 		"application/json":                              true,
 		"application/fhir+json; charset=us-ascii":       true,
 		"application/fhir+json; charset=iso-8859-1":     false,
-		"application/fhir+xml":                          false,
+		"application/fhir+xml":                          true,
 		"text/plain":                                    false,
 		"":                                              false,
 		"application/x-www-form-urlencoded":             false,
 		"application/fhir+json; charset=utf-8; charset": false,
 	} {
-		err := checkContentType(text)
-		require.Equal(t, ok, err == nil, text)
-		if !ok {
-			require.Equal(t, fhir.KindMediaType, fhir.AsOutcome(err).Kind, text)
-		}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"resourceType":"Bundle"}`))
+		r.Header.Set("Content-Type", text)
+		_, _, err := rest.ReadResource(httptest.NewRecorder(), r, 1<<20)
+		refused := err != nil && fhir.AsOutcome(err).Kind == fhir.KindMediaType
+		require.Equal(t, ok, !refused, text)
 	}
 	s := open(t)
 	h := changed("Content-Type", "text/plain")
@@ -152,6 +153,7 @@ func TestAcceptThatCanBeServed(t *testing.T) {
 		{[]string{"application/fhir+json;version=1.0.0"}, true},
 		{[]string{"application/fhir+json; version=1.5.0"}, true},
 		{[]string{"APPLICATION/FHIR+JSON; VERSION=1.9"}, true},
+		{[]string{"application/fhir+xml"}, true},
 		{[]string{"application/fhir+xml, application/fhir+json"}, true},
 		{[]string{"application/fhir+xml", "application/fhir+json;q=0.1"}, true},
 		{[]string{"application/fhir+json; version=2.0.0, application/fhir+json; version=1.0.0"}, true},
@@ -159,11 +161,13 @@ func TestAcceptThatCanBeServed(t *testing.T) {
 		{[]string{"application/fhir+json; version=10.0.0"}, false},
 		{[]string{"application/fhir+json;q=0"}, false},
 		{[]string{"application/fhir+json;q=0.000, text/html"}, false},
-		{[]string{"application/fhir+xml"}, false},
+		{[]string{"application/fhir+xml; version=3.0.0"}, false},
 		{[]string{"text/html"}, false},
 		{[]string{"nonsense"}, false},
 	} {
-		err := checkAccept(row.values)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Accept"] = row.values
+		err := checkAccept(r)
 		require.Equal(t, row.ok, err == nil, "%v", row.values)
 		if !row.ok {
 			require.Equal(t, fhir.KindNotAcceptable, fhir.AsOutcome(err).Kind)

@@ -39,11 +39,12 @@ func TestBadMessagesAreRefusedAndLeaveNothing(t *testing.T) {
 		{"too many entries", func(http.Header, []byte) []byte {
 			return []byte(`{"resourceType":"Bundle","type":"message","entry":[` + strings.TrimSuffix(entries, ",") + `]}`)
 		}, 413, "too-long", "REC_BAD_REQUEST", "500"},
-		{"XML", func(h http.Header, b []byte) []byte { h.Set("Content-Type", "application/fhir+xml"); return b }, 415, "not-supported", "REC_UNSUPPORTED_MEDIA_TYPE", "Content-Type"},
+		{"another format", func(h http.Header, b []byte) []byte { h.Set("Content-Type", "text/plain"); return b }, 415, "not-supported", "REC_UNSUPPORTED_MEDIA_TYPE", "Content-Type"},
+		{"JSON said to be XML", func(h http.Header, b []byte) []byte { h.Set("Content-Type", "application/fhir+xml"); return b }, 400, "structure", "REC_BAD_REQUEST", "XML"},
 		{"wrong charset", func(h http.Header, b []byte) []byte {
 			h.Set("Content-Type", "application/fhir+json; charset=iso-8859-1")
 			return b
-		}, 415, "not-supported", "REC_UNSUPPORTED_MEDIA_TYPE", "UTF-8"},
+		}, 415, "not-supported", "REC_UNSUPPORTED_MEDIA_TYPE", "charset"},
 		{"bad UTF-8", func(_ http.Header, b []byte) []byte { return bytes.Replace(b, []byte("Sandy"), []byte("Sand\xff"), 1) }, 400, "structure", "REC_BAD_REQUEST", "UTF-8"},
 		{"no request id", func(h http.Header, b []byte) []byte { h.Del("X-Request-Id"); return b }, 400, "required", "REC_BAD_REQUEST", "X-Request-Id"},
 		{"correlation id not a UUID", func(h http.Header, b []byte) []byte { h.Set("X-Correlation-Id", "abc"); return b }, 400, "value", "REC_BAD_REQUEST", "X-Correlation-Id"},

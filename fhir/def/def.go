@@ -4,8 +4,8 @@
 // (package r4 holds R4's), so that the XML codec and the validator work for
 // every version that they are given.
 //
-// It holds no definitions itself, no search parameters, no invariants and no
-// profiles.
+// It holds no definitions itself, no search parameters, no profiles, and of the
+// invariants only their names.
 package def
 
 import (
@@ -23,7 +23,15 @@ type Tables struct {
 	// index; index 0 is empty and stands for none.
 	Targets  [][]string
 	CodeSets []CodeSet
+	// Constraints names the invariants that must hold (severity error), by path
+	// and key. Their expressions aren't data: the validator holds them as code.
+	Constraints []Constraint
 }
+
+// Constraint is an invariant by the path of the type or element that declares
+// it ("Period", "Organization.telecom") and its key ("per-1"). One that applies
+// to every element, extension or resource stands once, at that base type.
+type Constraint struct{ Path, Key string }
 
 // Kind says what sort of type a Type is.
 type Kind uint8

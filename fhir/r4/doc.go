@@ -3,9 +3,10 @@
 // reference targets and required codes. The XML codec, the validator and the
 // REST layer look things up in it.
 //
-// It holds no invariants, no search parameters and no profiles. The tables are
-// generated from the published definitions by the program in gen; see there for
-// where the definitions come from.
+// Of the invariants it holds only the names (package validate has them as
+// code); it holds no search parameters and no profiles. The tables are generated
+// from the published definitions by the program in gen; see there for where the
+// definitions come from.
 package r4
 
 //go:generate go run ./gen

@@ -150,6 +150,23 @@ func TestRequiredCodes(t *testing.T) {
 	require.False(t, Tables.CodesOf(find(t, "Questionnaire", "item", "type")).Has("", "question"), "a code that only groups others")
 }
 
+func TestConstraintsStandWhereTheyAreDeclared(t *testing.T) {
+	require.Len(t, Tables.Constraints, 209)
+	for _, c := range []def.Constraint{
+		{Path: "Period", Key: "per-1"}, {Path: "Organization.telecom", Key: "org-3"}, {Path: "Element", Key: "ele-1"},
+		{Path: "Extension", Key: "ext-1"}, {Path: "DomainResource", Key: "dom-3"}, {Path: "Age", Key: "qty-3"},
+	} {
+		require.Contains(t, Tables.Constraints, c)
+	}
+	for _, c := range []def.Constraint{
+		{Path: "Patient", Key: "dom-3"}, {Path: "Patient.name", Key: "ele-1"}, // declared by their base types
+		{Path: "DomainResource", Key: "dom-6"},                  // a recommendation
+		{Path: "EvidenceVariable.characteristic", Key: "evv-1"}, // of R5
+	} {
+		require.NotContains(t, Tables.Constraints, c)
+	}
+}
+
 func BenchmarkElement(b *testing.B) {
 	typ := Tables.Type("Extension")
 	for b.Loop() {

@@ -6,9 +6,10 @@ import "github.com/onward-health/onward/fhir/def"
 
 // Tables is FHIR R4.
 var Tables = &def.Tables{
-	Version:  "4.0.1",
-	Targets:  targets,
-	CodeSets: codeSets,
+	Version:     "4.0.1",
+	Targets:     targets,
+	CodeSets:    codeSets,
+	Constraints: constraints,
 	Types: []def.Type{
 		{Name: "Account", Kind: def.Resource, Elements: []def.Element{
 			{Name: "id", Type: 669},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/def"
@@ -25,7 +26,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, err
 	}
 	if r.ContentLength > limit {
-		return nil, tooLarge(w)
+		return nil, tooLarge(w, limit)
 	}
 	var buffer bytes.Buffer
 	if r.ContentLength > 0 {
@@ -38,18 +39,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		_, err = buffer.ReadFrom(wire)
 	}
 	if err != nil {
-		return nil, readFault(w, err)
+		return nil, readFault(w, limit, err)
 	}
 	return buffer.Bytes(), nil
 }
 
 // readFault says why a body could not be read.
-func readFault(w http.ResponseWriter, err error) *fhir.Outcome {
+func readFault(w http.ResponseWriter, limit int64, err error) *fhir.Outcome {
 	var over *http.MaxBytesError
 	var corrupt flate.CorruptInputError
 	switch {
 	case errors.As(err, &over):
-		return tooLarge(w)
+		return tooLarge(w, limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fhir.NewOutcome(fhir.KindTimeout, "", "the body did not arrive in time").Because(err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -62,9 +63,9 @@ func readFault(w http.ResponseWriter, err error) *fhir.Outcome {
 
 // tooLarge also closes the connection, for else net/http would read on to reach
 // the next request.
-func tooLarge(w http.ResponseWriter) *fhir.Outcome {
+func tooLarge(w http.ResponseWriter, limit int64) *fhir.Outcome {
 	w.Header().Set("Connection", "close")
-	return fhir.NewOutcome(fhir.KindTooLarge, "", "the body is larger than this server takes")
+	return fhir.NewOutcome(fhir.KindTooLarge, "", "the body is larger than "+strconv.FormatInt(limit, 10)+" bytes, the most that this server takes")
 }
 
 // ReadResource reads a request's body, JSON or XML by its Content-Type and
@@ -95,7 +96,7 @@ func readResource(w http.ResponseWriter, r *http.Request, limit int64, tables *d
 		return nil, raw, err
 	}
 	if int64(len(res.JSON())) > limit { // escapes and null make JSON the longer one
-		return nil, raw, tooLarge(w)
+		return nil, raw, tooLarge(w, limit)
 	}
 	return res, raw, nil
 }

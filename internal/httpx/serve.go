@@ -29,12 +29,13 @@ func Limit(max int, next http.Handler) http.Handler {
 // LimitBodies bounds the bytes of request bodies under way, because each is held
 // in memory while it is worked on, with several times its size for its parsed
 // form. A request waits for its share, at most wait; then it is told to come
-// back. A body of unknown length counts as the largest that a door takes.
+// back. A body of unknown or compressed length counts as the largest that a door
+// takes.
 func LimitBodies(total, largest int64, wait time.Duration, next http.Handler) http.Handler {
 	share := semaphore.NewWeighted(total)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := r.ContentLength
-		if n < 0 || n > largest {
+		if n < 0 || n > largest || r.Header.Get("Content-Encoding") != "" {
 			n = largest
 		}
 		if n == 0 {

@@ -26,6 +26,7 @@ func build(d *definitions) (*def.Tables, error) {
 		targets:  map[string]uint16{"": 0},
 		codeSets: map[string]uint16{},
 	}
+	b.tables.Constraints = d.constraints
 	children := b.nameTypes()
 	for i := range b.tables.Types {
 		t := &b.tables.Types[i]
@@ -53,7 +54,7 @@ func (b *builder) nameTypes() map[string][]*element {
 	children := map[string][]*element{}
 	for _, s := range b.d.types {
 		kinds[s.Name] = kindOf(s)
-		for _, e := range s.Snapshot.Element {
+		for _, e := range s.Snapshot.Element[1:] {
 			if isBackbone(e) {
 				kinds[e.Path] = def.Backbone
 			}

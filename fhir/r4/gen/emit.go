@@ -26,7 +26,18 @@ func emit(folder string, t *def.Tables) error {
 	if err := write(folder, "types_gen.go", func(w *bytes.Buffer) { emitTypes(w, t) }); err != nil {
 		return err
 	}
-	return write(folder, "codes_gen.go", func(w *bytes.Buffer) { emitCodes(w, t) })
+	if err := write(folder, "codes_gen.go", func(w *bytes.Buffer) { emitCodes(w, t) }); err != nil {
+		return err
+	}
+	return write(folder, "constraints_gen.go", func(w *bytes.Buffer) { emitConstraints(w, t) })
+}
+
+func emitConstraints(w *bytes.Buffer, t *def.Tables) {
+	w.WriteString("var constraints = []def.Constraint{\n")
+	for _, c := range t.Constraints {
+		fmt.Fprintf(w, "{Path: %q, Key: %q},\n", c.Path, c.Key)
+	}
+	w.WriteString("}\n")
 }
 
 func write(folder, name string, body func(w *bytes.Buffer)) error {
@@ -42,7 +53,7 @@ func write(folder, name string, body func(w *bytes.Buffer)) error {
 
 func emitTypes(w *bytes.Buffer, t *def.Tables) {
 	w.WriteString("// Tables is FHIR R4.\nvar Tables = &def.Tables{\n")
-	fmt.Fprintf(w, "Version: %q,\nTargets: targets,\nCodeSets: codeSets,\nTypes: []def.Type{\n", t.Version)
+	fmt.Fprintf(w, "Version: %q,\nTargets: targets,\nCodeSets: codeSets,\nConstraints: constraints,\nTypes: []def.Type{\n", t.Version)
 	for i := range t.Types {
 		typ := &t.Types[i]
 		fmt.Fprintf(w, "{Name: %q, Kind: def.%s, Elements: []def.Element{\n", typ.Name, kindNames[typ.Kind])

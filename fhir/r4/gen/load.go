@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/onward-health/onward/fhir/def"
 )
 
 // definitions is what the package says, by name, path and URL.
@@ -13,6 +15,7 @@ type definitions struct {
 	dataOrder    []string // paths of the data elements in published order
 	valueSets    map[string]*valueSet
 	codeSystems  map[string]*codeSystem
+	constraints  []def.Constraint
 }
 
 type structure struct {
@@ -29,6 +32,7 @@ type element struct {
 	Type             []typeRef
 	ContentReference string
 	Representation   []string
+	Constraint       []struct{ Key, Severity string }
 	Binding          *struct{ Strength, ValueSet string }
 }
 

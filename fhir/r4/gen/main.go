@@ -65,6 +65,7 @@ func run(archive, out string) error {
 	if err := reconcile(defs); err != nil {
 		return err
 	}
+	defs.listConstraints()
 	tables, err := build(defs)
 	if err != nil {
 		return err

@@ -108,7 +108,7 @@ func reconcile(d *definitions) error {
 			}
 			kept = append(kept, e)
 		}
-		s.Snapshot.Element = d.restore(s.Name, kept)
+		s.Snapshot.Element = append(s.Snapshot.Element[:1:1], d.restore(s.Name, kept)...)
 	}
 	return nil
 }
