@@ -1,0 +1,45 @@
+package mongo_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+	"github.com/onward-health/onward/store/storetest"
+)
+
+// serve starts a fake that the test's end closes.
+func serve(t testing.TB, o fakereplset.Options) *fakereplset.Server {
+	t.Helper()
+	fake, err := fakereplset.Start(o)
+	require.NoError(t, err)
+	t.Cleanup(fake.Close)
+	return fake
+}
+
+// open opens a store that the test's end closes.
+func open(t testing.TB, uri string, o mongo.Options) *mongo.Store {
+	t.Helper()
+	s, err := mongo.Open(t.Context(), uri, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func TestTheEngineKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		return open(t, serve(t, fakereplset.Options{}).URI(), mongo.Options{Now: now})
+	})
+}
+
+func TestTheEngineKeepsTheContractOnARealServer(t *testing.T) {
+	uri := os.Getenv("ONWARD_TEST_MONGODB")
+	if uri == "" {
+		t.Skip("ONWARD_TEST_MONGODB isn't set: nothing here has met a real MongoDB server")
+	}
+}
