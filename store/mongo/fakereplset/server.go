@@ -3,6 +3,7 @@ package fakereplset
 import (
 	"net"
 	"sync"
+	"time"
 
 	"github.com/256dpi/lungo"
 	"go.mongodb.org/mongo-driver/bson"
@@ -10,11 +11,12 @@ import (
 
 // Options say which server to play; the zero value is a sound replica set.
 type Options struct {
-	Standalone     bool  // no replica set
-	NoTransactions bool  // what a transaction writes stays, whatever becomes of it
-	LostUpdates    bool  // findAndModify finds what another has changed
-	DoubleIDs      bool  // one _id may be inserted twice
-	WireVersion    int32 // 21 (server 7.0) if 0
+	Standalone     bool          // no replica set
+	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
+	LostUpdates    bool          // findAndModify finds what another has changed
+	DoubleIDs      bool          // one _id may be inserted twice
+	WireVersion    int32         // 21 (server 7.0) if 0
+	Lifetime       time.Duration // after which an open transaction is aborted; a minute if 0
 }
 
 // Call is one command as it came in, sequences folded in. N counts the commands
@@ -59,6 +61,9 @@ type Server struct {
 func Start(o Options) (*Server, error) {
 	if o.WireVersion == 0 {
 		o.WireVersion = 21
+	}
+	if o.Lifetime == 0 {
+		o.Lifetime = time.Minute
 	}
 	engine, err := lungo.CreateEngine(lungo.Options{Store: lungo.NewMemoryStore(), MinOplogSize: 1, MaxOplogSize: 2, MinOplogAge: 1, MaxOplogAge: 1})
 	if err != nil {
@@ -184,23 +189,26 @@ func (s *Server) answer(m *message) (reply bson.D, drop bool) {
 
 func (s *Server) meet(name string, doc bson.D) *Fault {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.counts[name]++
-	if s.hook == nil && !s.record {
+	n, hook, record := s.counts[name], s.hook, s.record
+	s.mu.Unlock()
+	if hook == nil && !record {
 		return nil
 	}
 	raw, err := bson.Marshal(doc)
 	if err != nil {
 		return nil
 	}
-	call := Call{name, s.counts[name], raw}
-	if s.record {
+	call := Call{name, n, raw}
+	if record {
+		s.mu.Lock()
 		s.log = append(s.log, call)
+		s.mu.Unlock()
 	}
-	if s.hook == nil {
+	if hook == nil {
 		return nil
 	}
-	return s.hook(call)
+	return hook(call)
 }
 
 func (s *Server) hello() bson.D {

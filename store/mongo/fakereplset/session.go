@@ -2,6 +2,8 @@ package fakereplset
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/256dpi/lungo"
 	"go.mongodb.org/mongo-driver/bson"
@@ -9,6 +11,7 @@ import (
 
 // session is the last transaction of a client's session.
 type session struct {
+	mu     sync.Mutex
 	number int64
 	txn    *lungo.Transaction // nil when it is over
 	state  string             // "open", "committed" or "aborted"
@@ -77,14 +80,24 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 	se := s.sessions[key]
 	s.mu.Unlock()
 	if get(d, "startTransaction") != nil {
-		if se != nil && se.txn != nil {
-			s.engine.Abort(se.txn)
+		if se != nil {
+			se.mu.Lock()
+			s.abort(se)
+			se.mu.Unlock()
 		}
 		txn, err := s.engine.Begin(nil, true)
 		if err != nil {
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
 		se = &session{number: n, txn: txn, state: "open"}
+		started := se
+		time.AfterFunc(s.o.Lifetime, func() {
+			started.mu.Lock()
+			defer started.mu.Unlock()
+			if started.state == "open" {
+				s.abort(started)
+			}
+		})
 		s.mu.Lock()
 		s.sessions[key] = se
 		s.mu.Unlock()
@@ -92,6 +105,8 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 	if se == nil || se.number != n {
 		return gone()
 	}
+	se.mu.Lock()
+	defer se.mu.Unlock()
 	switch {
 	case name == "commitTransaction" && se.state == "committed":
 		return ok()
@@ -117,10 +132,10 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 }
 
 func (s *Server) abort(se *session) {
-	if se.txn != nil {
+	if se.state == "open" {
 		s.engine.Abort(se.txn)
+		se.txn, se.state = nil, "aborted"
 	}
-	se.txn, se.state = nil, "aborted"
 }
 
 // spoil ends the transaction of a command that a Hook answers with an error.
@@ -141,6 +156,8 @@ func (s *Server) spoil(d bson.D, reply bson.D) {
 		s.mu.Unlock()
 	}
 	if se != nil {
+		se.mu.Lock()
+		defer se.mu.Unlock()
 		s.abort(se)
 	}
 }
