@@ -134,19 +134,18 @@ func (s *Store) attempt(ctx context.Context, b *store.Batch) (*store.Result, err
 	return p.result, finish(ctx, session)
 }
 
-// finish commits. While the result is unknown the commit is sent again: the
-// server knows a transaction that it has committed.
+// finish commits. Only an answer of the server that names the transaction as
+// gone or refuses the commit says that it wasn't carried out; in all other cases
+// the commit is sent again: the server knows a transaction that it has committed.
 func finish(ctx context.Context, session mongo.Session) error {
 	for n := 0; ; n++ {
 		err := session.CommitTransaction(ctx)
 		if err == nil {
 			return nil
 		}
-		if labelled(err, "TransientTransactionError") {
-			return err
-		}
-		open := labelled(err, "UnknownTransactionCommitResult") || ambiguous(err) || codeOf(err) == codeMaxTimeExpired
-		if !open {
+		code := codeOf(err)
+		open := code == 0 || code == codeMaxTimeExpired || labelled(err, "UnknownTransactionCommitResult") || ambiguous(err)
+		if !open || (code != 0 && labelled(err, "TransientTransactionError")) {
 			return err
 		}
 		if pause(ctx, n) != nil {
@@ -164,9 +163,7 @@ func (unknownError) Unwrap() error { return context.DeadlineExceeded }
 
 // ambiguous says of a write's error that the write may have been carried out.
 func ambiguous(err error) bool {
-	var selection topology.ServerSelectionError
-	var busy topology.WaitQueueTimeoutError
-	if errors.As(err, &selection) || errors.As(err, &busy) {
+	if unsent(err) {
 		return false
 	}
 	var write mongo.WriteException
@@ -174,6 +171,14 @@ func ambiguous(err error) bool {
 		return true
 	}
 	return codeOf(err) == codeMaxTimeExpired || away(err)
+}
+
+// unsent says that no server was found to send to; where the driver had sent
+// before, it gives that error and not this one.
+func unsent(err error) bool {
+	var selection topology.ServerSelectionError
+	var busy topology.WaitQueueTimeoutError
+	return errors.As(err, &selection) || errors.As(err, &busy)
 }
 
 // pause waits before the next try, a random part of a time that doubles.

@@ -151,6 +151,7 @@ func TestEveryCommandOfATransactionMayBreak(t *testing.T) {
 func TestACommitWhoseResultIsUnknownIsSentAgain(t *testing.T) {
 	for _, applied := range []bool{false, true} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			t.Parallel()
 			fake, s := scene(t)
 			fake.Record()
 			fake.Hook(once("commitTransaction", 1, 4, fakereplset.Fault{Reply: unknownCommit, Apply: applied}))
@@ -221,11 +222,23 @@ func TestAServerThatIsGoneIsUnavailableOrUnknown(t *testing.T) {
 	}
 	fake, s := scene(t)
 	fake.Hook(func(fakereplset.Call) *fakereplset.Fault { return &fakereplset.Fault{Reply: notPrimary} })
-	_, err := s.Commit(t.Context(), writes()[0].batch)
-	require.ErrorIs(t, err, store.ErrUnavailable)
+	_, err := s.Commit(t.Context(), writes()[1].batch)
+	require.ErrorIs(t, err, store.ErrUnavailable, "it was refused before anything was written")
 	_, err = s.Get(t.Context(), store.Ref{Type: "Slot", ID: "s1"})
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.NotContains(t, err.Error(), strings.TrimPrefix(fake.URI(), "mongodb://")[:9])
+}
+
+func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {
+	t.Parallel()
+	fake, s := scene(t)
+	fake.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := s.Get(ctx, store.Ref{Type: "Slot", ID: "s1"})
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	_, err = s.Health(ctx)
+	require.ErrorIs(t, err, store.ErrUnavailable)
 }
 
 func TestAWriteBuiltUponIsNotRepeated(t *testing.T) {

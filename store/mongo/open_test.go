@@ -41,6 +41,7 @@ func TestAnOlderServerWillDo(t *testing.T) {
 }
 
 func TestAnAddressIsNeverInAnError(t *testing.T) {
+	t.Parallel()
 	for _, uri := range []string{
 		"mongodb://bob:secret@127.0.0.1:1/secret?replicaSet=secret&w=1", "mongodb://bob:secret@127.0.0.1:1/?w=majority&journal=false",
 		"mongodb://bob:secret@127.0.0.1:1/?retryWrites=false", "mongodb://bob:sec%ret@127.0.0.1:1/", "secret", "mongodb://bob:secret@127.0.0.1:1/?authSource=x",

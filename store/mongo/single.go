@@ -14,8 +14,10 @@ import (
 
 // persist calls try until it succeeds, meets a conflict or has failed
 // maxAttempts times. Lost races (errAgain) don't count: somebody else got on.
-// landed says whether an earlier try, whose answer was lost, was carried out.
-func persist(ctx context.Context, try func() error, landed func() (bool, error)) error {
+// landed says whether an earlier try, whose answer was lost, was carried out;
+// sent says that a write has gone out. The driver repeats a write by itself, so
+// that the last answer may be a refusal although the first was lost.
+func persist(ctx context.Context, try func() error, sent func() bool, landed func() (bool, error)) error {
 	doubt, faults := false, 0
 	for n := 0; ; n++ {
 		err := try()
@@ -31,7 +33,7 @@ func persist(ctx context.Context, try func() error, landed func() (bool, error))
 		if !again && !passing[codeOf(err)] && !away(err) && !ambiguous(err) {
 			return err
 		}
-		doubt = doubt || ambiguous(err)
+		doubt = doubt || (!again && sent() && !unsent(err))
 		if !again {
 			faults++
 		}
@@ -81,7 +83,7 @@ func (s *Store) single(ctx context.Context, op store.Op) (*store.Result, error) 
 		next = st.next
 		return s.replace(ctx, st, op)
 	}
-	err := persist(ctx, try, func() (bool, error) { return s.landed(ctx, next, write) })
+	err := persist(ctx, try, func() bool { return next != nil }, func() (bool, error) { return s.landed(ctx, next, write) })
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func (s *Store) hold(ctx context.Context, op store.Claim) error {
 		}
 		return errAgain // two inserts met, and it may be had after all
 	}
-	return persist(ctx, try, func() (bool, error) {
+	return persist(ctx, try, func() bool { return true }, func() (bool, error) {
 		err := s.claim.FindOne(ctx, append(byID(p.id), bson.E{Key: "w", Value: write})).Err()
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return false, nil
