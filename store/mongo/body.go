@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/bson"
-	"go.mongodb.org/mongo-driver/bson/bsontype"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 	"go.mongodb.org/mongo-driver/x/bsonx/bsoncore"
 )
@@ -50,7 +49,7 @@ func encodeBody(text []byte) body {
 }
 
 func blob(b []byte) bson.RawValue {
-	return bson.RawValue{Type: bsontype.Binary, Value: bsoncore.AppendBinary(nil, 0, b)}
+	return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, 0, b)}
 }
 
 type encoder struct {
@@ -83,9 +82,9 @@ func documentOf(text []byte) (doc, exact bson.RawValue, err error) {
 		if list, err = bsoncore.AppendArrayEnd(list, at); err != nil {
 			return doc, exact, err
 		}
-		exact = bson.RawValue{Type: bsontype.Array, Value: list}
+		exact = bson.RawValue{Type: bson.TypeArray, Value: list}
 	}
-	return bson.RawValue{Type: bsontype.EmbeddedDocument, Value: raw}, exact, nil
+	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: raw}, exact, nil
 }
 
 func (e *encoder) object(out []byte) ([]byte, error) {
@@ -145,9 +144,9 @@ func (e *encoder) value(out []byte, name string) ([]byte, error) {
 	switch v := token.(type) {
 	case json.Delim:
 		if v == '{' {
-			return e.object(bsoncore.AppendHeader(out, bsontype.EmbeddedDocument, name))
+			return e.object(bsoncore.AppendHeader(out, bson.TypeEmbeddedDocument, name))
 		}
-		return e.array(bsoncore.AppendHeader(out, bsontype.Array, name))
+		return e.array(bsoncore.AppendHeader(out, bson.TypeArray, name))
 	case string:
 		return bsoncore.AppendStringElement(out, name, v), nil
 	case bool:
@@ -205,15 +204,15 @@ var errBody = ownError("a stored body isn't in this engine's form")
 // stored is a tombstone's.
 func decodeBody(b body) ([]byte, error) {
 	switch b.value.Type {
-	case 0, bsontype.Null:
+	case 0, bson.TypeNull:
 		return nil, nil
-	case bsontype.Binary:
+	case bson.TypeBinary:
 		_, data, ok := b.value.BinaryOK()
 		if !ok {
 			return nil, errBody
 		}
 		return data, nil
-	case bsontype.EmbeddedDocument:
+	case bson.TypeEmbeddedDocument:
 	default:
 		return nil, errBody
 	}
@@ -256,26 +255,26 @@ func (d *decoder) value(v bson.RawValue, depth int) error {
 		return errBody
 	}
 	switch v.Type {
-	case bsontype.EmbeddedDocument:
+	case bson.TypeEmbeddedDocument:
 		return d.list(v.Value, '{', '}', depth)
-	case bsontype.Array:
+	case bson.TypeArray:
 		return d.list(v.Value, '[', ']', depth)
-	case bsontype.String:
+	case bson.TypeString:
 		d.out = appendString(d.out, v.StringValue())
-	case bsontype.Boolean:
+	case bson.TypeBoolean:
 		d.out = strconv.AppendBool(d.out, v.Boolean())
-	case bsontype.Null:
+	case bson.TypeNull:
 		d.out = append(d.out, "null"...)
-	case bsontype.Int32:
+	case bson.TypeInt32:
 		d.out = strconv.AppendInt(d.out, int64(v.Int32()), 10)
-	case bsontype.Int64:
+	case bson.TypeInt64:
 		d.out = strconv.AppendInt(d.out, v.Int64(), 10)
-	case bsontype.Decimal128, bsontype.Double:
+	case bson.TypeDecimal128, bson.TypeDouble:
 		if text, is := d.exact[d.here()]; is {
 			d.out = append(d.out, text...)
 			return nil
 		}
-		if v.Type == bsontype.Double {
+		if v.Type == bson.TypeDouble {
 			return errBody
 		}
 		d.out = append(d.out, v.Decimal128().String()...)

@@ -29,7 +29,7 @@ func stored(t testing.TB, text []byte) (back []byte, doc bool) {
 	require.NoError(t, bson.Raw(raw).Validate())
 	back, err = decodeBody(body{value: bson.Raw(raw).Lookup("body"), exact: bson.Raw(raw).Lookup("bx")})
 	require.NoError(t, err)
-	return back, b.value.Type == bsontype.EmbeddedDocument
+	return back, b.value.Type == bson.TypeEmbeddedDocument
 }
 
 func TestABodyComesBackByteByByte(t *testing.T) {
@@ -86,7 +86,7 @@ func TestABodyWithSpacesComesBackCompact(t *testing.T) {
 func TestNumbersAreNumbersToOperators(t *testing.T) {
 	b := encodeBody([]byte(`{"i":1,"l":5000000000,"d":1.10,"e":1e2,"s":"1"}`))
 	doc := b.value.Document()
-	for name, want := range map[string]bsontype.Type{"i": bsontype.Int32, "l": bsontype.Int64, "d": bsontype.Decimal128, "e": bsontype.Decimal128, "s": bsontype.String} {
+	for name, want := range map[string]bsontype.Type{"i": bson.TypeInt32, "l": bson.TypeInt64, "d": bson.TypeDecimal128, "e": bson.TypeDecimal128, "s": bson.TypeString} {
 		require.Equal(t, want, doc.Lookup(name).Type, name)
 	}
 	require.Equal(t, "1.10", doc.Lookup("d").Decimal128().String())

@@ -34,15 +34,14 @@ func (e *DriverError) Unwrap() error { return e.is }
 
 // Codes of the MongoDB manual's list of error codes.
 const (
-	codeDuplicateKey    = 11000
-	codeWriteConflict   = 112
-	codeNoTransaction   = 251
-	codeMaxTimeExpired  = 50
-	codeNamespaceExists = 48
-	codeTooLarge        = 10334 // BSONObjectTooLarge
-	codeTooLarge2       = 17280 // KeyTooLong
-	codeTooLarge3       = 17419 // the update would make the document too large
-	codeTooLarge4       = 17420
+	codeDuplicateKey = 11000
+
+	codeMaxTimeExpired = 50
+
+	codeTooLarge  = 10334 // BSONObjectTooLarge
+	codeTooLarge2 = 17280 // KeyTooLong
+	codeTooLarge3 = 17419 // the update would make the document too large
+	codeTooLarge4 = 17420
 )
 
 // passing are the codes of a server that can't serve now: shutdown, election,

@@ -269,3 +269,24 @@ func TestAWriteBuiltUponIsNotRepeated(t *testing.T) {
 	require.Equal(t, int64(3), r.Version)
 	require.Contains(t, string(r.Body), "theirs")
 }
+
+func TestACopyLeftInHistIsListedOnce(t *testing.T) {
+	fake, s := scene(t)
+	fake.Hook(once("update", 1, 1, fakereplset.Fault{Reply: fakereplset.Failure(13, "Unauthorized", "no")}))
+	two := &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "two")}}}
+	_, err := s.Commit(t.Context(), two)
+	require.Error(t, err, "the copy is in hist and the update isn't done")
+	fake.Hook(nil)
+	ref := store.Ref{Type: "Slot", ID: "s1"}
+	for _, n := range []int{1, 2} {
+		for _, scope := range []store.Ref{ref, {Type: "Slot"}, {}} {
+			page, err := s.History(t.Context(), scope, time.Time{}, 10, "")
+			require.NoError(t, err)
+			require.Len(t, page.Records, n)
+		}
+		if n == 1 {
+			_, err = s.Commit(t.Context(), two)
+			require.NoError(t, err)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
-	"go.mongodb.org/mongo-driver/bson/bsontype"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 
 	"github.com/onward-health/onward/fhir/search"
@@ -167,7 +166,7 @@ func number(raw bson.Raw, name string) int64 {
 // moment is a date field in milliseconds.
 func moment(raw bson.Raw, name string) int64 {
 	v := raw.Lookup(name)
-	if v.Type != bsontype.DateTime {
+	if v.Type != bson.TypeDateTime {
 		return 0
 	}
 	return v.DateTime()

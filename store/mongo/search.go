@@ -98,20 +98,20 @@ func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
 	var o order
 	for _, by := range q.Sort {
 		at := paramName(by.Param)
-		k := sortKey{path: "s." + at + ".v", flag: "s." + at + ".is", kind: bsontype.String, desc: by.Desc, optional: true}
+		k := sortKey{path: "s." + at + ".v", flag: "s." + at + ".is", kind: bson.TypeString, desc: by.Desc, optional: true}
 		switch by.Param {
 		case "_id":
 			o.idDesc = by.Desc
 			return o, nil
 		case "_lastUpdated":
-			k.path, k.kind, k.optional = "lu", bsontype.DateTime, false
+			k.path, k.kind, k.optional = "lu", bson.TypeDateTime, false
 		default:
 			date, err := s.isDate(ctx, q.Type, by.Param)
 			if err != nil {
 				return o, err
 			}
 			if date {
-				k.path, k.flag, k.kind = "d."+at+".lo", "d."+at+".is", bsontype.Int64
+				k.path, k.flag, k.kind = "d."+at+".lo", "d."+at+".is", bson.TypeInt64
 			}
 		}
 		o.keys = append(o.keys, k)
@@ -127,7 +127,7 @@ func (o order) fits(m *mark) bool {
 	}
 	for i, k := range o.keys {
 		v := m.Keys[i]
-		if k.kind == bsontype.String && v.N != nil || k.kind != bsontype.String && v.S != nil || !k.optional && v.none() {
+		if k.kind == bson.TypeString && v.N != nil || k.kind != bson.TypeString && v.S != nil || !k.optional && v.none() {
 			return false
 		}
 	}
@@ -139,9 +139,9 @@ func (v value) none() bool { return v.N == nil && v.S == nil }
 // bson gives the value as the field holds it.
 func (v value) bson(k sortKey) any {
 	switch k.kind {
-	case bsontype.String:
+	case bson.TypeString:
 		return string(v.S)
-	case bsontype.DateTime:
+	case bson.TypeDateTime:
 		return primitive.DateTime(*v.N)
 	}
 	return *v.N
@@ -156,12 +156,12 @@ func (o order) values(raw bson.Raw) []value {
 			continue
 		}
 		switch v.Type {
-		case bsontype.String:
+		case bson.TypeString:
 			out[i].S = append([]byte{}, v.StringValue()...)
-		case bsontype.DateTime:
+		case bson.TypeDateTime:
 			n := v.DateTime()
 			out[i].N = &n
-		case bsontype.Int64:
+		case bson.TypeInt64:
 			n := v.Int64()
 			out[i].N = &n
 		}

@@ -1,6 +1,7 @@
 package fakereplset
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -61,7 +62,7 @@ func (s *Server) run(d bson.D) bson.D {
 // alone carries out a command outside a transaction.
 func (s *Server) alone(name string, d bson.D) bson.D {
 	writes := name == "insert" || name == "update" || name == "delete" || name == "findAndModify"
-	txn, err := s.engine.Begin(nil, writes)
+	txn, err := s.engine.Begin(context.Background(), writes)
 	if err != nil {
 		return Failure(91, "ShutdownInProgress", err.Error())
 	}
@@ -85,7 +86,7 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 			s.abort(se)
 			se.mu.Unlock()
 		}
-		txn, err := s.engine.Begin(nil, true)
+		txn, err := s.engine.Begin(context.Background(), true)
 		if err != nil {
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
