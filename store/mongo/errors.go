@@ -34,8 +34,6 @@ func (e *DriverError) Unwrap() error { return e.is }
 
 // Codes of the MongoDB manual's list of error codes.
 const (
-	codeDuplicateKey = 11000
-
 	codeMaxTimeExpired = 50
 
 	codeTooLarge  = 10334 // BSONObjectTooLarge
