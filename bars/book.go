@@ -15,15 +15,8 @@ import (
 // the resources of the message, and makes the slots busy, all in one batch
 // (BaRS Core 1.5, Appointment pattern).
 func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
-	m.checkReferences(attached)
-	entries := append([]*entry{}, m.entries...)
-	for _, a := range attached {
-		entries = append(entries, attachedEntry(a))
-	}
-	if err := w.place(ctx, entries); err != nil {
-		return err
-	}
-	if err := w.checkLinks(ctx, m); err != nil {
+	entries, err := w.placeMessage(ctx, m, attached)
+	if err != nil {
 		return err
 	}
 	slots, err := w.findSlots(ctx, m)
