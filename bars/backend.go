@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -151,17 +152,76 @@ func versionIndex(ops []store.Op, at int) int {
 	return n
 }
 
-// History lists the versions of one record.
-func (b *Records) History(ctx context.Context, typ, id string, since time.Time, count int, cursor string) (*rest.Page, error) {
-	ref := store.Ref{Type: typ, ID: id}
-	if _, err := b.d.store.Get(ctx, ref); err != nil {
-		return nil, b.d.outcome(err)
+// History lists versions, newest first.
+func (b *Records) History(ctx context.Context, q rest.HistoryQuery) (*rest.Page, error) {
+	scope := store.Ref{Type: q.Type, ID: q.ID}
+	if q.ID != "" {
+		if _, err := b.d.store.Get(ctx, scope); err != nil {
+			return nil, b.d.outcome(err)
+		}
 	}
-	page, err := b.d.store.History(ctx, ref, since, count, cursor)
+	if q.At != nil {
+		page, err := b.historyAt(ctx, q, scope)
+		if err != nil {
+			return nil, b.d.outcome(err)
+		}
+		return pageOf(page, -1), nil
+	}
+	page, err := b.d.store.History(ctx, scope, q.Since, q.Count, q.Cursor)
 	if err != nil {
 		return nil, b.d.outcome(err)
 	}
 	return pageOf(page, -1), nil
+}
+
+// maxScan bounds the versions that one page of a history at a time looks at;
+// the next page goes on behind them.
+const maxScan = 2000
+
+// historyAt lists the versions that stood at some moment of q.At. The store
+// doesn't know when a version was followed, so each older one is asked about.
+func (b *Records) historyAt(ctx context.Context, q rest.HistoryQuery, scope store.Ref) (*store.Page, error) {
+	q.Count = cmp.Or(q.Count, search.DefaultCount)
+	out := &store.Page{Next: q.Cursor}
+	for scanned := 0; scanned < maxScan && len(out.Records) < q.Count; {
+		// As many as there is room for, so that the cursor fits the page's end.
+		page, err := b.d.store.History(ctx, scope, q.Since, q.Count-len(out.Records), out.Next)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range page.Records {
+			stood, err := b.stoodIn(ctx, rec, *q.At)
+			if err != nil {
+				return nil, err
+			}
+			if stood {
+				out.Records = append(out.Records, rec)
+			}
+		}
+		scanned += len(page.Records)
+		if out.Next = page.Next; page.Next == "" {
+			break
+		}
+	}
+	return out, nil
+}
+
+// stoodIn says whether a version was the current one at some moment of a period.
+func (b *Records) stoodIn(ctx context.Context, rec *store.Record, p rest.Period) (bool, error) {
+	if rec.LastUpdated.After(p.To) {
+		return false, nil
+	}
+	if !rec.LastUpdated.Before(p.From) {
+		return true, nil
+	}
+	next, err := b.d.store.GetVersion(ctx, rec.Ref(), rec.Version+1)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return next.LastUpdated.After(p.From), nil
 }
 
 // maxTotal bounds counting.

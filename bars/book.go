@@ -129,13 +129,13 @@ func (w *work) slotByTime(ctx context.Context, m *message, e *entry) (*slotRecor
 	if schedule == nil || startErr != nil || endErr != nil {
 		return nil, notFound
 	}
-	terms := search.Or{}
+	identifiers := search.HasAny{}
 	for id := range fhir.Identifiers(schedule.res.Get("identifier")) {
 		if id.Value != "" {
-			terms = append(terms, search.Has("identifier="+nhs.Canonical(id.System)+"|"+id.Value))
+			identifiers = append(identifiers, "identifier="+nhs.Canonical(id.System)+"|"+id.Value)
 		}
 	}
-	schedules, err := w.d.find(ctx, "Schedule", search.And{terms, search.Has("actor:" + w.service.ref().String())}, 10)
+	schedules, err := w.d.find(ctx, "Schedule", search.And{identifiers, search.Has("actor:" + w.service.ref().String())}, 10)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 )
@@ -289,7 +290,7 @@ func TestDeletingAnAppointmentFreesItsSlot(t *testing.T) {
 	require.NoError(t, s.remove("Appointment", id), "deleting what is deleted is a success")
 	refused(t, s.remove("Appointment", "none"), fhir.KindNotFound)
 
-	page, err := s.desk.Records().History(s.ctx, "Appointment", id, time.Time{}, 10, "")
+	page, err := s.desk.Records().History(s.ctx, rest.HistoryQuery{Type: "Appointment", ID: id, Count: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Versions, 2)
 	require.True(t, page.Versions[0].Deleted)

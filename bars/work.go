@@ -69,23 +69,24 @@ func (w *work) hostedRecord(ctx context.Context, e *entry) (*store.Ref, error) {
 	default:
 		return nil, nil
 	}
-	terms := search.Or{}
+	keys := search.HasAny{}
 	for id := range fhir.Identifiers(e.res.Get("identifier")) {
 		system := nhs.Canonical(id.System)
 		switch system {
 		case nhs.SystemODS, nhs.SystemODSSite, nhs.SystemDoS, nhs.SystemSDSRole, nhs.SystemSDSUser:
 			if id.Value != "" {
-				terms = append(terms, search.Has("identifier="+system+"|"+id.Value))
+				keys = append(keys, "identifier="+system+"|"+id.Value)
 			}
 		}
 	}
-	if len(terms) == 0 && fhir.ValidID(e.id) { // an identifier says more than an id
-		terms = search.Or{search.IDs{e.id}}
+	var means search.Node = keys
+	if len(keys) == 0 {
+		if !fhir.ValidID(e.id) {
+			return nil, nil
+		}
+		means = search.IDs{e.id} // an identifier says more than an id
 	}
-	if len(terms) == 0 {
-		return nil, nil
-	}
-	found, err := w.d.find(ctx, e.typ, search.And{terms, search.Has(hosted)}, 2)
+	found, err := w.d.find(ctx, e.typ, search.And{means, search.Has(hosted)}, 2)
 	if err != nil || len(found) != 1 { // several: which one isn't said
 		return nil, err
 	}
