@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,22 +13,23 @@ import (
 )
 
 func TestHistoryByScopeAndAtATime(t *testing.T) {
-	now := sceneNow
-	db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: func() time.Time { return now }})
+	var minutes atomic.Int64 // the store asks too, from its own goroutine
+	now := func() time.Time { return sceneNow.Add(time.Duration(minutes.Load()) * time.Minute) }
+	db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	desk := bars.NewDesk(db, bars.Options{Base: base, Now: func() time.Time { return now }})
+	desk := bars.NewDesk(db, bars.Options{Base: base, Now: now})
 	s := &scene{t: t, ctx: t.Context(), store: db, desk: desk}
 	write := func(text string) {
 		_, err := s.put(text, 0)
 		require.NoError(t, err)
-		now = now.Add(time.Minute)
+		minutes.Add(1)
 	}
 	write(`{"resourceType":"Patient","id":"a","gender":"male"}`)
 	write(`{"resourceType":"Patient","id":"a","gender":"female"}`)
 	write(`{"resourceType":"Observation","id":"o"}`)
 	require.NoError(t, s.remove("Patient", "a"))
-	now = now.Add(time.Minute)
+	minutes.Add(1)
 	write(`{"resourceType":"Patient","id":"b"}`)
 
 	at := func(minute float64) *rest.Period {
