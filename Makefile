@@ -18,7 +18,7 @@ else
 RACE := CGO_ENABLED=0 $(GO) test
 endif
 
-.PHONY: build run test bench fuzz vet lint soak clean
+.PHONY: build run test bench fuzz vet lint crosscheck soak clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -43,6 +43,10 @@ vet:
 lint: vet ## vet, staticcheck, gofmt
 	$(GO) tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
+
+crosscheck: build ## FHIR clients of others against the built binary; needs Node 20 or later
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'crosscheck needs Node 20 or later with npm, and finds none'; exit 1; }
+	cd conformance/clients && npm ci --no-progress && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
 
 soak: ## what doesn't fit into CI: long fuzzing, tests many times in random order
 	.ci/fuzz each 10m

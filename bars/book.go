@@ -15,15 +15,8 @@ import (
 // the resources of the message, and makes the slots busy, all in one batch
 // (BaRS Core 1.5, Appointment pattern).
 func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
-	m.checkReferences(attached)
-	entries := append([]*entry{}, m.entries...)
-	for _, a := range attached {
-		entries = append(entries, attachedEntry(a))
-	}
-	if err := w.place(ctx, entries); err != nil {
-		return err
-	}
-	if err := w.checkLinks(ctx, m); err != nil {
+	entries, err := w.placeMessage(ctx, m, attached)
+	if err != nil {
 		return err
 	}
 	slots, err := w.findSlots(ctx, m)
@@ -136,13 +129,13 @@ func (w *work) slotByTime(ctx context.Context, m *message, e *entry) (*slotRecor
 	if schedule == nil || startErr != nil || endErr != nil {
 		return nil, notFound
 	}
-	terms := search.Or{}
+	identifiers := search.HasAny{}
 	for id := range fhir.Identifiers(schedule.res.Get("identifier")) {
 		if id.Value != "" {
-			terms = append(terms, search.Has("identifier="+nhs.Canonical(id.System)+"|"+id.Value))
+			identifiers = append(identifiers, "identifier="+nhs.Canonical(id.System)+"|"+id.Value)
 		}
 	}
-	schedules, err := w.d.find(ctx, "Schedule", search.And{terms, search.Has("actor:" + w.service.ref().String())}, 10)
+	schedules, err := w.d.find(ctx, "Schedule", search.And{identifiers, search.Has("actor:" + w.service.ref().String())}, 10)
 	if err != nil {
 		return nil, err
 	}

@@ -20,18 +20,39 @@ func (s *scene) plain() context.Context {
 func (s *scene) put(text string, ifMatch int64) (*rest.Version, error) {
 	s.t.Helper()
 	r := parse(s.t, text)
-	v, _, err := s.desk.Records().Update(s.plain(), r.ID(), r, ifMatch)
-	return v, err
+	return s.change(rest.Change{Method: "PUT", Type: r.Type(), ID: r.ID(), Resource: r, IfMatch: ifMatch})
 }
 
 func (s *scene) post(text string) (*rest.Version, error) {
 	s.t.Helper()
-	return s.desk.Records().Create(s.plain(), parse(s.t, text))
+	r := parse(s.t, text)
+	return s.change(rest.Change{Method: "POST", Type: r.Type(), Resource: r})
 }
 
 func (s *scene) remove(typ, id string) error {
 	s.t.Helper()
-	return s.desk.Records().Delete(s.plain(), typ, id, 0)
+	_, err := s.change(rest.Change{Method: "DELETE", Type: typ, ID: id})
+	return err
+}
+
+// change carries out one change.
+func (s *scene) change(c rest.Change) (*rest.Version, error) {
+	s.t.Helper()
+	done, err := s.commit(c)
+	if err != nil {
+		return nil, err
+	}
+	return done[0].Version, nil
+}
+
+// commit carries out changes together.
+func (s *scene) commit(changes ...rest.Change) ([]rest.Changed, error) {
+	s.t.Helper()
+	done, err := s.desk.Records().Commit(s.plain(), changes)
+	if err == nil {
+		require.Len(s.t, done, len(changes))
+	}
+	return done, err
 }
 
 // putSlot writes a slot of the clinic as its publisher does.

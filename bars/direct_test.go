@@ -10,6 +10,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 )
@@ -275,8 +276,10 @@ func TestAStaleIfMatchIsAVersionConflict(t *testing.T) {
 	_, err = s.put(appointmentText("a", "cancelled", 0), 1)
 	refused(t, err, fhir.KindVersion)
 	require.Equal(t, 412, fhir.KindVersion.Row().Status)
-	refused(t, s.desk.Records().Delete(s.plain(), "Appointment", "a", 1), fhir.KindVersion)
-	require.NoError(t, s.desk.Records().Delete(s.plain(), "Appointment", "a", 2))
+	_, err = s.change(rest.Change{Method: "DELETE", Type: "Appointment", ID: "a", IfMatch: 1})
+	refused(t, err, fhir.KindVersion)
+	_, err = s.change(rest.Change{Method: "DELETE", Type: "Appointment", ID: "a", IfMatch: 2})
+	require.NoError(t, err)
 	s.invariant()
 }
 
@@ -289,7 +292,7 @@ func TestDeletingAnAppointmentFreesItsSlot(t *testing.T) {
 	require.NoError(t, s.remove("Appointment", id), "deleting what is deleted is a success")
 	refused(t, s.remove("Appointment", "none"), fhir.KindNotFound)
 
-	page, err := s.desk.Records().History(s.ctx, "Appointment", id, time.Time{}, 10, "")
+	page, err := s.desk.Records().History(s.ctx, rest.HistoryQuery{Type: "Appointment", ID: id, Count: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Versions, 2)
 	require.True(t, page.Versions[0].Deleted)
@@ -297,9 +300,9 @@ func TestDeletingAnAppointmentFreesItsSlot(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(old.Body), `"status":"booked"`)
 
-	_, created, err := s.desk.Records().Update(s.plain(), id, parse(t, appointmentText(id, "booked", 0)), 0)
+	done, err := s.commit(rest.Change{Method: "PUT", Type: "Appointment", ID: id, Resource: parse(t, appointmentText(id, "booked", 0))})
 	require.NoError(t, err)
-	require.True(t, created)
+	require.True(t, done[0].Created)
 	s.invariant()
 }
 

@@ -174,24 +174,32 @@ func TestABudgetThatRanOutIsATimeoutAndNothingHappened(t *testing.T) {
 	s.invariant()
 }
 
+// leavingStore is the real store; its caller leaves right after the last record
+// that a message looks up: the Appointment that it refers to, or the Slot.
+type leavingStore struct {
+	store.Store
+	leave context.CancelFunc
+}
+
+func (l *leavingStore) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record, error) {
+	found, err := l.Store.GetMany(ctx, refs)
+	if l.leave != nil && (refs[0].Type == "Appointment" || refs[0].Type == "Schedule") {
+		l.leave()
+	}
+	return found, err
+}
+
 // leaving is a scene whose next request loses its caller while it is carried
 // out.
 func leaving(t *testing.T) (s *scene, send func(bars.MessageRequest) error) {
-	var leave context.CancelFunc
-	s = open(t, func(o *bars.Options) {
-		o.Now = func() time.Time {
-			if leave != nil {
-				leave()
-			}
-			return sceneNow
-		}
-	})
+	s = open(t)
+	wrapped := &leavingStore{Store: s.store}
+	desk := bars.NewDesk(wrapped, bars.Options{Base: base, Now: func() time.Time { return sceneNow }, Budget: time.Minute})
 	return s, func(r bars.MessageRequest) error {
 		ctx, cancel := context.WithCancel(s.ctx)
 		defer cancel()
-		leave = cancel
-		defer func() { leave = nil }()
-		_, err := s.desk.Message(ctx, r)
+		wrapped.leave = cancel
+		_, err := desk.Message(ctx, r)
 		return err
 	}
 }
@@ -203,7 +211,10 @@ func (s *scene) failures() []store.Aux {
 	return found
 }
 
-var dangling = changes{"ServiceRequest.requester.reference": "urn:uuid:00000000-0000-4000-8000-000000000000"}
+var dangling = changes{
+	"ServiceRequest.requester.reference": "urn:uuid:00000000-0000-4000-8000-000000000000",
+	"ServiceRequest.supportingInfo":      []any{map[string]any{"reference": "Appointment/none"}},
+}
 
 func TestAFailureThatNobodyHeardIsToldOnce(t *testing.T) {
 	s, sendAndLeave := leaving(t)
@@ -219,7 +230,7 @@ func TestAFailureThatNobodyHeardIsToldOnce(t *testing.T) {
 	require.Len(t, s.failures(), 1)
 
 	_, err = s.desk.Message(s.ctx, r)
-	refused(t, err, fhir.KindInvariant, first+".requester.reference")
+	refused(t, err, fhir.KindInvariant, first+".requester.reference", first+".supportingInfo[0]")
 	require.Empty(t, s.failures(), "told, then forgotten")
 	_, err = s.desk.Message(s.ctx, r)
 	refused(t, err, fhir.KindInvariant)

@@ -43,7 +43,7 @@ func (d *Desk) SearchAt(ctx context.Context, id nhs.ServiceID, q *search.Query) 
 	if err != nil {
 		return nil, d.outcome(err)
 	}
-	resolved, err := d.resolveChains(ctx, q)
+	resolved, err := d.resolve(ctx, q)
 	if err != nil {
 		return nil, d.outcome(err)
 	}

@@ -12,18 +12,11 @@ import (
 // this journey, and the planned Encounter that says we expect the patient
 // (BaRS Core 1.5, processing requests).
 func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
-	m.checkReferences(attached)
-	if err := w.checkLinks(ctx, m); err != nil {
+	entries, err := w.placeMessage(ctx, m, attached)
+	if err != nil {
 		return err
 	}
 	if err := m.problems.OrNil(); err != nil {
-		return err
-	}
-	entries := append([]*entry{}, m.entries...)
-	for _, a := range attached {
-		entries = append(entries, attachedEntry(a))
-	}
-	if err := w.place(ctx, entries); err != nil {
 		return err
 	}
 	w.focus = m.focus.plan.ref

@@ -69,23 +69,24 @@ func (w *work) hostedRecord(ctx context.Context, e *entry) (*store.Ref, error) {
 	default:
 		return nil, nil
 	}
-	terms := search.Or{}
+	keys := search.HasAny{}
 	for id := range fhir.Identifiers(e.res.Get("identifier")) {
 		system := nhs.Canonical(id.System)
 		switch system {
 		case nhs.SystemODS, nhs.SystemODSSite, nhs.SystemDoS, nhs.SystemSDSRole, nhs.SystemSDSUser:
 			if id.Value != "" {
-				terms = append(terms, search.Has("identifier="+system+"|"+id.Value))
+				keys = append(keys, "identifier="+system+"|"+id.Value)
 			}
 		}
 	}
-	if len(terms) == 0 && fhir.ValidID(e.id) { // an identifier says more than an id
-		terms = search.Or{search.IDs{e.id}}
+	var means search.Node = keys
+	if len(keys) == 0 {
+		if !fhir.ValidID(e.id) {
+			return nil, nil
+		}
+		means = search.IDs{e.id} // an identifier says more than an id
 	}
-	if len(terms) == 0 {
-		return nil, nil
-	}
-	found, err := w.d.find(ctx, e.typ, search.And{terms, search.Has(hosted)}, 2)
+	found, err := w.d.find(ctx, e.typ, search.And{means, search.Has(hosted)}, 2)
 	if err != nil || len(found) != 1 { // several: which one isn't said
 		return nil, err
 	}
@@ -134,17 +135,33 @@ func (w *work) rewrite(r *fhir.Resource) (*fhir.Resource, error) {
 	return edit.Done()
 }
 
-// checkReferences looks for bundle-local references that name no entry. What
-// they point at would be lost, so strict mode refuses them.
-func (m *message) checkReferences(attached []Entry) {
-	known := map[string]bool{}
+// placeMessage places the entries of a message and what is attached to it, and
+// checks where their references lead.
+func (w *work) placeMessage(ctx context.Context, m *message, attached []Entry) ([]*entry, error) {
+	entries := append([]*entry{}, m.entries...)
 	for _, a := range attached {
-		known[a.FullURL] = true
+		entries = append(entries, attachedEntry(a))
 	}
-	for _, e := range m.entries {
+	if err := w.place(ctx, entries); err != nil {
+		return nil, err
+	}
+	m.checkReferences(entries)
+	return entries, w.checkLinks(ctx, m)
+}
+
+// checkReferences looks for bundle-local references that name no entry. What
+// they point at would be lost, so strict mode refuses them. Entries that mean a
+// record of ours aren't written, so theirs don't matter: a sender returns them
+// as they were offered, without all that they refer to.
+func (m *message) checkReferences(entries []*entry) {
+	known := map[string]bool{}
+	for _, e := range entries {
 		known[e.fullURL] = true
 	}
 	for _, e := range m.entries {
+		if e.plan.link || e.typ == "Slot" || e.typ == "Schedule" {
+			continue
+		}
 		fhir.Walk(e.res, func(name string, v fhir.Value) {
 			if name == "reference" && strings.HasPrefix(v.Text(), "urn:uuid:") && !known[v.Text()] {
 				m.strictly(v.Path(), "the reference names no entry of this bundle")

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"time"
 
 	"github.com/onward-health/onward/bars"
@@ -24,7 +25,10 @@ type Facts struct {
 
 // interactions are those of the REST API on every type, each with its route in
 // package fhir/rest.
-var interactions = []string{"create", "read", "vread", "update", "delete", "history-instance", "search-type"}
+var interactions = []string{"create", "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "search-type"}
+
+// systemInteractions are those of the REST API on the whole server.
+var systemInteractions = []string{"transaction", "batch", "history-system"}
 
 // Statement writes the CapabilityStatement.
 func Statement(f Facts) *fhir.Resource {
@@ -43,12 +47,15 @@ func Statement(f Facts) *fhir.Resource {
 			"versioning", "versioned",
 			"readHistory", true,
 			"updateCreate", true,
-			"conditionalCreate", false,
+			"conditionalCreate", true,
 			"conditionalRead", "full-support",
-			"conditionalUpdate", false,
-			"conditionalDelete", "not-supported",
+			"conditionalUpdate", true,
+			"conditionalDelete", "single",
 			"searchInclude", includes(typ, f.BaRS),
+			"searchRevInclude", reverseIncludes(typ, f.Types),
 			"searchParam", params(typ, f.BaRS),
+			"operation", []*fhir.Object{fhir.Obj("name", "validate",
+				"definition", "http://hl7.org/fhir/OperationDefinition/Resource-validate")},
 		))
 	}
 	resources = append(resources, fhir.Obj(
@@ -63,6 +70,7 @@ func Statement(f Facts) *fhir.Resource {
 		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard.",
 		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
 		"resource", resources,
+		"interaction", code(systemInteractions...),
 		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
 	)
@@ -79,6 +87,7 @@ func Statement(f Facts) *fhir.Resource {
 		Set("implementation", fhir.Obj("description", "Onward", "url", f.BaseURL)).
 		Set("fhirVersion", "4.0.1").
 		Set("format", []string{"json", "xml"}).
+		Set("patchFormat", []string{"application/json-patch+json", "application/merge-patch+json"}).
 		Set("rest", []*fhir.Object{rest}).
 		Set("messaging", []*fhir.Object{messaging(f.BaseURL)}).
 		Resource()
@@ -121,10 +130,35 @@ func params(typ string, inBaRS bool) []*fhir.Object {
 	return list
 }
 
-// includes lists what GET /Slot of the Booking and Referral Standard includes.
+// includes lists what "_include" takes; in BaRS also what GET /Slot of the
+// standard includes.
 func includes(typ string, inBaRS bool) []string {
-	if typ != "Slot" || !inBaRS {
-		return nil
+	list := []string{"*"}
+	for _, p := range search.ParamsOf(typ) {
+		if p.Type == search.ReferenceType {
+			list = append(list, typ+":"+p.Name)
+		}
 	}
-	return []string{bars.IncludeSchedule, bars.IncludeService, bars.IncludePractitioner, bars.IncludeRole, bars.IncludeProvider, bars.IncludeLocation}
+	if typ == "Slot" && inBaRS {
+		for _, name := range []string{bars.IncludeSchedule, bars.IncludeService, bars.IncludePractitioner, bars.IncludeRole, bars.IncludeProvider, bars.IncludeLocation} {
+			if !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
+
+// reverseIncludes lists what "_revinclude" takes: the parameters of other types
+// that may refer to this one.
+func reverseIncludes(typ string, types []string) []string {
+	var list []string
+	for _, other := range types {
+		for _, p := range search.ParamsOf(other) {
+			if p.Type == search.ReferenceType && (p.Targets == nil || slices.Contains(p.Targets, typ)) {
+				list = append(list, other+":"+p.Name)
+			}
+		}
+	}
+	return list
 }

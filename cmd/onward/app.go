@@ -100,6 +100,7 @@ func clipHeader(r *http.Request, name string) string {
 // handler is the whole server.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle(fhirPath, a.fhir)
 	mux.Handle(fhirPath+"/", a.fhir)
 	mux.Handle("/nhs111/report", a.soap)
 	mux.Handle("/report", a.soap)

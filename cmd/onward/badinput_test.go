@@ -197,7 +197,10 @@ func TestATermSignalFinishesWhatIsUnderWay(t *testing.T) {
 	go func() {
 		req, _ := http.NewRequest("POST", s.url+"/FHIR/R4/Patient", read)
 		req.Header.Set("Content-Type", "application/fhir+json")
-		res, err := client.Do(req)
+		// The body is sent once the handler has begun to read it.
+		req.Header.Set("Expect", "100-continue")
+		patient := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+		res, err := patient.Do(req)
 		if err != nil {
 			close(result)
 			return

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,10 +36,29 @@ func TestTheCapabilityStatementDoesNotLie(t *testing.T) {
 		s.tryType(typ, resource)
 	}
 	require.Equal(t, 28, types)
+	for interaction := range statement.Get("rest").At(0).Get("interaction").Items() {
+		s.trySystem(interaction.Get("code").Text())
+	}
 	require.Equal(t, 404, s.do("GET", "/FHIR/R4/Basic", nil, nil).status, "a type that isn't advertised")
-	require.Equal(t, 501, s.do("POST", "/FHIR/R4/", plain(), []byte(`{"resourceType":"Bundle","type":"transaction"}`)).status)
-	require.Equal(t, 501, s.do("PATCH", "/FHIR/R4/Patient/x", plain(), []byte(`[]`)).status)
+	require.Equal(t, 501, s.do("GET", "/FHIR/R4/?_type=Patient", nil, nil).status)
+	require.Equal(t, 415, s.do("PATCH", "/FHIR/R4/Patient/x", plain(), []byte(`{}`)).status, "a patch format that isn't advertised")
 	require.Equal(t, 400, s.do("GET", "/FHIR/R4/Patient?animal-breed=x", nil, nil).status)
+}
+
+// trySystem calls an interaction on the whole server.
+func (s *server) trySystem(code string) {
+	s.t.Helper()
+	switch code {
+	case "transaction", "batch":
+		body := `{"resourceType":"Bundle","type":"` + code + `","entry":[{"request":{"method":"POST","url":"Patient"},"resource":{"resourceType":"Patient"}}]}`
+		a := s.do("POST", "/FHIR/R4", plain(), []byte(body))
+		require.Equal(s.t, 200, a.status, "%s", a.body)
+		require.Equal(s.t, "201 Created", a.resource(s.t).Get("entry", "response", "status").Text())
+	case "history-system":
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4/_history", nil, nil).status)
+	default:
+		require.Fail(s.t, "the statement advertises what this test doesn't know", code)
+	}
 }
 
 // tryType calls every interaction and every search parameter of a type.
@@ -51,11 +72,15 @@ func (s *server) tryType(typ string, resource fhir.Value) {
 	id := created.resource(t).ID()
 	put := fmt.Sprintf(`{"resourceType":"%s","id":"%s"%s}`, typ, id, minimal[typ])
 	calls := map[string]func() int{
-		"create":           func() int { return created.status },
-		"read":             func() int { return s.do("GET", base+"/"+id, nil, nil).status },
-		"vread":            func() int { return s.do("GET", base+"/"+id+"/_history/1", nil, nil).status },
-		"update":           func() int { return s.do("PUT", base+"/"+id, plain(), []byte(put)).status },
+		"create": func() int { return created.status },
+		"read":   func() int { return s.do("GET", base+"/"+id, nil, nil).status },
+		"vread":  func() int { return s.do("GET", base+"/"+id+"/_history/1", nil, nil).status },
+		"update": func() int { return s.do("PUT", base+"/"+id, plain(), []byte(put)).status },
+		"patch": func() int {
+			return s.do("PATCH", base+"/"+id, http.Header{"Content-Type": {"application/json-patch+json"}}, []byte(`[]`)).status
+		},
 		"history-instance": func() int { return s.do("GET", base+"/"+id+"/_history", nil, nil).status },
+		"history-type":     func() int { return s.do("GET", base+"/_history", nil, nil).status },
 		"search-type":      func() int { return s.do("GET", base+"?_id="+id, nil, nil).status },
 		"delete":           func() int { return s.do("DELETE", base+"/"+id, nil, nil).status },
 	}
@@ -69,6 +94,24 @@ func (s *server) tryType(typ string, resource fhir.Value) {
 			continue
 		}
 		require.Contains(t, []int{200, 201}, call(), "%s %s", typ, code)
+	}
+	require.True(t, resource.Get("conditionalCreate").Bool())
+	once := plain()
+	once.Set("If-None-Exist", "_id="+id)
+	require.Equal(t, 200, s.do("POST", base, once, []byte(body)).status, typ)
+	require.True(t, resource.Get("conditionalUpdate").Bool())
+	require.Equal(t, 200, s.do("PUT", base+"?_id="+id, plain(), []byte(put)).status, typ)
+	require.Equal(t, "single", resource.Get("conditionalDelete").Text())
+	require.Equal(t, 204, s.do("DELETE", base+"?_id=none", nil, nil).status, typ)
+	for operation := range resource.Get("operation").Items() {
+		require.Equal(t, "validate", operation.Get("name").Text(), "an operation that this test doesn't know")
+		require.Equal(t, 200, s.do("POST", base+"/$validate", plain(), []byte(body)).status, typ)
+	}
+	for _, kind := range []string{"Include", "RevInclude"} {
+		for value := range resource.Get("search" + kind).Items() {
+			a := s.do("GET", base+"?_"+strings.ToLower(kind)+"="+url.QueryEscape(value.Text()), nil, nil)
+			require.Equal(t, 200, a.status, "%s %s %s: %s", typ, kind, value.Text(), a.body)
+		}
 	}
 	for param := range resource.Get("searchParam").Items() {
 		name, value := param.Get("name").Text(), "x"

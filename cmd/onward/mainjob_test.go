@@ -187,3 +187,50 @@ func TestCapabilitiesAndDefinitionsAreServed(t *testing.T) {
 	require.Equal(t, 200, s.do("GET", "/FHIR/R4/MessageDefinition", nil, nil).status, "plain FHIR needs no context")
 	require.Equal(t, http.StatusOK, s.do("GET", "/FHIR/R4/MessageDefinition/bars-message-booking-request", nil, nil).status)
 }
+
+// Ensure that a sender can put the Slot, the Schedule and the service into its
+// message exactly as GET /Slot gave them.
+func TestASenderBooksWithWhatItWasOffered(t *testing.T) {
+	s := start(t)
+	first := s.freeSlots(1)[0]
+	query := "/FHIR/R4/Slot?status=free,busy&start=ge" + first.start + "&start=le" + first.start +
+		"&Schedule.actor:HealthcareService=" + sandbox.UrgentTreatment + "&_include=Slot:schedule" +
+		"&_include=Schedule:actor:HealthcareService&_include=Schedule:actor:Practitioner&_include=HealthcareService:providedBy"
+	offered := s.do("GET", query, speaking(sandbox.UrgentTreatment), nil).resource(t)
+	slot := entryOf(offered, "Slot")
+	byName := map[string]fhir.Value{}
+	for e := range offered.Get("entry").Items() {
+		byName[e.Get("fullUrl").Text()] = e
+	}
+	booking, err := fhir.Parse(bookingFor(t, freeSlot{slot.Get("id").Text(), slot.Get("start").Text(), slot.Get("end").Text()}))
+	require.NoError(t, err)
+	edit := booking.Edit()
+	for e := range booking.Get("entry").Items() {
+		switch r := e.Get("resource"); r.Get("resourceType").Text() {
+		case "Slot":
+			edit.Replace(r, slot.Raw())
+		case "Schedule":
+			schedule := byName[slot.Dig("schedule", "reference").Text()]
+			require.True(t, schedule.Exists())
+			edit.Set(e, "fullUrl", schedule.Get("fullUrl").Raw()).Replace(r, schedule.Get("resource").Raw())
+		case "HealthcareService":
+			service := entryOf(offered, "HealthcareService")
+			edit.Replace(r, service.Raw())
+			for name, entry := range byName {
+				if entry.Dig("resource", "resourceType").Text() == "HealthcareService" {
+					edit.SetText(e, "fullUrl", name)
+				}
+			}
+		}
+	}
+	for name, entry := range byName {
+		if entry.Dig("resource", "resourceType").Text() == "Practitioner" {
+			edit.Append(booking.Get("entry"), fhir.Obj("fullUrl", name, "resource", entry.Get("resource")).JSON())
+		}
+	}
+	message, err := edit.Done()
+	require.NoError(t, err)
+	a := s.do("POST", messagePath, speaking(sandbox.UrgentTreatment), message.JSON())
+	require.Equal(t, 200, a.status, "%s", a.body)
+	require.Equal(t, "busy", s.status("Slot/"+slot.Get("id").Text()))
+}

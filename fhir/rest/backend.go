@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
 )
 
@@ -16,18 +15,17 @@ type Backend interface {
 	Read(ctx context.Context, typ, id string) (*Version, error)
 	// VersionRead returns one version.
 	VersionRead(ctx context.Context, typ, id string, version int64) (*Version, error)
-	// Create stores a new resource under an id of the server's choice.
-	Create(ctx context.Context, r *fhir.Resource) (*Version, error)
-	// Update stores the next version. ifMatch 0 means unconditional. created
-	// says that there was no record with this id before.
-	Update(ctx context.Context, id string, r *fhir.Resource, ifMatch int64) (v *Version, created bool, err error)
-	// Delete leaves a tombstone; deleting a deleted record is a success.
-	Delete(ctx context.Context, typ, id string, ifMatch int64) error
-	// History lists the versions of one record, newest first.
-	History(ctx context.Context, typ, id string, since time.Time, count int, cursor string) (*Page, error)
+	// Commit carries out changes, all of them or none, and says what each did.
+	// An error about one of several is a *ChangeError.
+	Commit(ctx context.Context, changes []Change) ([]Changed, error)
+	// History lists versions, newest first. One record that never was is a
+	// KindNotFound.
+	History(ctx context.Context, q HistoryQuery) (*Page, error)
 	// Search returns one page of matches. Counting them costs another search, so
 	// Total is only needed where count is set or the page holds them all.
 	Search(ctx context.Context, q *search.Query, count bool) (*Page, error)
+	// Included returns the records that the includes bring to a page of matches.
+	Included(ctx context.Context, matches []*Version, includes []search.Include) ([]*Version, error)
 }
 
 // Version is one version of a resource. Body lacks meta.versionId and
@@ -41,8 +39,22 @@ type Version struct {
 	Body        []byte
 }
 
+// HistoryQuery asks for versions: of one record, of a type (ID empty) or of
+// everything (both empty).
+type HistoryQuery struct {
+	Type, ID string
+	Since    time.Time // changed at or after; zero: ever
+	// At, where it is set, leaves only versions that stood at some moment of it.
+	At     *Period
+	Count  int
+	Cursor string // Page.Next of the page before
+}
+
+// Period is a stretch of time, both ends inclusive.
+type Period struct{ From, To time.Time }
+
 // Page is one page of a search or a history. Next continues it, "" on the
-// last. Total is -1 where the number isn't known exactly.
+// last; a page with a Next may hold fewer than were asked for, even none. Total is -1 where the number isn't known exactly.
 type Page struct {
 	Versions []*Version
 	Next     string

@@ -92,8 +92,8 @@ func TestSearchTakesItsClockAndBaseFromTheHandler(t *testing.T) {
 }
 
 func TestAParameterThatNobodyWouldLookAtIsRefused(t *testing.T) {
-	s := newScene(t, func(o *rest.Options) { o.Search.Own = []string{"_include"} })
-	s.do("GET", "/Patient?_include=Patient:organization", "").refused(t, 400, "not-supported")
+	s := newScene(t, func(o *rest.Options) { o.Search.Own = []string{"_own"} })
+	s.do("GET", "/Patient?_own=x", "").refused(t, 400, "not-supported")
 }
 
 func TestAVersionOfUnknownMethodAndZoneIsStillWellFormed(t *testing.T) {
@@ -253,7 +253,7 @@ func TestHistoryChecksItsParameters(t *testing.T) {
 		s.do("GET", "/Patient/a/_history?"+query, "").refused(t, 400, "value")
 	}
 	s.do("GET", "/Patient/a/_history?_count=1&_count=2", "").refused(t, 400, "invalid")
-	s.do("GET", "/Patient/a/_history?_at=2026", "").refused(t, 400, "not-supported")
+	s.do("GET", "/Patient/a/_history?_at=2026-03-01T09:30", "").refused(t, 400, "value")
 	s.do("GET", "/Patient/unknown/_history", "").refused(t, 404, "not-found")
 
 	require.Equal(t, 200, s.do("GET", "/Patient/a/_history?_since=2026-03-01T10:30:00.1234567%2B01:00", "").status)
@@ -268,4 +268,21 @@ func TestSearchReachesTheBackendCompiled(t *testing.T) {
 	require.Equal(t, 400, s.do("GET", "/Patient?_count=x", "").status)
 	require.Len(t, s.backend.queries, 1)
 	require.LessOrEqual(t, s.backend.queries[0].Count, search.MaxCount)
+}
+
+func TestIncludesAndSubsetsShapeAPage(t *testing.T) {
+	s := newScene(t)
+	s.backend.add(&rest.Version{Type: "Patient", ID: "a", Version: 1, Body: []byte(`{"resourceType":"Patient","id":"a","gender":"female","birthDate":"1980-02-29"}`)})
+	s.backend.add(&rest.Version{Type: "Organization", ID: "o", Version: 1, Body: []byte(`{"resourceType":"Organization","id":"o"}`)})
+	page := s.do("GET", "/Patient?_include=Patient:organization", "").body
+	require.Contains(t, page, `"search":{"mode":"match"}`)
+	require.Contains(t, page, `"search":{"mode":"include"}`)
+	require.Contains(t, page, `"total":1`, "an included record is no match")
+	require.Contains(t, page, "_include=Patient:organization", "the self link says so")
+
+	part := s.do("GET", "/Patient?_elements=gender", "").body
+	require.Contains(t, part, `"gender":"female"`)
+	require.NotContains(t, part, "birthDate")
+	require.Contains(t, part, "SUBSETTED")
+	s.do("GET", "/Patient?_include=Patient:nonsense", "").refused(t, 400, "not-supported")
 }

@@ -1,10 +1,11 @@
 // Package rest is the FHIR R4 RESTful API (R4 http.html and search.html) over a
 // Backend: routes, content negotiation, version headers, bundles and errors.
 //
-// Offered: create, read, vread, update, delete, instance history and search by
-// GET and POST, in JSON and XML, compressed or not. Known to FHIR but refused with 501: patch, conditional
-// create, update and delete, batch and transaction, search across types,
-// history of a type or of the whole server. A header that sets a condition which
+// Offered: create, read, vread, update, patch (JSON Patch and JSON Merge Patch),
+// delete, the conditional writes, history of a record, a type and the server,
+// search by GET and POST, batch and transaction Bundles and $validate, in JSON and
+// XML, compressed or not. Search across types is known to FHIR but refused with
+// 501. A header that sets a condition which
 // an interaction doesn't carry out is refused as well, for a condition that is
 // passed over in silence overwrites or duplicates a record. The exceptions are
 // If-None-Match and If-Modified-Since on a GET of a bundle: a bundle has no
@@ -16,7 +17,7 @@
 // written.
 //
 // It doesn't know who asks (the context carries that to the Backend), doesn't
-// validate a resource's content, resolves no chained search parameters and holds
+// validate the content of what is written, resolves no chained search parameters and holds
 // no rule of booking or referral: all that is the Backend's. JSON passes
 // through as the bytes that were sent and stored; only id and meta differ.
 //

@@ -17,6 +17,7 @@ import (
 	"github.com/onward-health/onward/fhir/def"
 	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/fhir/validate"
 )
 
 // DefaultMaxBody is the default of Options.MaxBody in bytes (design D28).
@@ -56,10 +57,11 @@ type Options struct {
 // Handler serves the FHIR R4 RESTful API. It takes paths relative to the base:
 // mount it with http.StripPrefix.
 type Handler struct {
-	backend Backend
-	o       Options
-	types   map[string]bool
-	router  *mux.Router
+	backend   Backend
+	o         Options
+	types     map[string]bool
+	router    *mux.Router
+	validator *validate.Validator
 }
 
 // New makes a Handler. It panics when the BaseURL isn't an absolute URL, which
@@ -95,7 +97,7 @@ func New(b Backend, o Options) *Handler {
 			WriteOutcomeTo(w, r, out, Plain)
 		}
 	}
-	h := &Handler{backend: b, o: o, types: make(map[string]bool, len(o.Types))}
+	h := &Handler{backend: b, o: o, types: make(map[string]bool, len(o.Types)), validator: validate.New(o.Tables)}
 	for _, typ := range o.Types {
 		h.types[typ] = true
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,17 +15,22 @@ import (
 // maxCursor bounds a cursor in bytes.
 const maxCursor = 4096
 
-// history answers GET [base]/Type/id/_history (R4 http.html#history) with the
-// parameters _since, _count and our own _cursor.
+// history answers GET [base]/Type/id/_history, [base]/Type/_history and
+// [base]/_history (R4 http.html#history) with the parameters _since, _at, _count
+// and our own _cursor.
 func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) error {
 	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
 		return err
 	}
-	query, err := general(r, "_since", "_count", "_cursor")
+	query, err := general(r, "_since", "_at", "_count", "_cursor")
 	if err != nil {
 		return err
 	}
 	since, err := parseSince(query.Get("_since"))
+	if err != nil {
+		return err
+	}
+	period, err := parseAt(query.Get("_at"))
 	if err != nil {
 		return err
 	}
@@ -36,17 +42,22 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 	if len(cursor) > maxCursor {
 		return fhir.NewOutcome(fhir.KindValue, "", "_cursor is not one of this server's")
 	}
-	page, err := h.backend.History(r.Context(), at.typ, at.id, since, count, cursor)
+	page, err := h.backend.History(r.Context(), HistoryQuery{
+		Type: at.typ, ID: at.id, Since: since, At: period, Count: count, Cursor: cursor,
+	})
 	if err != nil {
 		return err
 	}
-	if len(page.Versions) == 0 && since.IsZero() && cursor == "" {
+	if len(page.Versions) == 0 && at.id != "" && since.IsZero() && period == nil && cursor == "" {
 		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
 	}
 
 	var applied []string
 	if !since.IsZero() {
 		applied = append(applied, "_since="+url.QueryEscape(query.Get("_since")))
+	}
+	if period != nil {
+		applied = append(applied, "_at="+url.QueryEscape(query.Get("_at")))
 	}
 	if query.Get("_count") != "" {
 		applied = append(applied, "_count="+strconv.Itoa(count))
@@ -56,7 +67,7 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 			applied = append(applied, name+"="+url.QueryEscape(value))
 		}
 	}
-	path := h.url(at.typ, at.id, "_history")
+	path := h.url(slices.DeleteFunc([]string{at.typ, at.id, "_history"}, func(s string) bool { return s == "" })...)
 	b := bundle{
 		kind: "history", total: page.Total, versions: page.Versions, frame: changed,
 		self: link(path, applied, cursor),
@@ -77,6 +88,18 @@ func parseSince(text string) (time.Time, error) {
 		return since, fhir.NewOutcome(fhir.KindValue, "", "_since must be an instant: a date and time with seconds and an offset")
 	}
 	return since, nil
+}
+
+// parseAt reads _at, a dateTime of any precision; "" is nil.
+func parseAt(text string) (*Period, error) {
+	if text == "" {
+		return nil, nil
+	}
+	from, to, err := fhir.ParseDateTime(text)
+	if err != nil {
+		return nil, fhir.NewOutcome(fhir.KindValue, "", "_at must be a dateTime, with an offset where it has a time")
+	}
+	return &Period{from, to}, nil
 }
 
 // parseCount reads _count of a history; more than search.MaxCount becomes that,

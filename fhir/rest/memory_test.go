@@ -3,6 +3,7 @@ package rest_test
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -24,6 +25,7 @@ type memory struct {
 	fail    error
 	panics  any
 	queries []*search.Query
+	changes []rest.Change
 	since   time.Time
 }
 
@@ -61,60 +63,93 @@ func (m *memory) VersionRead(_ context.Context, typ, id string, version int64) (
 	return list[version-1], nil
 }
 
-func (m *memory) Create(_ context.Context, r *fhir.Resource) (*rest.Version, error) {
+func (m *memory) Commit(_ context.Context, changes []rest.Change) ([]rest.Changed, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
-	m.ids++
-	return m.put("POST", "new-"+strconv.Itoa(m.ids), r)
+	m.changes = append(m.changes, changes...)
+	before := maps.Clone(m.records)
+	var out []rest.Changed
+	for i, c := range changes {
+		done, err := m.change(c)
+		if err != nil {
+			m.records = before
+			return nil, &rest.ChangeError{Change: i, Err: err}
+		}
+		out = append(out, done)
+	}
+	return out, nil
 }
 
-func (m *memory) Update(_ context.Context, id string, r *fhir.Resource, ifMatch int64) (*rest.Version, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter(); err != nil {
-		return nil, false, err
+func (m *memory) change(c rest.Change) (rest.Changed, error) {
+	if c.Where != nil {
+		found := m.find(c.Where)
+		switch {
+		case len(found) > 1:
+			return rest.Changed{}, fhir.NewOutcome(fhir.KindVersion, "", "several match")
+		case len(found) == 1 && c.Method == "POST":
+			return rest.Changed{Version: found[0], Found: true}, nil
+		case len(found) == 1:
+			c.ID = found[0].ID
+		case c.Method == "DELETE":
+			return rest.Changed{}, nil
+		case c.Resource != nil:
+			c.ID = c.Resource.ID()
+		}
 	}
-	have := len(m.records[r.Type()+"/"+id])
-	if ifMatch != 0 && ifMatch != int64(have) {
-		return nil, false, fhir.NewOutcome(fhir.KindVersion, "", "the resource changed since it was read")
+	if c.ID == "" && c.Resource != nil {
+		m.ids++
+		c.ID = "new-" + strconv.Itoa(m.ids)
 	}
-	v, err := m.put("PUT", id, r)
-	return v, have == 0, err
-}
-
-func (m *memory) Delete(_ context.Context, typ, id string, ifMatch int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter(); err != nil {
-		return err
-	}
-	list := m.records[typ+"/"+id]
+	list := m.records[c.Type+"/"+c.ID]
+	live := len(list) > 0 && !list[len(list)-1].Deleted
 	switch {
-	case len(list) == 0:
-		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
-	case ifMatch != 0 && ifMatch != int64(len(list)):
-		return fhir.NewOutcome(fhir.KindVersion, "", "the resource changed since it was read")
-	case list[len(list)-1].Deleted:
-		return nil
+	case c.IfMatch != 0 && c.IfMatch != int64(len(list)), c.IfNew && live:
+		return rest.Changed{}, fhir.NewOutcome(fhir.KindVersion, "", "the resource changed since it was read")
+	case c.Resource == nil && len(list) == 0:
+		return rest.Changed{}, fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
+	case c.Method == "DELETE" && !live:
+		return rest.Changed{Version: list[len(list)-1]}, nil
+	case c.Method == "DELETE":
+		return rest.Changed{Version: m.add(&rest.Version{Type: c.Type, ID: c.ID, Deleted: true, Method: "DELETE"})}, nil
 	}
-	m.add(&rest.Version{Type: typ, ID: id, Deleted: true, Method: "DELETE"})
-	return nil
+	r := c.Resource
+	if c.Patch != nil {
+		last := list[len(list)-1]
+		current, err := fhir.Parse(fhir.Stamp(last.Body, last.Version, last.LastUpdated))
+		if err != nil {
+			return rest.Changed{}, err
+		}
+		if r, err = c.Patch(current); err != nil {
+			return rest.Changed{}, err
+		}
+	}
+	v, err := m.put(c.Method, c.ID, r)
+	return rest.Changed{Version: v, Created: !live}, err
 }
 
-func (m *memory) History(_ context.Context, typ, id string, since time.Time, count int, cursor string) (*rest.Page, error) {
+func (m *memory) History(_ context.Context, q rest.HistoryQuery) (*rest.Page, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
-	m.since = since
-	list := slices.Clone(m.records[typ+"/"+id])
-	slices.Reverse(list)
-	list = slices.DeleteFunc(list, func(v *rest.Version) bool { return v.LastUpdated.Before(since) })
-	return page(list, count, cursor)
+	m.since = q.Since
+	var all []*rest.Version
+	for _, list := range m.records {
+		for i, v := range list {
+			stood := q.At == nil || !v.LastUpdated.After(q.At.To) && (i+1 == len(list) || list[i+1].LastUpdated.After(q.At.From))
+			if (q.Type == "" || v.Type == q.Type) && (q.ID == "" || v.ID == q.ID) && stood && !v.LastUpdated.Before(q.Since) {
+				all = append(all, v)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *rest.Version) int {
+		return cmp.Or(b.LastUpdated.Compare(a.LastUpdated), cmp.Compare(b.Type+"/"+b.ID, a.Type+"/"+a.ID), cmp.Compare(b.Version, a.Version))
+	})
+	return page(all, q.Count, q.Cursor)
 }
 
 func (m *memory) Search(_ context.Context, q *search.Query, _ bool) (*rest.Page, error) {
@@ -124,6 +159,17 @@ func (m *memory) Search(_ context.Context, q *search.Query, _ bool) (*rest.Page,
 		return nil, err
 	}
 	m.queries = append(m.queries, q)
+	return page(m.find(q), cmp.Or(q.Count, search.DefaultCount), q.Cursor)
+}
+
+// Included brings every Organization, whatever the includes are.
+func (m *memory) Included(_ context.Context, _ []*rest.Version, _ []search.Include) ([]*rest.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.find(&search.Query{Type: "Organization"}), nil
+}
+
+func (m *memory) find(q *search.Query) []*rest.Version {
 	var found []*rest.Version
 	for _, list := range m.records {
 		v := list[len(list)-1]
@@ -132,7 +178,7 @@ func (m *memory) Search(_ context.Context, q *search.Query, _ bool) (*rest.Page,
 		}
 	}
 	slices.SortFunc(found, func(a, b *rest.Version) int { return cmp.Compare(a.ID, b.ID) })
-	return page(found, cmp.Or(q.Count, search.DefaultCount), q.Cursor)
+	return found
 }
 
 func matches(n search.Node, v *rest.Version) bool {

@@ -35,8 +35,16 @@ type capture struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	most   int  // bytes to keep; 0: all
+	over   bool // there were more
 }
 
-func (c *capture) Header() http.Header         { return c.header }
-func (c *capture) WriteHeader(status int)      { c.status = status }
-func (c *capture) Write(b []byte) (int, error) { return c.body.Write(b) }
+func (c *capture) Header() http.Header    { return c.header }
+func (c *capture) WriteHeader(status int) { c.status = status }
+
+func (c *capture) Write(b []byte) (int, error) {
+	if c.over = c.over || c.most > 0 && c.body.Len()+len(b) > c.most; c.over {
+		return len(b), nil
+	}
+	return c.body.Write(b)
+}

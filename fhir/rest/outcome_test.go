@@ -21,7 +21,7 @@ type uncounted struct{ *memory }
 
 func (u uncounted) Search(context.Context, *search.Query, bool) (*rest.Page, error) { return u.all() }
 
-func (u uncounted) History(context.Context, string, string, time.Time, int, string) (*rest.Page, error) {
+func (u uncounted) History(context.Context, rest.HistoryQuery) (*rest.Page, error) {
 	return u.all()
 }
 
@@ -98,7 +98,7 @@ func TestRequestIDsAreEchoedOnEveryAnswer(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/Patient/a", 200}, {"GET", "/Patient", 200}, {"GET", "/Patient/b", 404}, {"GET", "/nowhere/x/y/z", 404}, {"PATCH", "/Patient/a", 501},
+		{"GET", "/Patient/a", 200}, {"GET", "/Patient", 200}, {"GET", "/Patient/b", 404}, {"GET", "/nowhere/x/y/z", 404}, {"PATCH", "/Patient/a", 415},
 		{"POST", "/Patient/a", 405}, {"GET", "/Patient?_format=ttl", 406}, {"POST", "/Patient", 415}, {"DELETE", "/Patient/a", 204}, {"GET", "/Patient/a", 410},
 	} {
 		a := s.do(try.method, try.path, "", "X-Request-Id: {Req} ~1", "X-Correlation-Id: "+strings.Repeat("c", 256))

@@ -25,7 +25,7 @@ type verbs struct {
 	// offered, with the reason.
 	refused map[string]string
 	// conditional are methods that FHIR defines only with criteria in the query.
-	conditional map[string]string
+	conditional map[string]interaction
 	// negotiates is the method whose interaction finds the format itself: that
 	// of a form, whose body may hold _format, and of a read, whose record may be
 	// a Binary.
@@ -40,36 +40,31 @@ func (h *Handler) routes() *mux.Router {
 		h.fail(w, r, unknownPath())
 	})
 
-	h.route(m, "/", verbs{refused: map[string]string{
-		http.MethodPost: "batch and transaction Bundles are not offered",
-		http.MethodGet:  "searching across resource types is not offered",
-	}})
+	h.route(m, "/", verbs{
+		do:      map[string]interaction{http.MethodPost: h.bundle},
+		refused: map[string]string{http.MethodGet: "searching across resource types is not offered"},
+	})
 	h.route(m, "/metadata", verbs{do: map[string]interaction{http.MethodGet: h.metadata}})
-	h.route(m, "/_history", verbs{refused: map[string]string{
-		http.MethodGet: "the history of the whole server is not offered",
-	}})
+	h.route(m, "/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
 	h.route(m, "/_search", verbs{refused: map[string]string{
 		http.MethodPost: "searching across resource types is not offered",
 	}})
 	h.route(m, "/{type}", verbs{
-		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.create},
-		conditional: map[string]string{
-			http.MethodPut:    "conditional update is not offered",
-			http.MethodPatch:  "conditional patch is not offered",
-			http.MethodDelete: "conditional delete is not offered",
+		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.writing(h.create)},
+		conditional: map[string]interaction{
+			http.MethodPut: h.writing(h.updateWhere), http.MethodPatch: h.writing(h.patchWhere), http.MethodDelete: h.writing(h.deleteWhere),
 		},
 	})
 	h.route(m, "/{type}/_search", verbs{
 		do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost,
 	})
-	h.route(m, "/{type}/_history", verbs{refused: map[string]string{
-		http.MethodGet: "the history of a resource type is not offered",
-	}})
+	h.route(m, "/{type}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
+	h.route(m, "/{type}/{id}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
+	h.route(m, "/{type}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
 	h.route(m, "/{type}/{id}", verbs{
 		do: map[string]interaction{
-			http.MethodGet: h.read, http.MethodPut: h.update, http.MethodDelete: h.delete,
+			http.MethodGet: h.read, http.MethodPut: h.writing(h.update), http.MethodPatch: h.writing(h.patch), http.MethodDelete: h.writing(h.delete),
 		},
-		refused:    map[string]string{http.MethodPatch: "patch is not offered"},
 		negotiates: http.MethodGet,
 	})
 	h.route(m, "/{type}/{id}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
@@ -151,11 +146,11 @@ func (v verbs) choose(r *http.Request) (interaction, error) {
 	if why := v.refused[method]; why != "" {
 		return nil, fhir.NewOutcome(fhir.KindNotImplemented, "", why)
 	}
-	if why := v.conditional[method]; why != "" && r.URL.RawQuery != "" {
-		return nil, fhir.NewOutcome(fhir.KindNotImplemented, "", why)
+	if do := v.conditional[method]; do != nil && r.URL.RawQuery != "" {
+		return do, nil
 	}
 	o := fhir.NewOutcome(fhir.KindMethod, "", "this path does not take the request's method; the Allow header lists those that it takes")
-	for _, name := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+	for _, name := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if v.do[name] == nil {
 			continue
 		}

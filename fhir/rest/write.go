@@ -7,81 +7,136 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// create answers POST [base]/Type (R4 http.html#create).
-func (h *Handler) create(w http.ResponseWriter, r *http.Request, at place) error {
-	if err := refuseConditions(r.Header); err != nil {
-		return err
+// reader reads a write out of a request.
+type reader func(w http.ResponseWriter, r *http.Request, at place) (Change, error)
+
+// changes are the writes of a place, by method: of a record, of a type by
+// criteria, or of a type.
+func (h *Handler) changes(hasID, hasCriteria bool) map[string]reader {
+	switch {
+	case hasID:
+		return map[string]reader{http.MethodPut: h.update, http.MethodPatch: h.patch, http.MethodDelete: h.delete}
+	case hasCriteria:
+		return map[string]reader{
+			http.MethodPost: h.create, // where they are refused
+			http.MethodPut:  h.updateWhere, http.MethodPatch: h.patchWhere, http.MethodDelete: h.deleteWhere,
+		}
 	}
-	if _, err := general(r); err != nil {
-		return err
-	}
-	res, err := h.resource(w, r, at.typ)
-	if err != nil {
-		return err
-	}
-	if err := checkAnswer(w, r, res); err != nil {
-		return err
-	}
-	v, err := h.backend.Create(r.Context(), res)
-	if err != nil {
-		return err
-	}
-	h.answerWrite(w, r, v, true)
-	return nil
+	return map[string]reader{http.MethodPost: h.create}
 }
 
-// update answers PUT [base]/Type/id (R4 http.html#update).
-func (h *Handler) update(w http.ResponseWriter, r *http.Request, at place) error {
-	if err := refuseConditions(r.Header, "If-Match"); err != nil {
-		return err
+// writing carries out what is read.
+func (h *Handler) writing(read reader) interaction {
+	return func(w http.ResponseWriter, r *http.Request, at place) error {
+		c, err := read(w, r, at)
+		if err != nil {
+			return err
+		}
+		done, err := h.backend.Commit(r.Context(), []Change{c})
+		if err != nil {
+			return err
+		}
+		h.answerWrite(w, r, done[0])
+		return nil
 	}
-	ifMatch, err := parseIfMatch(r.Header.Values("If-Match"))
-	if err != nil {
-		return err
-	}
-	if _, err := general(r); err != nil {
-		return err
-	}
-	res, err := h.resource(w, r, at.typ)
-	if err != nil {
-		return err
-	}
-	if res.ID() != at.id {
-		return fhir.NewOutcome(fhir.KindInvalid, at.typ+".id", "the resource's id must be there and equal the id in the path")
-	}
-	if err := checkAnswer(w, r, res); err != nil {
-		return err
-	}
-	v, created, err := h.backend.Update(r.Context(), at.id, res, ifMatch)
-	if err != nil {
-		return err
-	}
-	h.answerWrite(w, r, v, created)
-	return nil
 }
 
-// delete answers DELETE [base]/Type/id (R4 http.html#delete).
-func (h *Handler) delete(w http.ResponseWriter, r *http.Request, at place) error {
-	if err := refuseConditions(r.Header, "If-Match"); err != nil {
-		return err
+// create reads POST [base]/Type (R4 http.html#create and #ccreate).
+func (h *Handler) create(w http.ResponseWriter, r *http.Request, at place) (c Change, err error) {
+	c = Change{Method: http.MethodPost, Type: at.typ}
+	if err := refuseConditions(r.Header, "If-None-Exist"); err != nil {
+		return c, err
 	}
-	ifMatch, err := parseIfMatch(r.Header.Values("If-Match"))
-	if err != nil {
-		return err
+	if c.Where, err = h.ifNoneExist(r.Header, at.typ); err != nil {
+		return c, err
 	}
 	if _, err := general(r); err != nil {
-		return err
+		return c, err
 	}
-	if err := h.backend.Delete(r.Context(), at.typ, at.id, ifMatch); err != nil {
-		return err
+	if c.Resource, err = h.resource(w, r, at.typ); err != nil {
+		return c, err
 	}
-	// The delete is done whatever comes of this read, which only finds the
-	// tombstone's version. A record that came back since has another one.
-	if v, err := h.backend.Read(r.Context(), at.typ, at.id); err == nil && v.Deleted {
-		w.Header().Set("ETag", formatETag(v.Version))
+	return c, checkAnswer(w, r, c.Resource)
+}
+
+// update reads PUT [base]/Type/id (R4 http.html#update).
+func (h *Handler) update(w http.ResponseWriter, r *http.Request, at place) (Change, error) {
+	c, err := readUpdate(r, at)
+	if err != nil {
+		return c, err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	if _, err := general(r); err != nil {
+		return c, err
+	}
+	if c.Resource, err = h.resource(w, r, c.Type); err != nil {
+		return c, err
+	}
+	if c.Resource.ID() != c.ID {
+		return c, fhir.NewOutcome(fhir.KindInvalid, c.Type+".id", "the resource's id must be there and equal the id in the path")
+	}
+	return c, checkAnswer(w, r, c.Resource)
+}
+
+// updateWhere reads PUT [base]/Type?criteria (R4 http.html#cond-update).
+func (h *Handler) updateWhere(w http.ResponseWriter, r *http.Request, at place) (Change, error) {
+	c, err := readUpdate(r, at)
+	if err != nil {
+		return c, err
+	}
+	if c.IfNew {
+		return c, fhir.NewOutcome(fhir.KindNotImplemented, "", "the header If-None-Match is not offered for a conditional update")
+	}
+	if c.Where, err = h.criteria(at.typ, r.URL.RawQuery); err != nil {
+		return c, err
+	}
+	if c.Resource, err = h.resource(w, r, c.Type); err != nil {
+		return c, err
+	}
+	return c, checkAnswer(w, r, c.Resource)
+}
+
+// readUpdate reads the headers of an update.
+func readUpdate(r *http.Request, at place) (c Change, err error) {
+	c = Change{Method: http.MethodPut, Type: at.typ, ID: at.id}
+	if err := refuseConditions(r.Header, "If-Match", "If-None-Match"); err != nil {
+		return c, err
+	}
+	if c.IfMatch, err = parseIfMatch(r.Header.Values("If-Match")); err != nil {
+		return c, err
+	}
+	c.IfNew, err = ifNew(r.Header)
+	return c, err
+}
+
+// delete reads DELETE [base]/Type/id (R4 http.html#delete).
+func (h *Handler) delete(_ http.ResponseWriter, r *http.Request, at place) (Change, error) {
+	c, err := readVersioned(r, http.MethodDelete, at)
+	if err != nil {
+		return c, err
+	}
+	_, err = general(r)
+	return c, err
+}
+
+// deleteWhere reads DELETE [base]/Type?criteria (R4 http.html#cdelete) for one
+// match at most. No match is a success: repeated, a delete does no harm.
+func (h *Handler) deleteWhere(_ http.ResponseWriter, r *http.Request, at place) (Change, error) {
+	c, err := readVersioned(r, http.MethodDelete, at)
+	if err != nil {
+		return c, err
+	}
+	c.Where, err = h.criteria(at.typ, r.URL.RawQuery)
+	return c, err
+}
+
+// readVersioned reads the headers of a delete or a patch.
+func readVersioned(r *http.Request, method string, at place) (c Change, err error) {
+	c = Change{Method: method, Type: at.typ, ID: at.id}
+	if err := refuseConditions(r.Header, "If-Match"); err != nil {
+		return c, err
+	}
+	c.IfMatch, err = parseIfMatch(r.Header.Values("If-Match"))
+	return c, err
 }
 
 // checkAnswer refuses a write whose answer could not be written in the format
@@ -96,11 +151,23 @@ func checkAnswer(w http.ResponseWriter, r *http.Request, res *fhir.Resource) err
 }
 
 // answerWrite sends what Prefer asks for; without it the whole resource.
-func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, v *Version, created bool) {
-	p := replyOf(w, r)
+func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Changed) {
+	p, v := replyOf(w, r), done.Version
+	if v == nil || v.Deleted {
+		if v != nil {
+			w.Header().Set("ETag", formatETag(v.Version))
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	status, word := http.StatusOK, "the resource was updated"
-	if created {
+	switch {
+	case done.Created:
 		status, word = http.StatusCreated, "the resource was created"
+	case done.Found:
+		word = "the condition found a resource, so nothing was created"
+	}
+	if done.Created || done.Found {
 		w.Header().Set("Location", h.url(v.Type, v.ID, "_history", strconv.FormatInt(v.Version, 10)))
 	}
 	versionHeaders(w.Header(), v)

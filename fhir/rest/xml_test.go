@@ -126,7 +126,7 @@ func TestErrorsAreInTheFormatAskedFor(t *testing.T) {
 		{"GET", "/Patient/a", "", "If-Match: x", 501},
 		{"GET", "/Patient/gone", "", "", 410},
 		{"GET", "/metadata", "", "", 404},
-		{"POST", "/", "{}", "", 501},
+		{"POST", "/", "{}", "", 400},
 		{"POST", "/Patient/a", "{}", "", 405},
 		{"PUT", "/Patient/a", `{"resourceType":"Patient","id":"a"}`, `If-Match: W/"7"`, 412},
 		{"POST", "/Patient", "{", "", 400},
@@ -267,12 +267,14 @@ func TestPreferIsHonouredInXML(t *testing.T) {
 // adding is a backend that adds a member to what it stores.
 type adding struct{ *memory }
 
-func (a adding) Create(ctx context.Context, r *fhir.Resource) (*rest.Version, error) {
+func (a adding) Commit(ctx context.Context, changes []rest.Change) ([]rest.Changed, error) {
+	r := changes[0].Resource
 	r, err := r.Edit().Set(r.Root(), "added", []byte("1")).Done()
 	if err != nil {
 		return nil, err
 	}
-	return a.memory.Create(ctx, r)
+	changes[0].Resource = r
+	return a.memory.Commit(ctx, changes)
 }
 
 func TestTheBackendMayMakeWhatXMLCannotHold(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -19,6 +20,9 @@ func Extract(r *fhir.Resource, o Options) Index {
 		root:    r.Root(),
 		buf:     make([]byte, 0, 4096),
 		entries: make([]place, 0, 128),
+		sorts:   make([]sortPlace, 0, 16),
+		systems: make([]systemPair, 0, maxSystems),
+		d:       make([]Span, 0, 4),
 	}
 	for i := range params {
 		x.param(&params[i])
@@ -34,26 +38,42 @@ type extractor struct {
 	p       *Param
 	present bool // the element of p is there
 	sorted  bool // p has its SortKey
+	holds   bool // p is true of the resource
 	over    bool
+	visit   func(fhir.Value) // what to do at the end of a path; nil: enter the value
 
 	buf     []byte
 	entries []place
 	open    place // the entry being written: its start, and where its value starts
 	d       []Span
-	s       []SortKey
+	sorts   []sortPlace
 	scratch []byte // the normalised form of a string
 	systems []systemPair
 	// contained gives the types of contained resources by id, once asked for.
 	contained map[string]string
 }
 
-// place is a part of the buffer.
-type place struct{ from, to int }
+// place is a part of the buffer, sortPlace the one that a parameter sorts by.
+type (
+	place     struct{ from, to int }
+	sortPlace struct {
+		param string
+		place
+	}
+)
 
 func (x *extractor) param(p *Param) {
-	x.p, x.present, x.sorted = p, false, false
-	for _, path := range p.steps {
-		x.walk(x.root, path, step{})
+	x.p, x.present, x.sorted, x.holds = p, false, false, false
+	if p.pair != nil {
+		x.composite(p)
+	} else {
+		for _, path := range p.steps {
+			x.walk(x.root, path, step{})
+		}
+	}
+	if p.whether {
+		x.present = true
+		x.simpleToken(strconv.AppendBool(nil, x.holds))
 	}
 	if x.present && x.room() {
 		from := len(x.buf)
@@ -81,6 +101,10 @@ func (x *extractor) walk(v fhir.Value, path []step, came step) {
 			return
 		}
 		if len(path) == 0 {
+			if x.visit != nil {
+				x.visit(v)
+				return
+			}
 			x.value(v)
 			return
 		}
@@ -98,10 +122,13 @@ func (x *extractor) value(v fhir.Value) {
 		x.reference(v)
 	case DateType:
 		x.date(v)
+	case QuantityType:
+		x.quantity(v)
 	case URIType:
 		if v.Kind() == fhir.StringKind {
 			x.present = true
 			x.add(':', textOf(v))
+			x.sortBy(textOf(v))
 		}
 	}
 }
@@ -130,6 +157,13 @@ func (x *extractor) end() {
 	x.entries = append(x.entries, place{x.open.from, len(x.buf)})
 }
 
+// whole adds an entry that is already put together.
+func (x *extractor) whole(entry string) {
+	from := len(x.buf)
+	x.buf = append(x.buf, entry...)
+	x.entries = append(x.entries, place{from, len(x.buf)})
+}
+
 // add writes a whole entry.
 func (x *extractor) add(separator byte, parts ...[]byte) {
 	x.begin(separator)
@@ -145,7 +179,9 @@ func (x *extractor) sortBy(normalised []byte) {
 		return
 	}
 	x.sorted = true
-	x.s = append(x.s, SortKey{x.p.Name, string(cut(slices.Clone(normalised), 0))})
+	from := len(x.buf)
+	x.buf = cut(append(x.buf, normalised...), from)
+	x.sorts = append(x.sorts, sortPlace{x.p.Name, place{from, len(x.buf)}})
 }
 
 // index sorts what was collected and drops doubles.
@@ -156,10 +192,20 @@ func (x *extractor) index() Index {
 		list[i] = all[e.from:e.to]
 	}
 	slices.Sort(list)
+	var keys []SortKey
+	if len(x.sorts) > 0 {
+		keys = make([]SortKey, len(x.sorts))
+	}
+	for i, s := range x.sorts {
+		keys[i] = SortKey{s.param, all[s.from:s.to]}
+	}
+	if len(x.d) == 0 {
+		x.d = nil
+	}
 	slices.SortFunc(x.d, func(a, b Span) int {
 		return cmp.Or(strings.Compare(a.Param, b.Param), cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi))
 	})
-	return Index{X: slices.Compact(list), D: slices.Compact(x.d), S: x.s, Over: x.over}
+	return Index{X: slices.Compact(list), D: slices.Compact(x.d), S: keys, Over: x.over}
 }
 
 // textOf is a string's content, without a copy where it has no escapes. It

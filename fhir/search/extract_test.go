@@ -192,10 +192,10 @@ func TestExtractMakesOneSpanADate(t *testing.T) {
 	}
 }
 
-func TestExtractGivesOneSortKeyForEachStringAndCode(t *testing.T) {
+func TestExtractGivesOneSortKeyForEachStringTokenAndURI(t *testing.T) {
 	x := Extract(resource(t, `{"resourceType":"Patient","gender":"female","active":true,
 		"name":[{"family":"Łuczak","given":["Éva","B"]}],"identifier":[{"value":"1"}]}`), testOptions)
-	require.Equal(t, []SortKey{{"active", "true"}, {"family", "luczak"}, {"gender", "female"}, {"given", "eva"}, {"name", "luczak"}}, x.S)
+	require.Equal(t, []SortKey{{"active", "true"}, {"deceased", "false"}, {"family", "luczak"}, {"gender", "female"}, {"given", "eva"}, {"identifier", "1"}, {"name", "luczak"}}, x.S)
 }
 
 func TestExtractCutsLongValues(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 func (x *extractor) token(v fhir.Value) {
 	kind := v.Kind()
 	switch {
+	case x.p.whether:
+		x.present = true
+		x.holds = x.holds || kind != fhir.BoolKind || v.Bool()
 	case x.p.system == booleans:
 		if kind == fhir.BoolKind {
 			x.present = true
@@ -58,6 +61,7 @@ func (x *extractor) complexToken(v fhir.Value) {
 func (x *extractor) systemToken(anySystem byte, system fhir.Value, value []byte) {
 	if len(value) > 0 {
 		x.add(anySystem, value)
+		x.sortBy(value)
 	}
 	uri := x.fold(textOf(system))
 	if uri == "" {
@@ -147,7 +151,9 @@ func (x *extractor) text(written []byte) {
 	if len(written) == 0 {
 		return
 	}
-	x.add('=', []byte{'|'}, written)
+	if !x.p.sounds {
+		x.add('=', []byte{'|'}, written)
+	}
 	x.normalised(written)
 }
 
@@ -159,6 +165,10 @@ func (x *extractor) normalised(written []byte) {
 	}
 	whole := x.scratch
 	if len(whole) == 0 {
+		return
+	}
+	if x.p.sounds {
+		x.sounds(whole)
 		return
 	}
 	x.add(':', whole)

@@ -21,14 +21,17 @@ func FuzzParse(f *testing.F) {
 		"actor:HealthcareService.identifier=1&_sort=-date,status&_count=0&_total=none",
 		`identifier=a\,b\|c\$d\\e&status:not=x&status:missing=true&_id=a,b`,
 		"family:exact=Smith&name:contains=mit&name=J%C3%A9&address-postalcode=LS1+4AP",
+		"_has:Appointment:slot:patient.name=x&_has:Task:focus:_has:Task:part-of:status=draft&schedule.actor.organization.name=y",
+		"_include=Slot:schedule&_include:iterate=Schedule:actor:Patient&_revinclude=Appointment:*&_elements=status,start",
+		"value-quantity=ge5.4||mg&code-value-quantity=urn:s|c$5e-3|urn:u|g&code-value-concept=a$b,c$|d&code-value-string=a$b&phonetic=smyth&deceased=true",
 		"&&=&%zz=1&_cursor=abc&_lastUpdated=ap2026&a=b;c=d",
 	} {
-		for _, typ := range []string{"Appointment", "Patient", "Slot"} {
+		for _, typ := range []string{"Appointment", "Patient", "Slot", "Observation", ""} {
 			f.Add(typ, seed, true)
 		}
 	}
 	f.Fuzz(func(t *testing.T, typ, query string, lenient bool) {
-		o := testOptions
+		o := offered
 		o.Lenient = lenient
 		p, err := Parse(typ, query, o)
 		if err != nil {
@@ -41,6 +44,8 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, p.Query.Where, again.Query.Where)
 		require.Equal(t, p.Query.Sort, again.Query.Sort)
+		require.Equal(t, p.Includes, again.Includes)
+		require.Equal(t, p.Shape, again.Shape)
 		require.Equal(t, p.Applied, again.Applied)
 		Match(p.Query, "x", 0, Index{X: []string{"status:free"}, D: []Span{{"start", 0, 1}}})
 	})
@@ -53,6 +58,8 @@ func FuzzExtract(f *testing.F) {
 		`{"resourceType":"Patient","name":[{"family":"Łuk","given":["é"]}],"address":[{"postalCode":"LS1 4AP"}],"telecom":[{"system":"phone","value":"1"}],"birthDate":"1970-01"}`,
 		`{"resourceType":"Appointment","participant":[{"actor":{"reference":"Patient/p"}},{"actor":{"identifier":{"value":"1"}}}],"start":"2026-10-25T01:30:00+01:00"}`,
 		`{"resourceType":"Slot","status":1,"schedule":"x","start":{"start":"2026"},"identifier":[[],{},null,"a",{"value":{}}]}`,
+		pressure,
+		`{"resourceType":"Observation","code":{"coding":[{"code":"a$b"}]},"valueQuantity":{"value":1e999,"comparator":"<","unit":"u","code":"c"},"component":[{"valueQuantity":{"value":-0}},[],{"code":[{}],"valueRange":{"low":{}}}]}`,
 		`{"resourceType":"Encounter","period":{"event":["2026","x",1]},"location":[{"period":{"end":"2026"}}]}`,
 	} {
 		f.Add([]byte(seed))
@@ -68,7 +75,7 @@ func FuzzExtract(f *testing.F) {
 		require.LessOrEqual(t, len(x.X)+len(x.D), MaxEntries)
 		for _, e := range x.X {
 			require.True(t, utf8.ValidString(e))
-			require.LessOrEqual(t, len(e), 32+maxValue)
+			require.LessOrEqual(t, len(e), 64+maxPart+maxValue)
 		}
 		for _, s := range x.D {
 			require.NotEmpty(t, s.Param)

@@ -5,7 +5,7 @@ package search
 // Extract gives each of the three sorted and free of doubles.
 type Index struct {
 	X []string // entries; their forms are listed in the package comment
-	D []Span   // dates, one a value
+	D []Span   // dates and quantities, one a value
 	S []SortKey
 	// Over says that the resource has more than MaxEntries entries. The index is
 	// then incomplete and the record must be refused (fhir.KindTooComplex).
@@ -16,13 +16,14 @@ type Index struct {
 const MaxEntries = 20_000
 
 // Span is what one date value can mean: milliseconds since 1970 UTC, both ends
-// inclusive. An open end is MinTime or MaxTime.
+// inclusive. An open end is MinTime or MaxTime. Those of a quantity are numbers;
+// see the package comment for both them and the "$" in their Param.
 type Span struct {
 	Param  string
 	Lo, Hi int64
 }
 
-// SortKey is the value that a string or token parameter sorts by.
+// SortKey is the value that a string, token or uri parameter sorts by.
 type SortKey struct{ Param, Value string }
 
 // Open ends of a Span.

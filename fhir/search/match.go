@@ -8,7 +8,8 @@ import (
 
 // Match says whether a record meets a query's conditions. It is the oracle for
 // the engines: q.Type, paging and sorting are the caller's. A nil condition is
-// always met. A Chain must have been resolved before; here it is never met.
+// always met. A Chain or ReverseChain
+// must have been resolved before; here it is never met.
 func Match(q *Query, id string, updatedMs int64, x Index) bool {
 	return q.Where == nil || Doc{id, updatedMs, x}.meets(q.Where)
 }
@@ -83,8 +84,11 @@ func Compare(sorts []Sort, a, b Doc) int {
 }
 
 func compareBy(s Sort, a, b Doc) int {
-	if s.Param == "_lastUpdated" {
+	switch s.Param {
+	case "_lastUpdated":
 		return turn(s, cmp.Compare(a.Updated, b.Updated))
+	case "_id":
+		return turn(s, strings.Compare(a.ID, b.ID))
 	}
 	textA, timeA, hasA := a.sortValue(s.Param)
 	textB, timeB, hasB := b.sortValue(s.Param)

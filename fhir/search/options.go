@@ -18,6 +18,11 @@ type Options struct {
 	// Lenient makes Parse drop what it doesn't know (Prefer: handling=lenient).
 	// Extract ignores it.
 	Lenient bool
+	// ReverseChains, Includes and Subsets say what the caller of Parse carries
+	// out: "_has" (it calls Resolve), "_include" and "_revinclude" (it calls
+	// Included), "_summary" and "_elements" (it calls Shape.Of). What it doesn't
+	// is refused, so that nothing is dropped silently. Extract ignores them.
+	ReverseChains, Includes, Subsets bool
 	// Own names parameters that the caller of Parse deals with itself, such as
 	// "_include"; they are handed through in Parsed.Own. Extract ignores it.
 	Own []string

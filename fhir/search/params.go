@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Type is the kind of a search parameter (R4 search.html#ptypes). Numbers,
-// quantities, composites and specials aren't offered.
+// Type is the kind of a search parameter (R4 search.html#ptypes). None of the
+// types served has a parameter of type number; special ones aren't offered.
 type Type string
 
 // The types.
@@ -16,6 +16,8 @@ const (
 	ReferenceType Type = "reference"
 	DateType      Type = "date"
 	URIType       Type = "uri"
+	QuantityType  Type = "quantity"
+	CompositeType Type = "composite"
 )
 
 // Param is one search parameter of one resource type.
@@ -42,6 +44,12 @@ type Param struct {
 	compact bool
 	// suffixes: the entries for :contains are made.
 	suffixes bool
+	// sounds: compared by the sound of its words.
+	sounds bool
+	// whether: a boolean that says whether an element is there and isn't false.
+	whether bool
+	// pair: the parts of a composite.
+	pair *pair
 }
 
 // step is one member name of a path, with its filter if it has one.
@@ -137,7 +145,7 @@ func code(name, system string, paths ...string) Param {
 	if !strings.Contains(system, ":") {
 		system = "http://hl7.org/fhir/" + system
 	}
-	return newParam(Param{Name: name, Type: TokenType, Paths: paths, system: system, sortable: true})
+	return newParam(Param{Name: name, Type: TokenType, Paths: paths, system: system})
 }
 
 // boolean is a token on an element of type boolean.
@@ -153,7 +161,7 @@ func contact(name, path string) Param {
 
 // text is a string parameter.
 func text(name string, paths ...string) Param {
-	return newParam(Param{Name: name, Type: StringType, Paths: paths, sortable: true, suffixes: true})
+	return newParam(Param{Name: name, Type: StringType, Paths: paths, suffixes: true})
 }
 
 // longText is a string parameter without :contains, whose entries would
@@ -167,6 +175,26 @@ func longText(name string, paths ...string) Param {
 // date is a parameter on a date, dateTime, instant, Period or Timing.
 func date(name string, paths ...string) Param {
 	return newParam(Param{Name: name, Type: DateType, Paths: paths})
+}
+
+// quantity is a parameter on a Quantity, Age, Duration, Range or SampledData.
+func quantity(name string, paths ...string) Param {
+	return newParam(Param{Name: name, Type: QuantityType, Paths: paths})
+}
+
+// phonetic is a string parameter that is compared by sound.
+func phonetic(name, path string) Param {
+	p := longText(name, path)
+	p.sounds = true
+	return p
+}
+
+// whether is the token true where one of the elements is there and isn't
+// false, and else the token false.
+func whether(name string, paths ...string) Param {
+	p := code(name, booleans, paths...)
+	p.whether = true
+	return p
 }
 
 // uri is a parameter on a uri, url or canonical.
@@ -188,18 +216,26 @@ func only(name, target, path string) Param {
 	return p
 }
 
+// canMiss says whether :missing means anything. A "whether" is never missing.
+func (p *Param) canMiss() bool { return len(p.steps) > 0 && !p.whether }
+
 func newParam(p Param) Param {
 	if len(p.Targets) == 0 {
 		p.Targets = nil
 	}
+	p.sortable = p.Type == TokenType || p.Type == StringType || p.Type == URIType
 	for _, path := range p.Paths {
-		var steps []step
-		for _, part := range strings.Split(path, ".") {
-			name, filter, _ := strings.Cut(strings.TrimSuffix(part, "]"), "[")
-			key, value, _ := strings.Cut(filter, "=")
-			steps = append(steps, step{name, key, value})
-		}
-		p.steps = append(p.steps, steps)
+		p.steps = append(p.steps, stepsOf(path))
 	}
 	return p
+}
+
+func stepsOf(path string) []step {
+	var steps []step
+	for _, part := range strings.Split(path, ".") {
+		name, filter, _ := strings.Cut(strings.TrimSuffix(part, "]"), "[")
+		key, value, _ := strings.Cut(filter, "=")
+		steps = append(steps, step{name, key, value})
+	}
+	return steps
 }

@@ -94,6 +94,7 @@ var (
 		reference("related", anyType, "context.related"),
 		reference("relatesto", "DocumentReference", "relatesTo.target"),
 		code("relation", "document-relationship-type", "relatesTo.code"),
+		composite("relationship", "relatesTo", reference("relatesto", "DocumentReference", "target"), code("relation", "document-relationship-type", "code")),
 		token("security-label", "securityLabel"),
 		token("setting", "context.practiceSetting"),
 		code("status", "document-reference-status", "status"),

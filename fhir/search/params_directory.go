@@ -6,6 +6,7 @@ var (
 		boolean("active", "active"),
 		date("birthdate", "birthDate"),
 		date("death-date", "deceasedDateTime"),
+		whether("deceased", "deceasedBoolean", "deceasedDateTime"),
 		text("family", "name.family"),
 		code("gender", "administrative-gender", "gender"),
 		reference("general-practitioner", "Practitioner Organization PractitionerRole", "generalPractitioner"),
@@ -14,6 +15,7 @@ var (
 		token("language", "communication.language"),
 		reference("link", "Patient RelatedPerson", "link.other"),
 		text("name", "name"),
+		phonetic("phonetic", "name"),
 		reference("organization", "Organization", "managingOrganization"),
 	}, addressAndTelecom...)
 
@@ -25,6 +27,7 @@ var (
 		text("given", "name.given"),
 		token("identifier", "identifier"),
 		text("name", "name"),
+		phonetic("phonetic", "name"),
 	}, addressAndTelecom...)
 
 	relatedPerson = append([]Param{
@@ -33,6 +36,7 @@ var (
 		code("gender", "administrative-gender", "gender"),
 		token("identifier", "identifier"),
 		text("name", "name"),
+		phonetic("phonetic", "name"),
 		reference("patient", "Patient", "patient"),
 		token("relationship", "relationship"),
 	}, addressAndTelecom...)
@@ -56,6 +60,7 @@ var (
 		token("identifier", "identifier"),
 		text("name", "name", "alias"),
 		reference("partof", "Organization", "partOf"),
+		phonetic("phonetic", "name"),
 		token("type", "type"),
 	}, address...)
 

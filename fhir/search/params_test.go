@@ -51,7 +51,7 @@ func TestEveryTypeHasTheParametersThatBookingAndReferralNeed(t *testing.T) {
 func TestEveryParameterIsWellFormed(t *testing.T) {
 	name := regexp.MustCompile(`^_?[a-z][A-Za-z-]+$`)
 	path := regexp.MustCompile(`^[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)*(\[[a-z]+=[a-z]+\])?$`)
-	types := []Type{TokenType, StringType, ReferenceType, DateType, URIType}
+	types := []Type{TokenType, StringType, ReferenceType, DateType, URIType, QuantityType, CompositeType}
 	for _, typ := range Types() {
 		list := ParamsOf(typ)
 		for i, p := range list {

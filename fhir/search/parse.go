@@ -30,6 +30,12 @@ type Parsed struct {
 	Total string
 	// CountOnly: "_count=0" or "_summary=count"; no page is wanted.
 	CountOnly bool
+	// Shape is what "_summary" and "_elements" ask for.
+	Shape Shape
+	// Types is what "_type" asks for in a search of the whole server, sorted.
+	Types []string
+	// Includes lists what "_include" and "_revinclude" ask for; see Included.
+	Includes []Include
 	// Own holds the parameters that Options.Own names, in request order.
 	Own []Pair
 }
@@ -38,7 +44,9 @@ type Parsed struct {
 type Pair struct{ Name, Value string }
 
 // Parse reads the query text of a search for one resource type (R4
-// search.html). Errors are *fhir.Outcome: KindNotSupported for a parameter or
+// search.html). With type "" it reads that of a search of the whole server, which
+// takes the parameters of every resource and "_type"; the caller carries it out
+// for each type. Errors are *fhir.Outcome: KindNotSupported for a parameter or
 // modifier that isn't offered (dropped instead when Options.Lenient is set),
 // KindValue for a bad value, KindTooCostly over a bound. They name the
 // parameter and never its value.
@@ -60,6 +68,9 @@ func Parse(typ, rawQuery string, o Options) (*Parsed, error) {
 		if node != nil && !slices.Contains(pairs[:i], pair) {
 			nodes = append(nodes, node)
 		}
+	}
+	if err := p.agree(); err != nil {
+		return nil, err
 	}
 	p.out.Query.Where = all(nodes)
 	return p.out, nil
@@ -108,6 +119,10 @@ type parser struct {
 	o     Options
 	out   *Parsed
 	terms int // entries asked for
+
+	chains  int                // inner queries
+	depth   int                // links before what is being read
+	leading map[[2]string]bool // see leads
 }
 
 // pair reads one parameter, which stands behind others; the node is nil for one that filters nothing.
@@ -118,6 +133,9 @@ func (p *parser) pair(typ string, pair Pair, before []Pair) (Node, *fhir.Outcome
 		p.out.Own = append(p.out.Own, pair)
 		p.apply(pair.Name, pair.Value)
 		return nil, nil
+	}
+	if base == "_include" || base == "_revinclude" {
+		return nil, p.include(typ, pair.Name, pair.Value)
 	}
 	if read, ok := resultParams[pair.Name]; ok {
 		if slices.ContainsFunc(before, func(b Pair) bool { return b.Name == pair.Name }) {
@@ -140,6 +158,9 @@ func (p *parser) apply(name, value string) {
 // filter compiles one condition: a parameter with or without a modifier, or a
 // chain.
 func (p *parser) filter(typ, name, value string) (Node, *fhir.Outcome) {
+	if isHas(name) {
+		return p.reverse(typ, name, value)
+	}
 	if left, right, chained := strings.Cut(name, "."); chained {
 		return p.chain(typ, name, left, right, value)
 	}
@@ -151,7 +172,7 @@ func (p *parser) filter(typ, name, value string) (Node, *fhir.Outcome) {
 	if strings.HasSuffix(name, ":") {
 		return nil, badModifier(name, param)
 	}
-	if modifier == "missing" && len(param.steps) > 0 {
+	if modifier == "missing" && param.canMiss() {
 		return missing(param, value)
 	}
 	values, err := alternatives(name, value)
@@ -178,48 +199,6 @@ func missing(param *Param, value string) (Node, *fhir.Outcome) {
 		return present, nil
 	}
 	return nil, badValue(param.Name+":missing", "it must be true or false")
-}
-
-// chain compiles "patient.identifier" and "actor:HealthcareService.identifier".
-// Without a type it asks every target type that has the inner parameter.
-func (p *parser) chain(typ, name, left, right, value string) (Node, *fhir.Outcome) {
-	base, target, typed := strings.Cut(left, ":")
-	param := paramOf(typ, base)
-	if param == nil {
-		return nil, unknown(typ, name)
-	}
-	if param.Type != ReferenceType {
-		return nil, refuse(name, "it can't be chained, because it is no reference")
-	}
-	if strings.Contains(right, ".") {
-		return nil, refuse(name, "a chain may have one link only")
-	}
-	targets := param.Targets
-	if targets == nil {
-		targets = Types()
-	}
-	if typed {
-		if !slices.Contains(targets, target) {
-			return nil, refuse(name, "the type isn't one that it can refer to")
-		}
-		targets = []string{target}
-	}
-	inner, _, _ := strings.Cut(right, ":")
-	var chains []Node
-	for _, target := range targets {
-		if _, held := table[target]; !held || paramOf(target, inner) == nil {
-			continue
-		}
-		where, err := p.filter(target, right, value)
-		if err != nil {
-			return nil, err
-		}
-		chains = append(chains, Chain{param.Name, &Query{Type: target, Where: where}})
-	}
-	if len(chains) == 0 {
-		return nil, refuse(name, "no type that it refers to has the parameter behind the dot")
-	}
-	return anyOf(chains), nil
 }
 
 // anyOf joins alternatives.

@@ -11,13 +11,15 @@ import (
 // search.html#return). "_format" and "_pretty" are the REST layer's; they are
 // kept so that links keep them.
 var resultParams = map[string]func(p *parser, typ, value string) *fhir.Outcome{
-	"_count":   (*parser).count,
-	"_cursor":  (*parser).cursor,
-	"_sort":    (*parser).sort,
-	"_total":   (*parser).total,
-	"_summary": (*parser).summary,
-	"_format":  func(p *parser, _, value string) *fhir.Outcome { p.apply("_format", value); return nil },
-	"_pretty":  func(p *parser, _, value string) *fhir.Outcome { p.apply("_pretty", value); return nil },
+	"_count":    (*parser).count,
+	"_cursor":   (*parser).cursor,
+	"_sort":     (*parser).sort,
+	"_total":    (*parser).total,
+	"_summary":  (*parser).summary,
+	"_elements": (*parser).elements,
+	"_type":     (*parser).types,
+	"_format":   func(p *parser, _, value string) *fhir.Outcome { p.apply("_format", value); return nil },
+	"_pretty":   func(p *parser, _, value string) *fhir.Outcome { p.apply("_pretty", value); return nil },
 }
 
 func (p *parser) count(_, value string) *fhir.Outcome {
@@ -53,20 +55,6 @@ func (p *parser) total(_, value string) *fhir.Outcome {
 	return badValue("_total", "it must be none, estimate or accurate")
 }
 
-func (p *parser) summary(_, value string) *fhir.Outcome {
-	switch value {
-	case "count":
-		p.out.CountOnly = true
-	case "false":
-	case "true", "text", "data":
-		return refuse("_summary", "only count and false are offered")
-	default:
-		return badValue("_summary", "it must be count or false")
-	}
-	p.apply("_summary", value)
-	return nil
-}
-
 // maxSort bounds the keys of one _sort.
 const maxSort = 5
 
@@ -98,7 +86,11 @@ func (p *parser) sort(typ, value string) *fhir.Outcome {
 	return nil
 }
 
-func canSort(p *Param) bool { return p.sortable || p.Type == DateType }
+// canSort leaves out references and composites, whose values have no order that
+// means anything.
+func canSort(p *Param) bool {
+	return p.Name == "_id" || p.Type == DateType || p.Type == QuantityType || p.sortable && !p.sounds
+}
 
 func sortKeys(typ string) []string {
 	var names []string

@@ -25,8 +25,14 @@ func (t term) compile(values []string) (Node, *fhir.Outcome) {
 		return t.ids(values)
 	case t.param.Type == TokenType:
 		return t.tokens(values)
+	case t.param.sounds:
+		return t.phonetic(values)
 	case t.param.Type == StringType:
 		return t.strings(values)
+	case t.param.Type == QuantityType:
+		return t.quantities(values)
+	case t.param.Type == CompositeType:
+		return t.composites(values)
 	case t.param.Type == ReferenceType && t.modifier == "identifier":
 		return t.entries(values, t.referenceIdentifier)
 	case t.param.Type == ReferenceType:

@@ -18,8 +18,9 @@ const (
 	MaxCount     = 500
 )
 
-// Sort orders by "_lastUpdated", by a date parameter (its earliest Lo) or by a
-// string or token parameter (its SortKey). Records without a value come last.
+// Sort orders by "_lastUpdated", "_id", a date or quantity parameter (its least
+// Lo) or a string, token or uri parameter (its SortKey). Records without a value
+// come last.
 type Sort struct {
 	Param string
 	Desc  bool
@@ -57,9 +58,16 @@ type (
 	// Not is met when Node isn't.
 	Not struct{ Node Node }
 	// Chain is met by a record with an entry Param+":"+ref for a reference ref
-	// to a record that Query finds. Room and REST layer resolve it into HasAny
-	// before an engine sees it.
+	// to a record that Query finds. Resolve turns it into HasAny before an engine
+	// sees it.
 	Chain struct {
+		Param string
+		Query *Query
+	}
+	// ReverseChain is met by a record that one of the records that Query finds
+	// refers to through Param, a parameter of Query.Type. Resolve turns it into
+	// IDs before an engine sees it.
+	ReverseChain struct {
 		Param string
 		Query *Query
 	}
@@ -75,6 +83,8 @@ func (And) node()     {}
 func (Or) node()      {}
 func (Not) node()     {}
 func (Chain) node()   {}
+
+func (ReverseChain) node() {}
 
 // Op is a search prefix, with R4's meaning on ranges: stored [lo,hi] against
 // asked [a,b].

@@ -6,8 +6,24 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
+// notOffered says why parameters of R4 are refused.
+var notOffered = map[string]string{
+	"_content":       "text of whole resources isn't indexed",
+	"_text":          "narrative isn't indexed",
+	"_filter":        "filter expressions aren't offered",
+	"_list":          "lists aren't offered",
+	"_query":         "there is no named query",
+	"_contained":     "contained resources aren't searched for",
+	"_containedType": "contained resources aren't searched for",
+	"near":           "distances aren't searched for; address-postalcode, address-city and the other address parameters are offered",
+}
+
 // unknown refuses a parameter that the type hasn't got.
 func unknown(typ, name string) *fhir.Outcome {
+	base, _, _ := strings.Cut(name, ":")
+	if rule, known := notOffered[base]; known && (base != "near" || typ == "Location") {
+		return refuse(base, rule)
+	}
 	list := ParamsOf(typ)
 	names := make([]string, len(list))
 	for i := range list {
@@ -27,6 +43,9 @@ func modifiersOf(p *Param) string {
 	case TokenType:
 		list = []string{"not"}
 	case StringType:
+		if p.sounds {
+			break
+		}
 		list = []string{"exact"}
 		if p.suffixes {
 			list = append(list, "contains")
@@ -39,7 +58,7 @@ func modifiersOf(p *Param) string {
 			list = append(list, "a resource type")
 		}
 	}
-	if len(p.steps) > 0 {
+	if p.canMiss() {
 		list = append(list, "missing")
 	}
 	if len(list) == 0 {

@@ -43,6 +43,21 @@ func wholeRunes(value []byte, limit int) int {
 	return limit
 }
 
+// Bounds of a part of an entry that other parts follow, in bytes.
+const (
+	maxPart    = 160
+	keptOfPart = 128
+)
+
+// short is cut for such a part.
+func short(s string) string {
+	if len(s) <= maxPart {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return s[:wholeRunes([]byte(s), keptOfPart)] + "#" + hex.EncodeToString(sum[:8])
+}
+
 // entry joins a parameter's name, a separator and a value, cut if need be.
 func entry(name, separator, value string) string {
 	buf := make([]byte, 0, len(name)+len(separator)+len(value))

@@ -19,8 +19,8 @@ const (
 	maxSorts  = 8
 )
 
-// checkQuery refuses a query that is out of bounds, holds a Chain (callers
-// resolve those), or names an unknown operator.
+// checkQuery refuses a query that is out of bounds, holds a Chain or
+// ReverseChain (callers resolve those), or names an unknown operator.
 func checkQuery(q *search.Query) error {
 	if q == nil || !word(q.Type, false) {
 		return fmt.Errorf("store: a query needs a type")
@@ -56,7 +56,7 @@ func (t *tally) node(n search.Node, depth int) error {
 		return t.nodesOf(n, depth)
 	case search.Not:
 		return t.node(n.Node, depth+1)
-	case search.Chain:
+	case search.Chain, search.ReverseChain:
 		return fmt.Errorf("store: a chained condition must be resolved before the store sees it")
 	}
 	return fmt.Errorf("store: unknown condition %T", n)

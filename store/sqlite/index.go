@@ -141,12 +141,24 @@ type width struct {
 	several bool
 }
 
+// widthName names a date parameter in xw. What stands behind "$" (a unit, the
+// code of a composite) comes from the records, so all of a parameter's share one
+// row: xw stays as small as the list of parameters.
+func widthName(param string) string {
+	base, _, part := strings.Cut(param, "$")
+	if part {
+		return base + "$"
+	}
+	return base
+}
+
 // learnWidths widens xw to cover the spans of a record.
 func (w *writer) learnWidths(ctx context.Context, typ int64, spans map[entry]bool) error {
 	now := map[string]width{}
 	for e := range spans {
-		before, again := now[e.A]
-		now[e.A] = width{max(before.span, distance(e.Lo, e.Hi)), again}
+		name := widthName(e.A)
+		before, again := now[name]
+		now[name] = width{max(before.span, distance(e.Lo, e.Hi)), again}
 	}
 	for param, seen := range now {
 		key := dateParam{typ, param}
@@ -175,11 +187,12 @@ func (w *writer) learnWidths(ctx context.Context, typ int64, spans map[entry]boo
 
 // width reads xw; ok is false where no record ever had the parameter as a date.
 func (c *conn) width(ctx context.Context, typ int64, param string) (found width, ok bool, err error) {
-	ok, err = c.row(ctx, `SELECT width, several FROM xw WHERE t = ? AND p = ?`, []any{typ, param}, &found.span, &found.several)
+	ok, err = c.row(ctx, `SELECT width, several FROM xw WHERE t = ? AND p = ?`, []any{typ, widthName(param)}, &found.span, &found.several)
 	return found, ok, err
 }
 
-// distance is hi - lo, or as far as a number goes.
+// distance is hi - lo, or as far as a number goes, which may be less: the spans
+// of quantities reach over more than half of all numbers.
 func distance(lo, hi int64) int64 {
 	if d := hi - lo; d >= 0 {
 		return d
@@ -187,9 +200,10 @@ func distance(lo, hi int64) int64 {
 	return math.MaxInt64
 }
 
-// minus is a - b, or as low as a number goes; b isn't negative.
+// minus is a - b, or as low as a number goes; b isn't negative. A distance that
+// is as far as a number goes may be farther.
 func minus(a, b int64) int64 {
-	if d := a - b; d <= a {
+	if d := a - b; d <= a && b < math.MaxInt64 {
 		return d
 	}
 	return math.MinInt64

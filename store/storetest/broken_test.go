@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/onward-health/onward/fhir/search"
@@ -121,6 +122,15 @@ var breaks = []struct {
 			"a page has at most the number asked for and at most 500"}},
 	{"searches without conditions", reading(reads{query: func(q search.Query) search.Query { q.Where = nil; return q }}),
 		[]string{"each kind of condition finds what it should", "a cursor is good for its own query only"}},
+	{"keeps no units", changingOps(func(op store.Op) store.Op {
+		if p, is := op.(store.Put); is {
+			r := *p.Record
+			r.Index.D = slices.DeleteFunc(slices.Clone(r.Index.D), func(s search.Span) bool { return strings.Contains(s.Param, "$") })
+			p.Record = &r
+			return p
+		}
+		return op
+	}), []string{"searches of resources find what the matcher finds"}},
 	{"counts without a limit", func(s store.Store) store.Store {
 		return absents{Store: s, count: func(good store.Store, ctx context.Context, q *search.Query, _ int) (int, bool, error) {
 			return good.Count(ctx, q, 1000)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -178,6 +179,10 @@ func (g *generator) record(id string) *store.Record {
 	for range g.IntN(3) {
 		r.Index.D = append(r.Index.D, g.span("period"))
 	}
+	if g.IntN(3) == 0 { // quantities may reach over all numbers
+		lo, hi := pick[int64](g, 5*day, math.MinInt64), pick[int64](g, 5*day, math.MaxInt64)
+		r.Index.D = append(r.Index.D, search.Span{Param: "amount", Lo: lo, Hi: hi})
+	}
 	if g.IntN(3) > 0 {
 		r.Index.S = append(r.Index.S, search.SortKey{Param: "name", Value: pick(g, "", "a", "b", "ab", "é", "z")})
 	}
@@ -226,7 +231,7 @@ func (g *generator) node(depth int, now int64) search.Node {
 		return search.Prefix(pick(g, "name:smi", "name:", "identifier=s|", "status:fr", "zzz", ""))
 	case 4:
 		a := g.span("x")
-		return search.Date{Param: pick(g, "start", "start", "period", "nobody"), Op: pick(g, operators...), Lo: a.Lo, Hi: a.Hi}
+		return search.Date{Param: pick(g, "start", "start", "period", "amount", "nobody"), Op: pick(g, operators...), Lo: a.Lo, Hi: a.Hi}
 	case 5:
 		return search.IDs(g.ids())
 	case 6:
@@ -270,7 +275,7 @@ func (g *generator) query() *search.Query {
 		q.Where = nil
 	}
 	for range g.IntN(3) {
-		q.Sort = append(q.Sort, search.Sort{Param: pick(g, "start", "period", "name", "_lastUpdated", "_id", "nobody"), Desc: g.IntN(2) == 0})
+		q.Sort = append(q.Sort, search.Sort{Param: pick(g, "start", "period", "amount", "name", "_lastUpdated", "_id", "nobody"), Desc: g.IntN(2) == 0})
 	}
 	return q
 }
@@ -282,6 +287,7 @@ func (g *generator) everyNode(now int64) []search.Node {
 		search.And{}, search.Or{}, search.Or{search.Has("status:free"), search.Prefix("name:")}, search.And{search.Has("status:free"), search.Has("status:free")}}
 	for _, op := range operators {
 		nodes = append(nodes, search.Date{Param: "start", Op: op, Lo: 5 * day, Hi: 12*day - 1},
+			search.Date{Param: "amount", Op: op, Lo: 5 * day, Hi: 5 * day}, search.Date{Param: "amount", Op: op, Lo: 7 * day, Hi: 9 * day},
 			search.Date{Param: "period", Op: op, Lo: -2 * day, Hi: 3*day - 1}, search.Date{Param: "nobody", Op: op, Lo: 0, Hi: day},
 			search.Updated{Op: op, Lo: now - 60, Hi: now - 30})
 	}

@@ -1,0 +1,143 @@
+package search
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/r4"
+)
+
+const bigObservation = `{"resourceType":"Observation","id":"o","meta":{"tag":[{"code":"x"}]},"implicitRules":"urn:r","language":"en","text":{"status":"generated"},"contained":[{"resourceType":"Patient"}],` +
+	`"extension":[{"url":"urn:e"}],"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"category":[{"text":"c"}],"code":{"text":"k"},"subject":{"reference":"Patient/p"},"valueString":"v","_valueString":{"id":"w"},"note":[{"text":"n"}],"strange":1}`
+
+func TestASubsetHoldsWhatIsAskedForAndWhatIsMandatory(t *testing.T) {
+	const head = `{"resourceType":"Observation","id":"o","meta":{"tag":[{"code":"x"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]},"implicitRules":"urn:r",`
+	for _, c := range []struct{ query, want string }{
+		{"_summary=true", head + `"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"code":{"text":"k"},"subject":{"reference":"Patient/p"},"valueString":"v","_valueString":{"id":"w"}}`},
+		{"_summary=text", head + `"text":{"status":"generated"},"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"code":{"text":"k"}}`},
+		{"_summary=data", head + `"language":"en","contained":[{"resourceType":"Patient"}],"extension":[{"url":"urn:e"}],"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"category":[{"text":"c"}],"code":{"text":"k"},"subject":{"reference":"Patient/p"},"valueString":"v","_valueString":{"id":"w"},"note":[{"text":"n"}],"strange":1}`},
+		{"_elements=category", head + `"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"category":[{"text":"c"}],"code":{"text":"k"}}`},
+		{"_elements=value,id", head + `"modifierExtension":[{"url":"urn:m"}],"status":"final","_status":{"id":"s"},"code":{"text":"k"},"valueString":"v","_valueString":{"id":"w"}}`},
+		{"_summary=false", bigObservation},
+		{"_summary=count", bigObservation},
+		{"", bigObservation},
+	} {
+		p, err := Parse("Observation", c.query, offered)
+		require.NoError(t, err, c.query)
+		got, err := p.Shape.Of(resource(t, bigObservation))
+		require.NoError(t, err, c.query)
+		require.Equal(t, c.want, string(got.JSON()), c.query)
+	}
+}
+
+func TestASubsetIsTaggedOnceAndOnlyWhereSomethingIsMissing(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"resourceType":"Slot","comment":"c"}`:                           `{"resourceType":"Slot","meta":{"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}}`,
+		`{"resourceType":"Slot","meta":{"source":"urn:s"},"comment":"c"}`: `{"resourceType":"Slot","meta":{"source":"urn:s","tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}}`,
+		`{"resourceType":"Slot","status":"free"}`:                         `{"resourceType":"Slot","status":"free"}`,
+		`{"resourceType":"Slot","meta":{"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]},"comment":"c"}`: `{"resourceType":"Slot","meta":{"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}}`,
+	} {
+		got, err := Shape{Summary: "true"}.Of(resource(t, text))
+		require.NoError(t, err)
+		require.Equal(t, want, string(got.JSON()))
+	}
+	for _, meta := range []string{`"x"`, `{"tag":"x"}`} {
+		_, err := Shape{Summary: "true"}.Of(resource(t, `{"resourceType":"Slot","meta":`+meta+`,"comment":"c"}`))
+		require.Equal(t, fhir.KindStructure, fhir.AsOutcome(err).Kind)
+	}
+}
+
+func TestWhatShapesTheAnswerIsChecked(t *testing.T) {
+	for query, kind := range map[string]fhir.Kind{
+		"_elements=colour": fhir.KindValue, "_elements=": fhir.KindValue, "_elements=code,": fhir.KindValue, "_elements=Observation.code": fhir.KindValue, "_elements=code.text": fhir.KindValue,
+		"_elements=code&_summary=true": fhir.KindValue, "_summary=text&_include=Observation:subject": fhir.KindValue, "_type=Patient": fhir.KindNotSupported,
+		"_elements=code&_elements=code": fhir.KindValue,
+	} {
+		_, err := Parse("Observation", query, offered)
+		require.Error(t, err, query)
+		require.Equal(t, kind, fhir.AsOutcome(err).Kind, "%s: %v", query, err)
+	}
+	for _, query := range []string{"_summary=true", "_summary=text", "_summary=data", "_elements=code", "_include=Observation:subject", "_revinclude=Task:focus", "_has:Task:focus:status=draft"} {
+		_, err := Parse("Observation", query, testOptions)
+		require.Error(t, err, query)
+		require.Equal(t, fhir.KindNotSupported, fhir.AsOutcome(err).Kind, query)
+	}
+}
+
+func TestEverySummaryNamesElementsOfItsType(t *testing.T) {
+	for _, typ := range Types() {
+		require.NotEmpty(t, summaries[typ], typ)
+		for _, name := range summaries[typ] {
+			require.True(t, isElement(typ, name), "%s.%s", typ, name)
+		}
+	}
+	require.Len(t, summaries, len(Types()))
+	require.NotNil(t, r4.Tables.Resource("Slot"))
+}
+
+func TestASearchOfTheWholeServerNamesItsTypes(t *testing.T) {
+	p, err := Parse("", "_type=Slot,Patient,Slot&_lastUpdated=ge2026&_tag=a", offered)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Patient", "Slot"}, p.Types)
+	require.Len(t, p.Query.Where, 2)
+	for query, kind := range map[string]fhir.Kind{"_type=Basic": fhir.KindValue, "_type=": fhir.KindValue, "status=free": fhir.KindNotSupported, "_type=Slot&_type=Slot": fhir.KindValue} {
+		_, err := Parse("", query, offered)
+		require.Equal(t, kind, fhir.AsOutcome(err).Kind, query)
+	}
+}
+
+func TestWhatIsNotOfferedSaysSo(t *testing.T) {
+	for query, says := range map[string]string{
+		"_content=x": "isn't indexed", "_text=x": "isn't indexed", "_filter=x": "filter expressions", "_list=x": "lists", "_query=x": "named query",
+		"_contained=true": "contained", "_containedType=container": "contained", "near=1|2|3|km": "distances", "near:missing=true": "distances",
+		"type:in=urn:v": "not, missing", "type:not-in=urn:v": "not, missing", "type:above=x": "not, missing", "type:below=x": "not, missing", "type:text=x": "not, missing",
+		"type:identifier=x": "not, missing", "identifier:of-type=a|b|c": "not, missing", "partof:above=x": "identifier, Location, missing", "partof:below=x": "identifier, Location, missing",
+		"partof:text=x": "identifier", "name:text=x": "exact, contains, missing", "_sort=near": "can't be sorted by",
+	} {
+		_, err := Parse("Location", query, offered)
+		require.Error(t, err, query)
+		require.Equal(t, fhir.KindNotSupported, fhir.AsOutcome(err).Kind, query)
+		require.Contains(t, err.Error(), says, query)
+	}
+	_, err := Parse("Patient", "near=x", offered)
+	require.ErrorContains(t, err, "isn't known here")
+}
+
+func TestThePatientCompartment(t *testing.T) {
+	for _, typ := range CompartmentTypes() {
+		for _, name := range compartment[typ] {
+			p := paramOf(typ, name)
+			require.NotNil(t, p, "%s.%s", typ, name)
+			require.True(t, mayRefer(p, "Patient"), "%s.%s", typ, name)
+		}
+	}
+	in := func(typ, id string, entries ...string) bool {
+		return Match(&Query{Where: InCompartment(typ, "p1")}, id, 0, Index{X: entries})
+	}
+	require.True(t, in("Appointment", "a", "actor:Patient/p1"))
+	require.False(t, in("Appointment", "a", "actor:Patient/p2"))
+	require.True(t, in("Patient", "p1"))
+	require.True(t, in("Patient", "p2", "link:Patient/p1"))
+	require.False(t, in("Patient", "p2"))
+	require.True(t, in("ServiceRequest", "s", "performer:Patient/p1"))
+	require.False(t, in("Task", "t", "patient:Patient/p1"))
+	require.False(t, in("Slot", "p1"))
+}
+
+func TestEveryKindOfParameterButReferencesAndCompositesCanBeSortedBy(t *testing.T) {
+	_, err := Parse("Observation", "_sort=_id,-code,value-quantity,value-string,-date", offered)
+	require.NoError(t, err)
+	_, err = Parse("Questionnaire", "_sort=url,identifier", offered)
+	require.NoError(t, err)
+	for _, key := range []string{"subject", "code-value-quantity"} {
+		_, err = Parse("Observation", "_sort="+key, offered)
+		require.Equal(t, fhir.KindNotSupported, fhir.AsOutcome(err).Kind, key)
+	}
+	a := Doc{ID: "a", Index: Extract(resource(t, `{"resourceType":"Observation","valueQuantity":{"value":10},"code":{"coding":[{"code":"b"}]}}`), offered)}
+	b := Doc{ID: "b", Index: Extract(resource(t, `{"resourceType":"Observation","valueQuantity":{"value":9.5},"code":{"coding":[{"code":"a"}]}}`), offered)}
+	require.Positive(t, Compare([]Sort{{Param: "value-quantity"}}, a, b))
+	require.Positive(t, Compare([]Sort{{Param: "code"}}, a, b))
+	require.Positive(t, Compare([]Sort{{Param: "_id", Desc: true}}, a, b))
+}

@@ -1,0 +1,28 @@
+package storetest_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/onward-health/onward/store/sqlite"
+	"github.com/onward-health/onward/store/storetest"
+)
+
+// A long run: go test ./store/storetest -run Differ -differ.resources 5000 -differ.queries 10000 -differ.seed 7
+var (
+	differSeed      = flag.Uint64("differ.seed", 2, "seed of the random resources and queries")
+	differResources = flag.Int("differ.resources", 300, "resources in the store")
+	differQueries   = flag.Int("differ.queries", 300, "queries compared")
+)
+
+func TestDifferFindsNoDifference(t *testing.T) {
+	clock := storetest.NewClock()
+	s, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := storetest.Differ(storetest.NewEnv(t.Context(), s, clock), *differSeed, *differResources, *differQueries); err != nil {
+		t.Fatal(err)
+	}
+}
