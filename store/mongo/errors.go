@@ -1,0 +1,140 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
+
+	"github.com/onward-health/onward/store"
+)
+
+// DriverError is a fault of the server or the way to it. It carries the
+// server's error code and no text of the driver's, which could quote data or
+// the address. errors.Is finds store.ErrUnavailable in those that may pass and
+// store.ErrTooLarge where a document is over the server's limit.
+type DriverError struct {
+	Doing string // what was being done, such as "search"
+	Code  int    // MongoDB's error code; 0: no answer came
+	is    error
+}
+
+func (e *DriverError) Error() string {
+	if e.Code == 0 {
+		return "store: " + e.Doing + ": no answer from MongoDB"
+	}
+	return fmt.Sprintf("store: %s: MongoDB error code %d", e.Doing, e.Code)
+}
+
+// Unwrap gives the error of package store that the fault stands for, if any.
+func (e *DriverError) Unwrap() error { return e.is }
+
+// Codes of the MongoDB manual's list of error codes.
+const (
+	codeMaxTimeExpired = 50
+
+	codeTooLarge  = 10334 // BSONObjectTooLarge
+	codeTooLarge2 = 17280 // KeyTooLong
+	codeTooLarge3 = 17419 // the update would make the document too large
+	codeTooLarge4 = 17420
+)
+
+// passing are the codes of a server that can't serve now: shutdown, election,
+// host down, exceeded time or no primary.
+var passing = map[int]bool{
+	6: true, 7: true, 24: true, 50: true, 64: true, 79: true, 89: true, 91: true, 112: true, 133: true, 134: true, 189: true,
+	202: true, 225: true, 251: true, 262: true, 317: true, 358: true, 384: true, 9001: true, 10058: true, 10107: true,
+	11600: true, 11602: true, 13435: true, 13436: true,
+}
+
+// fault wraps an error of the driver. Errors of package store and of the
+// caller's context keep their identity; no other text is passed through.
+func fault(caller context.Context, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var conflict *store.ConflictError
+	var known *DriverError
+	var unknown unknownError
+	if errors.As(err, &conflict) || errors.As(err, &known) || errors.As(err, &unknown) || errors.Is(err, store.ErrNotFound) ||
+		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	if ended := caller.Err(); ended != nil {
+		return fmt.Errorf("store: %s: %w", doing, ended)
+	}
+	var own ownError
+	if errors.As(err, &own) {
+		return own
+	}
+	if code := codeOf(err); code != 0 {
+		e := &DriverError{Doing: doing, Code: code}
+		if passing[code] || labelled(err, "RetryableWriteError") || labelled(err, "TransientTransactionError") {
+			e.is = store.ErrUnavailable
+		}
+		switch code {
+		case codeTooLarge, codeTooLarge2, codeTooLarge3, codeTooLarge4:
+			e.is = store.ErrTooLarge
+		}
+		return e
+	}
+	if away(err) {
+		return &DriverError{Doing: doing, is: store.ErrUnavailable}
+	}
+	return fmt.Errorf("store: %s: fault of type %T", doing, err)
+}
+
+// ownError is a fault that this package words itself, free of data.
+type ownError string
+
+func (e ownError) Error() string { return "store: " + string(e) }
+
+// away says that no answer came: the server can't be reached, the connection
+// broke, or our own deadline passed.
+func away(err error) bool {
+	var selection topology.ServerSelectionError
+	var broken topology.ConnectionError
+	var busy topology.WaitQueueTimeoutError
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected) ||
+		errors.Is(err, topology.ErrServerClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &selection) || errors.As(err, &broken) || errors.As(err, &busy)
+}
+
+// codeOf is the server's error code, 0 where no server answered.
+func codeOf(err error) int {
+	var command mongo.CommandError
+	var write mongo.WriteException
+	var bulk mongo.BulkWriteException
+	var raw driver.Error
+	switch {
+	case errors.As(err, &command):
+		return int(command.Code)
+	case errors.As(err, &write):
+		if len(write.WriteErrors) > 0 {
+			return write.WriteErrors[0].Code
+		}
+		if write.WriteConcernError != nil {
+			return write.WriteConcernError.Code
+		}
+	case errors.As(err, &bulk):
+		if len(bulk.WriteErrors) > 0 {
+			return bulk.WriteErrors[0].Code
+		}
+		if bulk.WriteConcernError != nil {
+			return bulk.WriteConcernError.Code
+		}
+	case errors.As(err, &raw):
+		return int(raw.Code)
+	}
+	return 0
+}
+
+func duplicate(err error) bool { return mongo.IsDuplicateKeyError(err) }
+
+func labelled(err error, label string) bool {
+	var e mongo.LabeledError
+	return errors.As(err, &e) && e.HasErrorLabel(label)
+}

@@ -1,0 +1,224 @@
+package fakereplset
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/256dpi/lungo"
+	"go.mongodb.org/mongo-driver/bson"
+)
+
+// Options say which server to play; the zero value is a sound replica set.
+type Options struct {
+	Standalone     bool          // no replica set
+	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
+	LostUpdates    bool          // findAndModify finds what another has changed
+	DoubleIDs      bool          // one _id may be inserted twice
+	WireVersion    int32         // 21 (server 7.0) if 0
+	Lifetime       time.Duration // after which an open transaction is aborted; a minute if 0
+}
+
+// Call is one command as it came in, sequences folded in. N counts the commands
+// of its name since the Hook was set, from 1.
+type Call struct {
+	Name string
+	N    int
+	Doc  bson.Raw
+}
+
+// Fault is what a Hook wants done to a command. With Apply the command is
+// carried out first. Then Reply is sent in place of its answer, or the
+// connection dropped.
+type Fault struct {
+	Apply bool
+	Drop  bool
+	Reply bson.D
+}
+
+// Server is the fake.
+type Server struct {
+	o      Options
+	in     net.Listener
+	engine *lungo.Engine
+
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	closed   bool
+	hook     func(Call) *Fault
+	counts   map[string]int
+	record   bool
+	log      []Call
+	sessions map[string]*session
+	answered map[string]bson.D // retryable writes by session and number
+	cursors  map[int64]*cursor
+	next     int64
+	indexes  map[string][]bson.D
+	done     sync.WaitGroup
+}
+
+// Start opens a server on a free loopback port.
+func Start(o Options) (*Server, error) {
+	if o.WireVersion == 0 {
+		o.WireVersion = 21
+	}
+	if o.Lifetime == 0 {
+		o.Lifetime = time.Minute
+	}
+	engine, err := lungo.CreateEngine(lungo.Options{Store: lungo.NewMemoryStore(), MinOplogSize: 1, MaxOplogSize: 2, MinOplogAge: 1, MaxOplogAge: 1})
+	if err != nil {
+		return nil, err
+	}
+	in, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		engine.Close()
+		return nil, err
+	}
+	s := &Server{o: o, in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
+		answered: map[string]bson.D{}, cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{}}
+	s.done.Add(1)
+	go s.accept()
+	return s, nil
+}
+
+// URI is the address to connect to.
+func (s *Server) URI() string {
+	if s.o.Standalone {
+		return "mongodb://" + s.in.Addr().String() + "/fake"
+	}
+	return "mongodb://" + s.in.Addr().String() + "/fake?replicaSet=rs0"
+}
+
+// Hook sets what is asked before each command but the handshake; nil ends it.
+func (s *Server) Hook(f func(Call) *Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hook, s.counts = f, map[string]int{}
+}
+
+// Record starts a new log of commands.
+func (s *Server) Record() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record, s.log = true, nil
+}
+
+// Log is what has come in since Record, in order.
+func (s *Server) Log() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Call{}, s.log...)
+}
+
+// Close ends the server and its connections.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	_ = s.in.Close()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	s.engine.Close()
+	s.done.Wait()
+}
+
+func (s *Server) accept() {
+	defer s.done.Done()
+	for {
+		c, err := s.in.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			_ = c.Close()
+			return
+		}
+		s.conns[c] = true
+		s.done.Add(1)
+		s.mu.Unlock()
+		go s.serve(c)
+	}
+}
+
+func (s *Server) serve(c net.Conn) {
+	defer s.done.Done()
+	defer func() {
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		_ = c.Close()
+	}()
+	for {
+		m, err := readMessage(c)
+		if err != nil {
+			return
+		}
+		reply, drop := s.answer(m)
+		if drop {
+			return
+		}
+		if err := m.reply(c, reply); err != nil {
+			return
+		}
+	}
+}
+
+// answer carries out a command, or what the Hook makes of it.
+func (s *Server) answer(m *message) (reply bson.D, drop bool) {
+	name := m.doc[0].Key
+	switch name {
+	case "hello", "isMaster", "ismaster":
+		return s.hello(), false
+	case "ping", "endSessions", "killCursors":
+		return bson.D{{Key: "ok", Value: 1.0}}, false
+	}
+	fault := s.meet(name, m.doc)
+	if fault == nil {
+		return s.run(m.doc), false
+	}
+	if fault.Apply {
+		s.run(m.doc)
+	} else if !fault.Drop {
+		s.spoil(m.doc, fault.Reply)
+	}
+	return fault.Reply, fault.Drop
+}
+
+func (s *Server) meet(name string, doc bson.D) *Fault {
+	s.mu.Lock()
+	s.counts[name]++
+	n, hook, record := s.counts[name], s.hook, s.record
+	s.mu.Unlock()
+	if hook == nil && !record {
+		return nil
+	}
+	raw, err := bson.Marshal(doc)
+	if err != nil {
+		return nil
+	}
+	call := Call{name, n, raw}
+	if record {
+		s.mu.Lock()
+		s.log = append(s.log, call)
+		s.mu.Unlock()
+	}
+	if hook == nil {
+		return nil
+	}
+	return hook(call)
+}
+
+func (s *Server) hello() bson.D {
+	at := s.in.Addr().String()
+	d := bson.D{{Key: "helloOk", Value: true}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}}
+	if !s.o.Standalone {
+		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: bson.A{at}},
+			{Key: "me", Value: at}, {Key: "primary", Value: at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
+	}
+	return append(d, bson.D{{Key: "maxBsonObjectSize", Value: int32(16777216)}, {Key: "maxMessageSizeBytes", Value: int32(48000000)},
+		{Key: "maxWriteBatchSize", Value: int32(100000)}, {Key: "minWireVersion", Value: int32(0)},
+		{Key: "maxWireVersion", Value: s.o.WireVersion}, {Key: "ok", Value: 1.0}}...)
+}

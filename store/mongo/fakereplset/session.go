@@ -1,0 +1,183 @@
+package fakereplset
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/256dpi/lungo"
+	"go.mongodb.org/mongo-driver/bson"
+)
+
+// session is the last transaction of a client's session.
+type session struct {
+	mu     sync.Mutex
+	number int64
+	txn    *lungo.Transaction // nil when it is over
+	state  string             // "open", "committed" or "aborted"
+}
+
+func get(d bson.D, name string) any {
+	for _, e := range d {
+		if e.Key == name {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+func sessionKey(d bson.D) string { return fmt.Sprint(get(d, "lsid")) }
+
+func number(d bson.D) int64 { n, _ := get(d, "txnNumber").(int64); return n }
+
+// run carries out a command in its transaction, if it has one, else on its own.
+func (s *Server) run(d bson.D) bson.D {
+	name := d[0].Key
+	if get(d, "autocommit") != nil && !s.o.NoTransactions {
+		return s.inTransaction(name, d)
+	}
+	if name == "commitTransaction" || name == "abortTransaction" {
+		return ok()
+	}
+	key := ""
+	if get(d, "txnNumber") != nil && get(d, "autocommit") == nil {
+		key = fmt.Sprint(sessionKey(d), number(d))
+		s.mu.Lock()
+		before, known := s.answered[key]
+		s.mu.Unlock()
+		if known {
+			return before
+		}
+	}
+	reply := s.alone(name, d)
+	if key != "" {
+		s.mu.Lock()
+		s.answered[key] = reply
+		s.mu.Unlock()
+	}
+	return reply
+}
+
+// alone carries out a command outside a transaction.
+func (s *Server) alone(name string, d bson.D) bson.D {
+	writes := name == "insert" || name == "update" || name == "delete" || name == "findAndModify"
+	txn, err := s.engine.Begin(context.Background(), writes)
+	if err != nil {
+		return Failure(91, "ShutdownInProgress", err.Error())
+	}
+	reply := s.command(txn, name, d)
+	if writes {
+		if err := s.engine.Commit(txn); err != nil {
+			return Failure(91, "ShutdownInProgress", err.Error())
+		}
+	}
+	return reply
+}
+
+func (s *Server) inTransaction(name string, d bson.D) bson.D {
+	key, n := sessionKey(d), number(d)
+	s.mu.Lock()
+	se := s.sessions[key]
+	s.mu.Unlock()
+	if get(d, "startTransaction") != nil {
+		if se != nil {
+			se.mu.Lock()
+			s.abort(se)
+			se.mu.Unlock()
+		}
+		txn, err := s.engine.Begin(context.Background(), true)
+		if err != nil {
+			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
+		}
+		se = &session{number: n, txn: txn, state: "open"}
+		started := se
+		time.AfterFunc(s.o.Lifetime, func() {
+			started.mu.Lock()
+			defer started.mu.Unlock()
+			if started.state == "open" {
+				s.abort(started)
+			}
+		})
+		s.mu.Lock()
+		s.sessions[key] = se
+		s.mu.Unlock()
+	}
+	if se == nil || se.number != n {
+		return gone()
+	}
+	se.mu.Lock()
+	defer se.mu.Unlock()
+	switch {
+	case name == "commitTransaction" && se.state == "committed":
+		return ok()
+	case se.state != "open":
+		return gone()
+	case name == "abortTransaction":
+		s.abort(se)
+		return ok()
+	case name == "commitTransaction":
+		err := s.engine.Commit(se.txn)
+		se.txn, se.state = nil, "committed"
+		if err != nil {
+			se.state = "aborted"
+			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
+		}
+		return ok()
+	}
+	reply := s.command(se.txn, name, d)
+	if get(reply, "ok") != 1.0 || get(reply, "writeErrors") != nil {
+		s.abort(se) // a failing command ends the transaction
+	}
+	return reply
+}
+
+func (s *Server) abort(se *session) {
+	if se.state == "open" {
+		s.engine.Abort(se.txn)
+		se.txn, se.state = nil, "aborted"
+	}
+}
+
+// spoil ends the transaction of a command that a Hook answers with an error.
+func (s *Server) spoil(d bson.D, reply bson.D) {
+	if get(d, "autocommit") == nil {
+		return
+	}
+	labels := fmt.Sprint(get(reply, "errorLabels"))
+	if d[0].Key == "commitTransaction" && labels != "[TransientTransactionError]" {
+		return // it may be sent again
+	}
+	s.mu.Lock()
+	se := s.sessions[sessionKey(d)]
+	s.mu.Unlock()
+	if get(d, "startTransaction") != nil {
+		s.mu.Lock()
+		s.sessions[sessionKey(d)] = &session{number: number(d), state: "aborted"}
+		s.mu.Unlock()
+	}
+	if se != nil {
+		se.mu.Lock()
+		defer se.mu.Unlock()
+		s.abort(se)
+	}
+}
+
+func ok(more ...bson.E) bson.D { return append(bson.D(more), bson.E{Key: "ok", Value: 1.0}) }
+
+func gone() bson.D {
+	return Failure(251, "NoSuchTransaction", "there is no such transaction", "TransientTransactionError")
+}
+
+// Failure is a command error as a server words it, for a Hook's Reply.
+func Failure(code int32, name, text string, labels ...string) bson.D {
+	d := bson.D{{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: text}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
+	if len(labels) > 0 {
+		list := bson.A{}
+		for _, l := range labels {
+			list = append(list, l)
+		}
+		d = append(d, bson.E{Key: "errorLabels", Value: list})
+	}
+	return d
+}

@@ -1,0 +1,156 @@
+package mongo
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/bson/primitive"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/store"
+)
+
+// spot is a version's place in a history list.
+type spot struct {
+	key     string // "Type/id"
+	ver, lu int64
+	old     bool // it is in hist
+}
+
+// History implements store.Store. Versions of one time are listed by type, id
+// and version, all descending. count is as in search.Query.
+func (s *Store) History(ctx context.Context, scope store.Ref, since time.Time, count int, cursor string) (*store.Page, error) {
+	if scope.Type == "" && scope.ID != "" {
+		return nil, fmt.Errorf("store: a history of an id needs its type")
+	}
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	n, from := pageSize(count), sinceMillis(since)
+	asked := sha256.Sum256(fmt.Appendf(nil, "history %q %q %d", scope.Type, scope.ID, from))
+	var last *spot
+	if cursor != "" {
+		m, err := s.seal.open(cursor, asked[:])
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Keys) != 1 || m.Keys[0].N == nil {
+			return nil, store.ErrCursor
+		}
+		last = &spot{key: m.Type + "/" + m.ID, ver: m.Ver, lu: *m.Keys[0].N}
+	}
+	page, err := s.versions(in, scope, from, n, last, asked[:])
+	if err != nil {
+		return nil, fault(ctx, "list versions", err)
+	}
+	return page, nil
+}
+
+// versions lists places first and reads the bodies of one page. The current
+// versions are listed before the superseded ones: what is superseded in between
+// shows in both and is taken once, and nothing is missed.
+func (s *Store) versions(ctx context.Context, scope store.Ref, from int64, n int, last *spot, asked []byte) (*store.Page, error) {
+	now, err := spots(ctx, s.res, "_id", scope, from, n+1, last)
+	if err != nil {
+		return nil, err
+	}
+	old, err := spots(ctx, s.hist, "k", scope, from, n+1, last)
+	if err != nil {
+		return nil, err
+	}
+	all := append(now, old...)
+	slices.SortStableFunc(all, func(a, b spot) int { return -a.compare(b) })
+	all = slices.CompactFunc(all, func(a, b spot) bool { return a.compare(b) == 0 })
+	page := &store.Page{}
+	size := 0
+	for i, p := range all {
+		if i == n || size > maxPage {
+			b := all[i-1]
+			typ, id, _ := strings.Cut(b.key, "/")
+			page.Next = s.seal.close(mark{Query: asked, Keys: []value{{N: &b.lu}}, Type: typ, ID: id, Ver: b.ver})
+			return page, nil
+		}
+		r, err := s.versionAt(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		size += len(r.Body)
+		page.Records = append(page.Records, r)
+	}
+	return page, nil
+}
+
+func (p spot) compare(q spot) int {
+	switch {
+	case p.lu != q.lu:
+		return int(max(min(p.lu-q.lu, 1), -1))
+	case p.key != q.key:
+		return strings.Compare(p.key, q.key)
+	}
+	return int(max(min(p.ver-q.ver, 1), -1))
+}
+
+// versionAt reads a version where it was seen; a current one may have gone to
+// hist since.
+func (s *Store) versionAt(ctx context.Context, p spot) (*store.Record, error) {
+	typ, id, _ := strings.Cut(p.key, "/")
+	if !p.old {
+		r, err := one(ctx, s.res.FindOne(ctx, append(byID(p.key), bson.E{Key: "v", Value: p.ver}), options.FindOne().SetProjection(noIndex)))
+		if err == nil {
+			return r, nil
+		}
+		if err != store.ErrNotFound {
+			return nil, err
+		}
+	}
+	return one(ctx, s.hist.FindOne(ctx, append(byID(histID(store.Ref{Type: typ, ID: id}, p.ver)), bson.E{Key: "k", Value: p.key})))
+}
+
+// spots lists places of one collection, whose field own holds the record's key.
+// A record has no two versions of one time, so time and key place a version.
+func spots(ctx context.Context, c *mongo.Collection, own string, scope store.Ref, from int64, n int, last *spot) ([]spot, error) {
+	where := bson.D{{Key: "lu", Value: bson.D{{Key: "$gte", Value: primitive.DateTime(from)}}}}
+	order := key("lu", -1, own, -1)
+	if scope.Type != "" {
+		where = append(bson.D{{Key: "t", Value: scope.Type}}, where...)
+	}
+	if scope.ID != "" {
+		where, order = append(bson.D{{Key: own, Value: scope.String()}}, where...), key("v", -1)
+	}
+	if last != nil && scope.ID != "" {
+		where = append(where, bson.E{Key: "v", Value: bson.D{{Key: "$lt", Value: last.ver}}})
+	} else if last != nil {
+		at := primitive.DateTime(last.lu)
+		where = append(where, bson.E{Key: "$or", Value: bson.A{
+			bson.D{{Key: "lu", Value: bson.D{{Key: "$lt", Value: at}}}},
+			bson.D{{Key: "lu", Value: at}, {Key: own, Value: bson.D{{Key: "$lt", Value: last.key}}}},
+		}})
+	}
+	o := options.Find().SetSort(order).SetLimit(int64(n)).SetProjection(bson.D{{Key: own, Value: 1}, {Key: "v", Value: 1}, {Key: "lu", Value: 1}})
+	var out []spot
+	err := each(ctx, c, where, o, func(raw bson.Raw) error {
+		out = append(out, spot{key: text(raw, own), ver: number(raw, "v"), lu: moment(raw, "lu"), old: own != "_id"})
+		return nil
+	})
+	return out, err
+}
+
+// sinceMillis is the first millisecond that isn't before t.
+func sinceMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return -1 << 62
+	}
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}

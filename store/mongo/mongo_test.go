@@ -1,0 +1,73 @@
+package mongo_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/bson/primitive"
+	driver "go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+	"github.com/onward-health/onward/store/storetest"
+)
+
+// serve starts a fake that the test's end closes.
+func serve(t testing.TB, o fakereplset.Options) *fakereplset.Server {
+	t.Helper()
+	fake, err := fakereplset.Start(o)
+	require.NoError(t, err)
+	t.Cleanup(fake.Close)
+	return fake
+}
+
+// open opens a store that the test's end closes.
+func open(t testing.TB, uri string, o mongo.Options) *mongo.Store {
+	t.Helper()
+	s, err := mongo.Open(t.Context(), uri, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func TestTheEngineKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		return open(t, serve(t, fakereplset.Options{}).URI(), mongo.Options{Now: now})
+	})
+}
+
+// TestTheEngineKeepsTheContractOnARealServer works in databases of its own, which
+// it drops. The server's clean-up of expired documents may take the suite's,
+// whose clock stands in the past, only when it runs for over a minute.
+func TestTheEngineKeepsTheContractOnARealServer(t *testing.T) {
+	uri := os.Getenv("ONWARD_TEST_MONGODB")
+	if uri == "" {
+		t.Skip("ONWARD_TEST_MONGODB isn't set: the MongoDB engine has met no real server in this run")
+	}
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		name := "onward_test_" + primitive.NewObjectID().Hex()
+		client, err := driver.Connect(t.Context(), options.Client().ApplyURI(uri))
+		require.NoError(t, err)
+		t.Cleanup(func() {
+			_ = client.Database(name).Drop(context.Background())
+			_ = client.Disconnect(context.Background())
+		})
+		return open(t, uri, mongo.Options{Now: now, Database: name})
+	})
+}
+
+// TestMain lets more tests run at once than there are processors: they wait for
+// the driver to find its server again.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}

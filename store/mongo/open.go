@@ -1,0 +1,177 @@
+package mongo
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+	"go.mongodb.org/mongo-driver/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/mongo/readpref"
+	"go.mongodb.org/mongo-driver/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/x/mongo/driver/connstring"
+
+	"github.com/onward-health/onward/store"
+)
+
+// Bounds of one call to the store; a caller's shorter deadline holds.
+const (
+	writeTime = 10 * time.Second
+	readTime  = 5 * time.Second
+	startTime = 60 * time.Second // of Open, which may have to build indexes
+)
+
+// defaultDatabase is used where the address names none.
+const defaultDatabase = "onward"
+
+// Options set up a store.
+type Options struct {
+	// Now is the clock that stamps versions and judges expiry; time.Now if nil.
+	// Several goroutines call it at once.
+	Now func() time.Time
+	// Database replaces the one that the address names, "onward" if neither does.
+	Database string
+}
+
+// Store is one database of a MongoDB server. See package store for its methods.
+type Store struct {
+	now    func() time.Time
+	client *mongo.Client
+	seal   sealer
+	dates  dateParams
+
+	res, hist, claim, aux *mongo.Collection
+
+	using  sync.RWMutex // held for reading by every call
+	closed bool
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to the replica set or sharded cluster at uri ("mongodb://" or
+// "mongodb+srv://", with credentials and TLS as MongoDB's connection string
+// says), makes and verifies collections and indexes, and tries out what the
+// engine relies on. No error holds the uri.
+//
+// The write concern is "majority" with journal, whatever the uri leaves out; a
+// uri that asks for a lower one is refused.
+func Open(ctx context.Context, uri string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	parsed, err := connstring.ParseAndValidate(uri)
+	if err != nil {
+		return nil, ownError("the MongoDB address can't be read") // the driver's text could quote it
+	}
+	if o.Database == "" {
+		o.Database = parsed.Database
+	}
+	if o.Database == "" {
+		o.Database = defaultDatabase
+	}
+	if lowered(parsed) {
+		return nil, ownError("the MongoDB address lowers the write concern; leave w, journal and retryWrites out of it")
+	}
+	client, err := mongo.Connect(ctx, settings(uri))
+	if err != nil {
+		return nil, ownError("the MongoDB address can't be used")
+	}
+	s := newStore(client, o)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := s.start(ctx); err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(caller), readTime)
+		defer cancel()
+		_ = client.Disconnect(end)
+		return nil, fault(caller, "open the database", err)
+	}
+	return s, nil
+}
+
+func newStore(client *mongo.Client, o Options) *Store {
+	db := client.Database(o.Database)
+	return &Store{
+		now: o.Now, client: client,
+		res: db.Collection("res"), hist: db.Collection("hist"), claim: db.Collection("claim"), aux: db.Collection("aux"),
+		dates: dateParams{known: map[string]bool{}},
+	}
+}
+
+// lowered says that the address asks for less than we promise.
+func lowered(c *connstring.ConnString) bool {
+	return c.WNumberSet || (c.WString != "" && c.WString != "majority") || (c.JSet && !c.J) || (c.RetryWritesSet && !c.RetryWrites)
+}
+
+func settings(uri string) *options.ClientOptions {
+	journal := true
+	return options.Client().ApplyURI(uri).
+		SetAppName("onward").
+		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal}).
+		SetReadConcern(readconcern.Majority()).
+		SetReadPreference(readpref.Primary()).
+		SetRetryWrites(true).SetRetryReads(true).
+		SetServerSelectionTimeout(5 * time.Second).
+		SetMaxPoolSize(100)
+}
+
+// start runs the checks that come before serving.
+func (s *Store) start(ctx context.Context) error {
+	if err := s.greet(ctx); err != nil {
+		return err
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if err := s.selfTest(ctx); err != nil {
+		return err
+	}
+	if err := s.keepSchema(ctx); err != nil {
+		return err
+	}
+	return s.openSeal(ctx)
+}
+
+// enter begins a call: it refuses after Close and bounds the time.
+func (s *Store) enter(ctx context.Context, most time.Duration) (context.Context, func(), error) {
+	s.using.RLock()
+	if s.closed {
+		s.using.RUnlock()
+		return nil, nil, store.ErrUnavailable
+	}
+	if err := ctx.Err(); err != nil {
+		s.using.RUnlock()
+		return nil, nil, fault(ctx, "begin", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
+	return ctx, func() { cancel(); s.using.RUnlock() }, nil
+}
+
+// Health says how the store does.
+func (s *Store) Health(ctx context.Context) (store.Health, error) {
+	h := store.Health{Engine: "mongodb", Schema: schemaVersion, Durable: "journal of the majority of the replica set"}
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return h, err
+	}
+	defer leave()
+	return h, fault(ctx, "health", s.aux.FindOne(in, bson.D{{Key: "_id", Value: schemaID}}).Err())
+}
+
+// Close waits for the calls that run and closes the connections.
+func (s *Store) Close() error {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
+	return fault(ctx, "close", s.client.Disconnect(ctx))
+}

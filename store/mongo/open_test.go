@@ -1,0 +1,242 @@
+package mongo_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/bson"
+	driver "go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+)
+
+func TestAServerThatCannotKeepTheContractIsRefusedByName(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    fakereplset.Options
+		says string
+	}{
+		{"standalone", fakereplset.Options{Standalone: true}, "MongoDB must run as a replica set; a single server becomes one with `mongod --replSet rs0` and `rs.initiate()`"},
+		{"no transactions", fakereplset.Options{NoTransactions: true}, "self-test a failed"},
+		{"one _id twice", fakereplset.Options{DoubleIDs: true}, "self-test b failed"},
+		{"lost updates", fakereplset.Options{LostUpdates: true}, "self-test c failed"},
+		{"old server", fakereplset.Options{WireVersion: 9}, "5.0 or later"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := mongo.Open(t.Context(), serve(t, c.o).URI(), mongo.Options{})
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+func TestAnOlderServerWillDo(t *testing.T) {
+	open(t, serve(t, fakereplset.Options{WireVersion: 17}).URI(), mongo.Options{})
+}
+
+func TestAnAddressIsNeverInAnError(t *testing.T) {
+	t.Parallel()
+	for _, uri := range []string{
+		"mongodb://bob:secret@127.0.0.1:1/secret?replicaSet=secret&w=1", "mongodb://bob:secret@127.0.0.1:1/?w=majority&journal=false",
+		"mongodb://bob:secret@127.0.0.1:1/?retryWrites=false", "mongodb://bob:sec%ret@127.0.0.1:1/", "secret", "mongodb://bob:secret@127.0.0.1:1/?authSource=x",
+	} {
+		_, err := mongo.Open(t.Context(), uri, mongo.Options{})
+		require.Error(t, err)
+		for _, part := range []string{"secret", "bob", "127.0.0.1"} {
+			require.NotContains(t, err.Error(), part)
+		}
+	}
+}
+
+// shell is a plain client of the same database.
+func shell(t *testing.T, fake *fakereplset.Server) *driver.Database {
+	client, err := driver.Connect(t.Context(), options.Client().ApplyURI(fake.URI()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Disconnect(t.Context()) })
+	return client.Database("fake")
+}
+
+func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
+	fake := serve(t, fakereplset.Options{})
+	_, err := shell(t, fake).Collection("aux").InsertOne(t.Context(), bson.D{{Key: "_id", Value: "meta|schema"}, {Key: "v", Value: 2}})
+	require.NoError(t, err)
+	fake.Record()
+	_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+	require.ErrorContains(t, err, "its schema is 2, this program knows 1")
+	for _, c := range fake.Log() {
+		require.Equal(t, "find", c.Name, "nothing is written")
+	}
+}
+
+func TestAnIndexThatIsNotOursIsRefused(t *testing.T) {
+	fake := serve(t, fakereplset.Options{})
+	_, err := shell(t, fake).Collection("claim").Indexes().CreateOne(t.Context(), driver.IndexModel{Keys: bson.D{{Key: "exp", Value: 1}}, Options: options.Index().SetName("expiry").SetExpireAfterSeconds(1)})
+	require.NoError(t, err)
+	_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+	require.ErrorContains(t, err, "an index of collection claim isn't as this program makes it")
+}
+
+func TestTwoStoresOfOneDatabaseAreOne(t *testing.T) {
+	fake := serve(t, fakereplset.Options{})
+	a, b := open(t, fake.URI(), mongo.Options{}), open(t, fake.URI(), mongo.Options{})
+	for _, id := range []string{"s1", "s2"} {
+		r := slot(id, "")
+		r.Index.D = []search.Span{{Param: "start", Lo: 1, Hi: 1}}
+		_, err := a.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: r}}})
+		require.NoError(t, err)
+	}
+	q := search.Query{Type: "Slot", Count: 1, Sort: []search.Sort{{Param: "start"}}}
+	page, err := a.Search(t.Context(), &q)
+	require.NoError(t, err)
+	q.Cursor = page.Next
+	page, err = b.Search(t.Context(), &q)
+	require.NoError(t, err, "a cursor of one is good for the other")
+	require.Equal(t, "s2", page.Records[0].ID)
+}
+
+func TestCommandsHaveTheShapeThatTheServerNeeds(t *testing.T) {
+	fake, s := scene(t)
+	fake.Record()
+	for _, w := range writes() {
+		_, err := s.Commit(t.Context(), w.batch)
+		require.NoError(t, err, w.name)
+		if w.name == "an update" {
+			break
+		}
+	}
+	for _, c := range fake.Log() {
+		require.NotEqual(t, "commitTransaction", c.Name, "one record needs no transaction")
+		if c.Name != "insert" && c.Name != "update" {
+			continue
+		}
+		require.NotZero(t, c.Doc.Lookup("txnNumber").Type, "%s can be repeated", c.Name)
+		require.Zero(t, c.Doc.Lookup("autocommit").Type)
+		require.Equal(t, "majority", c.Doc.Lookup("writeConcern", "w").StringValue())
+		require.True(t, c.Doc.Lookup("writeConcern", "j").Boolean())
+	}
+	fake.Record()
+	booking := *writes()[5].batch
+	booking.Ops = append([]store.Op{}, booking.Ops...)
+	booking.Ops[2] = store.Put{Record: slot("s1", "busy")}
+	_, err := s.Commit(t.Context(), &booking)
+	require.NoError(t, err)
+	var names []string
+	for i, c := range fake.Log() {
+		names = append(names, c.Name)
+		require.False(t, c.Doc.Lookup("autocommit").Boolean())
+		require.Equal(t, i == 0, c.Doc.Lookup("startTransaction").Type != 0)
+		if c.Name == "commitTransaction" {
+			require.Equal(t, "majority", c.Doc.Lookup("writeConcern", "w").StringValue())
+			require.True(t, c.Doc.Lookup("writeConcern", "j").Boolean())
+			continue
+		}
+		require.Zero(t, c.Doc.Lookup("writeConcern").Type, c.Name)
+		if i == 0 {
+			require.Equal(t, "snapshot", c.Doc.Lookup("readConcern", "level").StringValue())
+		}
+	}
+	require.Equal(t, "find find find insert update update insert insert commitTransaction", strings.Join(names, " "))
+	fake.Record()
+	_, err = s.Get(t.Context(), store.Ref{Type: "Slot", ID: "s1"})
+	require.NoError(t, err)
+	require.Equal(t, "majority", fake.Log()[0].Doc.Lookup("readConcern", "level").StringValue())
+}
+
+// allowed are the operators that the engine may ask with.
+var allowed = strings.Fields("$and $or $nor $in $elemMatch $exists $gt $gte $lt $lte")
+
+func operators(v bson.RawValue, found map[string]bool) {
+	var list []bson.RawElement
+	if doc, is := v.DocumentOK(); is {
+		list, _ = doc.Elements()
+	} else if array, is := v.ArrayOK(); is {
+		list, _ = array.Elements()
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Key(), "$") {
+			found[e.Key()] = true
+		}
+		operators(e.Value(), found)
+	}
+}
+
+func TestQueriesUseTheAllowedOperatorsOnly(t *testing.T) {
+	fake, s := scene(t)
+	fake.Record()
+	var all search.And
+	for _, op := range []search.Op{search.Eq, search.Ne, search.Gt, search.Lt, search.Ge, search.Le, search.Sa, search.Eb, search.Ap} {
+		all = append(all, search.Date{Param: "start", Op: op, Lo: 1, Hi: 2}, search.Updated{Op: op, Lo: 1, Hi: 2})
+	}
+	all = append(all, search.Not{Node: search.Or{search.Prefix("a"), search.HasAny{"b"}, search.IDs{"s1"}, search.And{}, search.Or{}}})
+	_, err := s.Search(t.Context(), &search.Query{Type: "Slot", Where: all, Sort: []search.Sort{{Param: "start"}, {Param: "name"}}})
+	require.NoError(t, err)
+	_, err = s.History(t.Context(), store.Ref{Type: "Slot"}, time.Time{}, 1, "")
+	require.NoError(t, err)
+	_, err = s.AuxScan(t.Context(), "link", "a", "b", 1)
+	require.NoError(t, err)
+	found := map[string]bool{}
+	for _, c := range fake.Log() {
+		operators(c.Doc.Lookup("filter"), found)
+		require.Zero(t, c.Doc.Lookup("collation").Type)
+	}
+	require.Contains(t, found, "$elemMatch")
+	for op := range found {
+		require.True(t, slices.Contains(allowed, op), op)
+	}
+}
+
+func TestTheMostSelectiveTermStandsFirst(t *testing.T) {
+	fake, s := scene(t)
+	fake.Record()
+	_, err := s.Search(t.Context(), &search.Query{Type: "Slot", Where: search.And{search.Prefix("name:x"), search.Has("status:free"),
+		search.Date{Param: "start", Op: search.Ge, Lo: 1, Hi: 1}, search.Has("schedule:Schedule/1"), search.Has("identifier=s|1")}})
+	require.NoError(t, err)
+	terms, err := fake.Log()[0].Doc.Lookup("filter", "$and").Array().Values()
+	require.NoError(t, err)
+	var order []string
+	for _, v := range terms {
+		e, err := v.Document().IndexErr(0)
+		require.NoError(t, err)
+		text, _ := e.Value().StringValueOK()
+		order = append(order, e.Key()+text)
+	}
+	require.Equal(t, "xidentifier=s|1 xschedule:Schedule/1 d.start.hi xstatus:free x", strings.Join(order, " "))
+}
+
+func TestIndexesAreAsWrittenDown(t *testing.T) {
+	fake, _ := scene(t)
+	var got []string
+	for _, name := range []string{"res", "hist", "claim", "aux"} {
+		cursor, err := shell(t, fake).Collection(name).Indexes().List(t.Context())
+		require.NoError(t, err)
+		for cursor.Next(t.Context()) {
+			elements, err := cursor.Current.Lookup("key").Document().Elements()
+			require.NoError(t, err)
+			line := name
+			for _, e := range elements {
+				sign := ""
+				if n, _ := e.Value().AsInt64OK(); n < 0 {
+					sign = "-"
+				}
+				line += " " + sign + e.Key()
+			}
+			if cursor.Current.Lookup("expireAfterSeconds").Type != 0 {
+				line += " ttl"
+			}
+			if cursor.Current.Lookup("partialFilterExpression").Type != 0 {
+				line += " partial"
+			}
+			got = append(got, line)
+		}
+	}
+	require.Equal(t, []string{
+		"res _id", "res t x -lu _id", "res t d.start.lo _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id",
+		"hist _id", "hist k -v", "hist t -lu -k", "hist -lu -k",
+		"claim _id", "claim slot part", "claim owner", "claim exp ttl", "aux _id", "aux kind _id", "aux exp ttl"}, got)
+}

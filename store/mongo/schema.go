@@ -1,0 +1,262 @@
+package mongo
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+)
+
+const (
+	schemaVersion = 1
+	schemaID      = "meta|schema"
+	cursorID      = "meta|cursor"
+	minWire       = 13 // server 5.0
+)
+
+const errStandalone = ownError("MongoDB must run as a replica set; a single server becomes one with `mongod --replSet rs0` and `rs.initiate()`")
+
+// greet refuses a server that is neither member of a replica set nor mongos, or
+// too old.
+func (s *Store) greet(ctx context.Context) error {
+	hello, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Raw()
+	if err != nil {
+		return err
+	}
+	if text(hello, "setName") == "" && text(hello, "msg") != "isdbgrid" {
+		return errStandalone
+	}
+	if number(hello, "maxWireVersion") < minWire {
+		return ownError("MongoDB must be server 5.0 or later")
+	}
+	return nil
+}
+
+// index is one index that the engine relies on. Expired documents stay a day,
+// so that a lease taken over goes on from its version and clocks that differ
+// don't matter.
+type index struct {
+	name    string
+	keys    bson.D
+	partial bson.D
+	ttl     int32 // seconds; 0: none
+}
+
+const ttlGrace = 24 * 60 * 60
+
+func key(fields ...any) bson.D {
+	var d bson.D
+	for i := 0; i < len(fields); i += 2 {
+		d = append(d, bson.E{Key: fields[i].(string), Value: int32(fields[i+1].(int))})
+	}
+	return d
+}
+
+// indexes lists them by collection. Those that end with lu and _id both
+// descending serve history, whose order is that.
+func indexes() map[string][]index {
+	return map[string][]index{
+		"res": {
+			{name: "entries", keys: key("t", 1, "x", 1, "lu", -1, "_id", 1)},
+			{name: "start", keys: key("t", 1, "d.start.lo", 1, "_id", 1),
+				partial: bson.D{{Key: "d.start.lo", Value: bson.D{{Key: "$exists", Value: true}}}}},
+			{name: "changed", keys: key("t", 1, "lu", -1, "_id", 1)},
+			{name: "history", keys: key("t", 1, "lu", -1, "_id", -1)},
+			{name: "all", keys: key("lu", -1, "_id", -1)},
+		},
+		"hist": {
+			{name: "versions", keys: key("k", 1, "v", -1)},
+			{name: "history", keys: key("t", 1, "lu", -1, "k", -1)},
+			{name: "all", keys: key("lu", -1, "k", -1)},
+		},
+		"claim": {
+			{name: "slot", keys: key("slot", 1, "part", 1)},
+			{name: "owner", keys: key("owner", 1)},
+			{name: "expiry", keys: key("exp", 1), ttl: ttlGrace},
+		},
+		"aux": {
+			{name: "kind", keys: key("kind", 1, "_id", 1)},
+			{name: "expiry", keys: key("exp", 1), ttl: ttlGrace},
+		},
+	}
+}
+
+// prepare makes collections and indexes and verifies that they are as asked:
+// transactions should only touch collections that are there.
+func (s *Store) prepare(ctx context.Context) error {
+	for _, c := range []*mongo.Collection{s.res, s.hist, s.claim, s.aux} {
+		wanted := indexes()[c.Name()]
+		models := make([]mongo.IndexModel, len(wanted))
+		for i, ix := range wanted {
+			o := options.Index().SetName(ix.name)
+			if ix.partial != nil {
+				o.SetPartialFilterExpression(ix.partial)
+			}
+			if ix.ttl > 0 {
+				o.SetExpireAfterSeconds(ix.ttl)
+			}
+			models[i] = mongo.IndexModel{Keys: ix.keys, Options: o}
+		}
+		if _, err := c.Indexes().CreateMany(ctx, models); err != nil {
+			if code := codeOf(err); code == 85 || code == 86 { // IndexOptionsConflict, IndexKeySpecsConflict
+				return foreignIndex(c.Name())
+			}
+			return err
+		}
+		if err := verify(ctx, c, wanted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func foreignIndex(collection string) error {
+	return ownError("an index of collection " + collection + " isn't as this program makes it")
+}
+
+func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
+	cursor, err := c.Indexes().List(ctx)
+	if err != nil {
+		return err
+	}
+	found := map[string]bson.Raw{}
+	defer cursor.Close(ctx)
+	for cursor.Next(ctx) {
+		found[text(cursor.Current, "name")] = bytes.Clone(cursor.Current)
+	}
+	if err := cursor.Err(); err != nil {
+		return err
+	}
+	for _, ix := range wanted {
+		got, is := found[ix.name]
+		if !is || !sameKeys(got, ix.keys) || int32(number(got, "expireAfterSeconds")) != ix.ttl ||
+			(got.Lookup("partialFilterExpression").Type != 0) != (ix.partial != nil) {
+			return foreignIndex(c.Name())
+		}
+		if unique, _ := got.Lookup("unique").BooleanOK(); unique {
+			return foreignIndex(c.Name())
+		}
+	}
+	return nil
+}
+
+func sameKeys(got bson.Raw, keys bson.D) bool {
+	doc, is := got.Lookup("key").DocumentOK()
+	if !is {
+		return false
+	}
+	elements, err := doc.Elements()
+	if err != nil || len(elements) != len(keys) {
+		return false
+	}
+	for i, e := range elements {
+		n, _ := e.Value().AsInt64OK()
+		if e.Key() != keys[i].Key || n != int64(keys[i].Value.(int32)) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkSchema refuses a database of a newer program before anything is written.
+func (s *Store) checkSchema(ctx context.Context) error {
+	raw, err := s.aux.FindOne(ctx, bson.D{{Key: "_id", Value: schemaID}}).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if v := number(raw, "v"); v > schemaVersion {
+		return ownError(fmt.Sprintf("the database was written by a newer version of this program: its schema is %d, this program knows %d", v, schemaVersion))
+	}
+	return nil
+}
+
+func (s *Store) keepSchema(ctx context.Context) error {
+	return s.keepMeta(ctx, bson.D{{Key: "_id", Value: schemaID}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(schemaVersion)}})
+}
+
+// openSeal reads the cursor key, or makes it; of several starters one makes it.
+func (s *Store) openSeal(ctx context.Context) error {
+	secret := make([]byte, 64)
+	rand.Read(secret)
+	err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: cursorID}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}, {Key: "val", Value: secret}})
+	if err != nil {
+		return err
+	}
+	raw, err := s.aux.FindOne(ctx, bson.D{{Key: "_id", Value: cursorID}}).Raw()
+	if err != nil {
+		return err
+	}
+	s.seal, err = newSealer(data(raw, "val"))
+	return err
+}
+
+// keepMeta inserts one of the engine's own documents unless it is there.
+func (s *Store) keepMeta(ctx context.Context, doc bson.D) error {
+	_, err := s.aux.InsertOne(ctx, doc)
+	if duplicate(err) {
+		return nil
+	}
+	return err
+}
+
+// sealKind is the kind of the engine's own documents in aux.
+const sealKind = "meta"
+
+// dateParams remembers which sort parameters of a type are dates: those that
+// any record ever had as one. The list is kept in aux and only grows.
+type dateParams struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+func (d *dateParams) has(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.known[id]
+}
+
+func (d *dateParams) add(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[id] = true
+}
+
+func dateID(typ, param string) string { return "meta|date|" + typ + "|" + paramName(param) }
+
+// learnDate writes a parameter into the list, before a record that has it.
+func (s *Store) learnDate(ctx context.Context, typ, param string) error {
+	id := dateID(typ, param)
+	if s.dates.has(id) {
+		return nil
+	}
+	if err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}}); err != nil {
+		return err
+	}
+	s.dates.add(id)
+	return nil
+}
+
+// isDate looks it up; another process may have written it.
+func (s *Store) isDate(ctx context.Context, typ, param string) (bool, error) {
+	id := dateID(typ, param)
+	if s.dates.has(id) {
+		return true, nil
+	}
+	err := s.aux.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return false, nil
+	}
+	if err == nil {
+		s.dates.add(id)
+	}
+	return err == nil, err
+}

@@ -1,0 +1,300 @@
+package mongo
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/bson/bsontype"
+	"go.mongodb.org/mongo-driver/bson/primitive"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
+)
+
+// defaultCount is where Count stops if its caller names no limit.
+const defaultCount = 10_000
+
+// Search implements store.Store. Records are ordered by the query's sort
+// parameters, then by logical id ascending; "_id" is a sort parameter too. A
+// page whose bodies pass 32 MiB ends early.
+func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error) {
+	if err := checkQuery(q); err != nil {
+		return nil, err
+	}
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	asked := queryHash(q)
+	var last *mark
+	if q.Cursor != "" {
+		if last, err = s.seal.open(q.Cursor, asked); err != nil {
+			return nil, err
+		}
+	}
+	o, err := s.order(in, q)
+	if err != nil {
+		return nil, fault(ctx, "search", err)
+	}
+	if last != nil && !o.fits(last) {
+		return nil, store.ErrCursor
+	}
+	l := &listing{s: s, q: q, o: o, asked: asked, n: pageSize(q.Count), page: &store.Page{}}
+	if err := l.run(in, last); err != nil {
+		return nil, fault(ctx, "search", err)
+	}
+	return l.page, nil
+}
+
+// Count implements store.Store. A limit of 0 means 10,000.
+func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error) {
+	if err := checkQuery(q); err != nil {
+		return 0, false, err
+	}
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return 0, false, err
+	}
+	defer leave()
+	if limit <= 0 {
+		limit = defaultCount
+	}
+	found, err := s.res.CountDocuments(in, filter(q), options.Count().SetLimit(int64(limit)+1))
+	if err != nil {
+		return 0, false, fault(ctx, "count", err)
+	}
+	return min(int(found), limit), int(found) <= limit, nil
+}
+
+func pageSize(n int) int {
+	if n <= 0 {
+		return search.DefaultCount
+	}
+	return min(n, search.MaxCount)
+}
+
+// sortKey is one resolved search.Sort.
+type sortKey struct {
+	path     string // of the field
+	flag     string // of the field that is there where path is
+	kind     bsontype.Type
+	desc     bool
+	optional bool // a record may lack it
+}
+
+// order is the whole order of a query: its keys, then the record's own.
+type order struct {
+	keys   []sortKey
+	idDesc bool
+}
+
+// order resolves the parameters: one that was ever written as a date is a date.
+// What follows "_id" means nothing.
+func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
+	var o order
+	for _, by := range q.Sort {
+		at := paramName(by.Param)
+		k := sortKey{path: "s." + at + ".v", flag: "s." + at + ".is", kind: bson.TypeString, desc: by.Desc, optional: true}
+		switch by.Param {
+		case "_id":
+			o.idDesc = by.Desc
+			return o, nil
+		case "_lastUpdated":
+			k.path, k.kind, k.optional = "lu", bson.TypeDateTime, false
+		default:
+			date, err := s.isDate(ctx, q.Type, by.Param)
+			if err != nil {
+				return o, err
+			}
+			if date {
+				k.path, k.flag, k.kind = "d."+at+".lo", "d."+at+".is", bson.TypeInt64
+			}
+		}
+		o.keys = append(o.keys, k)
+	}
+	return o, nil
+}
+
+// fits says whether a cursor's values are of the order's kinds: a parameter
+// that nobody had may have become a date since.
+func (o order) fits(m *mark) bool {
+	if len(m.Keys) != len(o.keys) {
+		return false
+	}
+	for i, k := range o.keys {
+		v := m.Keys[i]
+		if k.kind == bson.TypeString && v.N != nil || k.kind != bson.TypeString && v.S != nil || !k.optional && v.none() {
+			return false
+		}
+	}
+	return true
+}
+
+func (v value) none() bool { return v.N == nil && v.S == nil }
+
+// bson gives the value as the field holds it.
+func (v value) bson(k sortKey) any {
+	switch k.kind {
+	case bson.TypeString:
+		return string(v.S)
+	case bson.TypeDateTime:
+		return primitive.DateTime(*v.N)
+	}
+	return *v.N
+}
+
+// values reads the keys of a found record.
+func (o order) values(raw bson.Raw) []value {
+	out := make([]value, len(o.keys))
+	for i, k := range o.keys {
+		v, err := raw.LookupErr(strings.Split(k.path, ".")...)
+		if err != nil {
+			continue
+		}
+		switch v.Type {
+		case bson.TypeString:
+			out[i].S = append([]byte{}, v.StringValue()...)
+		case bson.TypeDateTime:
+			n := v.DateTime()
+			out[i].N = &n
+		case bson.TypeInt64:
+			n := v.Int64()
+			out[i].N = &n
+		}
+	}
+	return out
+}
+
+// section is a part of the list: by the first key, if records may lack it, those
+// that have it and then those that don't. Records without a value come last
+// whatever the direction, which a sort over an index doesn't say; so the parts
+// are read one after the other.
+type section struct{ first bool }
+
+// parts lists them from that of the cursor on.
+func (o order) parts(last *mark) []section {
+	all := []section{{true}, {false}}
+	if len(o.keys) == 0 || !o.keys[0].optional {
+		return all[:1]
+	}
+	if last != nil && last.Keys[0].none() {
+		return all[1:]
+	}
+	return all
+}
+
+// sort is the order within a part. A key after the first is preceded by the flag
+// that says whether the record has it.
+func (o order) sort(p section) bson.D {
+	var d bson.D
+	for i, k := range o.keys {
+		if i == 0 && !p.first {
+			continue
+		}
+		if i > 0 && k.optional && !k.desc { // descending, MongoDB puts those without last anyway
+			d = append(d, bson.E{Key: k.flag, Value: int32(-1)})
+		}
+		d = append(d, bson.E{Key: k.path, Value: direction(k.desc)})
+	}
+	return append(d, bson.E{Key: "_id", Value: direction(o.idDesc)})
+}
+
+func direction(desc bool) int32 {
+	if desc {
+		return -1
+	}
+	return 1
+}
+
+// has holds the records to the part.
+func (o order) has(p section) bson.D {
+	if len(o.keys) == 0 || !o.keys[0].optional {
+		return nil
+	}
+	return bson.D{exists(o.keys[0].path, p.first)}
+}
+
+func exists(path string, is bool) bson.E {
+	return bson.E{Key: path, Value: bson.D{{Key: "$exists", Value: is}}}
+}
+
+// after is the condition of coming after the last record of a page, within its
+// part. Nothing comes after none but by the later keys.
+func (o order) after(id string, last *mark) bson.D {
+	var either bson.A
+	var equal bson.D
+	for i, k := range o.keys {
+		if last.Keys[i].none() {
+			equal = append(equal, exists(k.path, false))
+			continue
+		}
+		v := last.Keys[i].bson(k)
+		either = append(either, append(slices.Clone(equal), bson.E{Key: k.path, Value: bson.D{{Key: beyond(k.desc), Value: v}}}))
+		if i > 0 && k.optional {
+			either = append(either, append(slices.Clone(equal), exists(k.path, false)))
+		}
+		equal = append(equal, bson.E{Key: k.path, Value: v})
+	}
+	either = append(either, append(equal, bson.E{Key: "_id", Value: bson.D{{Key: beyond(o.idDesc), Value: id}}}))
+	return bson.D{{Key: "$or", Value: either}}
+}
+
+func beyond(desc bool) string {
+	if desc {
+		return "$lt"
+	}
+	return "$gt"
+}
+
+// listing fills one page.
+type listing struct {
+	s     *Store
+	q     *search.Query
+	o     order
+	asked []byte
+	n     int
+	page  *store.Page
+
+	size int
+	keys []value // of the last record of the page
+	full bool
+}
+
+func (l *listing) run(ctx context.Context, last *mark) error {
+	for i, p := range l.o.parts(last) {
+		where := filter(l.q)
+		where = append(where, l.o.has(p)...)
+		if i == 0 && last != nil {
+			where = append(where, l.o.after(l.q.Type+"/"+last.ID, last)...)
+		}
+		o := options.Find().SetSort(l.o.sort(p)).SetLimit(int64(l.n + 1 - len(l.page.Records))).SetProjection(bson.D{{Key: "x", Value: 0}})
+		if err := each(ctx, l.s.res, where, o, l.take); err != nil {
+			return err
+		}
+		if l.full {
+			return nil
+		}
+	}
+	return nil
+}
+
+// take adds a record; one more than the page holds says that there is a next.
+func (l *listing) take(raw bson.Raw) error {
+	if got := l.page.Records; len(got) == l.n || l.size > maxPage {
+		l.page.Next = l.s.seal.close(mark{Query: l.asked, Keys: l.keys, ID: got[len(got)-1].ID})
+		l.full = true
+		return errStop
+	}
+	r, err := recordOf(raw)
+	if err != nil {
+		return err
+	}
+	l.size += len(r.Body)
+	l.keys = l.o.values(raw)
+	l.page.Records = append(l.page.Records, r)
+	return nil
+}
