@@ -18,13 +18,14 @@ import (
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/internal/httpx"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
 	"github.com/onward-health/onward/store/sqlite"
 )
 
 // serveCommand holds the flags; docs/operations.md explains each.
 type serveCommand struct {
 	Listen     string `env:"ONWARD_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on; loopback only while there is no authentication."`
-	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH or sqlite::memory:."`
+	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH, sqlite::memory: or mongodb://…; give a URI that holds a password by the environment."`
 	BaseURL    string `env:"ONWARD_BASE_URL" name:"base-url" help:"Absolute URL that links begin with; default from --listen."`
 	Sandbox    *bool  `env:"ONWARD_SANDBOX" negatable:"" help:"Load the sample services and schedules; on by default on a loopback address."`
 	Auth       string `env:"ONWARD_AUTH" enum:"none" default:"none" help:"Authentication: none (loopback only)."`
@@ -71,7 +72,7 @@ func (c *serveCommand) Run() error {
 			return errors.Join(fmt.Errorf("loading the sample services: %w", err), db.Close())
 		}
 	}
-	a.banner(os.Stdout, c.Store, c.sandbox(), loaded)
+	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	err = a.serve(ctx, listener)
 	return errors.Join(err, db.Close())
 }
@@ -111,15 +112,34 @@ func (c *serveCommand) base(addr net.Addr) string {
 
 // openStore opens the store that a URI names.
 func openStore(ctx context.Context, uri string) (store.Store, error) {
+	if isMongo(uri) {
+		db, err := mongo.Open(ctx, uri, mongo.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("opening the store: %w", err)
+		}
+		return db, nil
+	}
 	path, found := strings.CutPrefix(uri, "sqlite:")
 	if !found || path == "" {
-		return nil, errors.New("--store must be sqlite:PATH, or sqlite::memory: for one that ends with the process")
+		return nil, errors.New("--store must be sqlite:PATH, sqlite::memory: for one that ends with the process, or a mongodb URI")
 	}
 	db, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	return db, nil
+}
+
+func isMongo(uri string) bool {
+	return strings.HasPrefix(uri, "mongodb://") || strings.HasPrefix(uri, "mongodb+srv://")
+}
+
+// storeName is what may be said of a store: a URI can hold a password.
+func storeName(uri string) string {
+	if isMongo(uri) {
+		return "MongoDB"
+	}
+	return uri
 }
 
 func newLog(level string) *slog.Logger {
