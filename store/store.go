@@ -43,6 +43,25 @@ type Store interface {
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
 	// than after, in key order.
 	AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]Aux, error)
+	// Changes lists the versions written after a position, each at least once and
+	// those of a record in their order; "" is the position before the first version
+	// ever. It waits up to wait for one where there is none (0: not at all) and then
+	// gives an empty list. A position is the engine's own text, survives restarts
+	// and belongs to this database: another's is ErrCursor. Purged versions are left
+	// out. limit is at most MaxChanges, which is also what 0 means.
+	Changes(ctx context.Context, after string, limit int, wait time.Duration) (*Changes, error)
+	// Explain says how Search would answer. It reads no record.
+	Explain(ctx context.Context, q *search.Query) (*Plan, error)
+	// Reindex rewrites the index entries of every live record of a type without a
+	// new version, so that searches find what extract says. Writes go on meanwhile;
+	// a record that is written is indexed by that write. After an error or a crash
+	// the next call for the type goes on where this one stopped. extract runs
+	// outside any transaction and may be called more than once for a record; its
+	// error ends the call. progress may be nil.
+	Reindex(ctx context.Context, typ string, extract func(*Record) (search.Index, error), progress func(done, total int)) error
+	// Counts counts live records and versions by type; types without any are left
+	// out.
+	Counts(ctx context.Context) (map[string]Count, error)
 	// Health says whether the store can serve.
 	Health(ctx context.Context) (Health, error)
 	// Close finishes what was accepted and closes the store.

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 )
 
@@ -87,25 +88,29 @@ func checkPut(op store.Put) error {
 	if len(r.Body) > store.MaxBody || len(r.By) > store.MaxBody || len(r.Peer) > store.MaxBody {
 		return fmt.Errorf("%w: body over %d bytes", store.ErrTooLarge, store.MaxBody)
 	}
-	if len(r.Index.X)+len(r.Index.D)+len(r.Index.S) > maxEntries {
+	return firstOf(checkIndex(r.Index), checkRef(r.Ref()), checkCondition(op.If))
+}
+
+func checkIndex(ix search.Index) error {
+	if len(ix.X)+len(ix.D)+len(ix.S) > maxEntries {
 		return fmt.Errorf("%w: more than %d index entries", store.ErrTooLarge, maxEntries)
 	}
-	for _, e := range r.Index.X {
+	for _, e := range ix.X {
 		if len(e) > maxEntry {
 			return fmt.Errorf("%w: an index entry over %d bytes", store.ErrTooLarge, maxEntry)
 		}
 	}
-	for _, d := range r.Index.D {
+	for _, d := range ix.D {
 		if len(d.Param) > maxEntry || d.Lo > d.Hi {
 			return fmt.Errorf("store: a date entry of the index ends before it begins")
 		}
 	}
-	for _, k := range r.Index.S {
+	for _, k := range ix.S {
 		if len(k.Param)+len(k.Value) > maxEntry {
 			return fmt.Errorf("%w: a sort value over %d bytes", store.ErrTooLarge, maxEntry)
 		}
 	}
-	return firstOf(checkRef(r.Ref()), checkCondition(op.If))
+	return nil
 }
 
 func checkGuard(g store.Guard) error {

@@ -40,6 +40,7 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	}
 	defer leave()
 	result, err := s.commit(in, b)
+	s.news.tell() // after an error too: the write may have been carried out
 	if err != nil {
 		return nil, fault(ctx, "commit", err)
 	}

@@ -23,6 +23,7 @@ type mark struct {
 	Type  string  `json:"t,omitempty"` // history only
 	ID    string  `json:"i"`
 	Ver   int64   `json:"v,omitempty"` // history only
+	Seen  []byte  `json:"s,omitempty"` // positions of the change feed only
 }
 
 // value is one sort value: a number, a text, or none.
@@ -60,7 +61,11 @@ func (s sealer) close(m mark) string {
 
 // open gives the mark back if the cursor is ours and for this query.
 func (s sealer) open(cursor string, query []byte) (*mark, error) {
-	if len(cursor) > maxCursor {
+	return s.openUpTo(maxCursor, cursor, query)
+}
+
+func (s sealer) openUpTo(most int, cursor string, query []byte) (*mark, error) {
+	if len(cursor) > most {
 		return nil, store.ErrCursor
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)

@@ -143,10 +143,13 @@ func spots(ctx context.Context, c *mongo.Collection, own string, scope store.Ref
 	return out, err
 }
 
+// minTime is before every time.
+const minTime = -1 << 62
+
 // sinceMillis is the first millisecond that isn't before t.
 func sinceMillis(t time.Time) int64 {
 	if t.IsZero() {
-		return -1 << 62
+		return minTime
 	}
 	ms := t.UnixMilli()
 	if t.After(time.UnixMilli(ms)) {

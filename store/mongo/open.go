@@ -41,6 +41,7 @@ type Store struct {
 	client *mongo.Client
 	seal   sealer
 	dates  dateParams
+	news   news
 
 	res, hist, claim, aux *mongo.Collection
 

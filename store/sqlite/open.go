@@ -32,6 +32,7 @@ type Store struct {
 	durable string
 
 	writer  *writer
+	news    news
 	in      chan *request
 	closing chan struct{} // closed when Close begins
 	sending sync.RWMutex  // held for reading while a request goes in
@@ -81,7 +82,7 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := w.fresh(ctx)
+	version, err := w.version(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +91,13 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 			return nil, fault("open the database", err)
 		}
 	}
-	if fresh {
-		if err := w.create(ctx); err != nil {
-			return nil, err
-		}
+	if version == 0 {
+		err = w.create(ctx)
+	} else if version < schemaVersion {
+		err = w.upgrade(ctx, version)
+	}
+	if err != nil {
+		return nil, err
 	}
 	seal, err := w.sealer(ctx)
 	if err != nil {

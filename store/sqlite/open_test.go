@@ -114,7 +114,7 @@ func TestOtherFilesAreRefusedAndLeftAlone(t *testing.T) {
 		with []string
 		says string
 	}{
-		"a newer schema":  {[]string{`PRAGMA application_id = 0x4F4E5744`, `PRAGMA user_version = 2`, `CREATE TABLE res (pk)`}, "newer version"},
+		"a newer schema":  {[]string{`PRAGMA application_id = 0x4F4E5744`, `PRAGMA user_version = 99`, `CREATE TABLE res (pk)`}, "newer version"},
 		"another program": {[]string{`PRAGMA application_id = 7`, `CREATE TABLE other (a)`}, "another program"},
 		"no mark at all":  {[]string{`CREATE TABLE other (a)`}, "another program"},
 	} {

@@ -26,6 +26,8 @@ type planner struct {
 	terms []search.Node // all must hold
 	drive int           // index of the term that drives, -1: none can
 	rows  int           // what that term has, at most manyRows
+
+	explained *[]string // set: statements are explained, not run
 }
 
 // newPlanner returns nil where nothing can match.

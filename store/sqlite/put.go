@@ -46,6 +46,13 @@ func (w *writer) put(ctx context.Context, i int, op store.Put, now int64) (*stor
 	if err := w.index(ctx, typ, at.pk, r.Index, found && !at.deleted); err != nil {
 		return nil, err
 	}
+	live := int64(0)
+	if !found || at.deleted {
+		live = 1
+	}
+	if err := w.note(ctx, typ, live, at.pk, at.ver+1, lu); err != nil {
+		return nil, err
+	}
 	return &store.Version{Ref: r.Ref(), Version: at.ver + 1, LastUpdated: instant(lu)}, nil
 }
 
@@ -64,6 +71,10 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 	if at.deleted {
 		return &store.Version{Ref: op.Ref, Version: at.ver, LastUpdated: instant(at.lu)}, nil
 	}
+	typ, err := w.typeNumber(ctx, op.Ref.Type)
+	if err != nil {
+		return nil, err
+	}
 	lu := max(now, at.lu+1)
 	if err := w.supersede(ctx, at, lu, "DELETE", op.By, nil, nil); err != nil {
 		return nil, err
@@ -72,6 +83,9 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 		if _, err := w.exec(ctx, text, at.pk); err != nil {
 			return nil, err
 		}
+	}
+	if err := w.note(ctx, typ, -1, at.pk, at.ver+1, lu); err != nil {
+		return nil, err
 	}
 	return &store.Version{Ref: op.Ref, Version: at.ver + 1, LastUpdated: instant(lu)}, nil
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const (
 	applicationID = 0x4F4E5744 // "ONWD"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 var (
@@ -16,16 +17,19 @@ var (
 	errNewer   = errors.New("store: the database was written by a newer version of this program")
 )
 
-// schema is version 1. Rows of x, xd and xs are the index entries of current
-// records that aren't deleted; t is the record type's number in types.
+// schema is the newest version. Rows of x, xd and xs are the index entries of
+// current records that aren't deleted; t is the record type's number in types,
+// which also counts the type's live records and all of its versions.
 var schema = []string{
-	`CREATE TABLE types (t INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT`,
+	`CREATE TABLE types (t INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+		live INTEGER NOT NULL DEFAULT 0, versions INTEGER NOT NULL DEFAULT 0) STRICT`,
 
 	`CREATE TABLE res (pk INTEGER PRIMARY KEY, typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
 		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB) STRICT`,
 	`CREATE UNIQUE INDEX res_id ON res (typ, id)`,
 	`CREATE INDEX res_typ_lu ON res (typ, lu)`,
 	`CREATE INDEX res_lu ON res (lu)`,
+	tombstones,
 
 	`CREATE TABLE hist (typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
 		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB,
@@ -57,7 +61,30 @@ var schema = []string{
 	`CREATE TABLE aux (kind TEXT NOT NULL, key TEXT NOT NULL, ver INTEGER NOT NULL, val BLOB, exp INTEGER,
 		PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID`,
 	`CREATE INDEX aux_exp ON aux (exp) WHERE exp IS NOT NULL`,
+	feed,
 }
+
+// tombstones lets a purge find them.
+const tombstones = `CREATE INDEX res_del ON res (lu) WHERE del = 1`
+
+// feed lists every version in the order of commit. It names the record by its row
+// of res; lu tells a version from one of another record that had that row before
+// it was purged. Rows whose version is gone mean nothing.
+const feed = `CREATE TABLE feed (seq INTEGER PRIMARY KEY, pk INTEGER NOT NULL, ver INTEGER NOT NULL, lu INTEGER NOT NULL) STRICT`
+
+// upgrades makes each older schema the next: the first of version 1 makes 2.
+var upgrades = [][]string{{
+	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
+	`INSERT OR IGNORE INTO types (name) SELECT DISTINCT typ FROM res`,
+	`UPDATE types SET live = (SELECT count(*) FROM res WHERE typ = name AND del = 0),
+		versions = (SELECT count(*) FROM res WHERE typ = name) + (SELECT count(*) FROM hist WHERE typ = name)`,
+	tombstones,
+	feed,
+	`INSERT INTO feed (pk, ver, lu) SELECT pk, ver, lu FROM
+		(SELECT pk, ver, lu FROM res UNION ALL SELECT r.pk, h.ver, h.lu FROM hist h JOIN res r ON r.typ = h.typ AND r.id = h.id)
+		ORDER BY lu, pk, ver`,
+}}
 
 // writerPragmas and readerPragmas set up one connection. A reader's cache is
 // small because there are several and an idle server should be too.
@@ -84,9 +111,9 @@ var readerPragmas = []string{
 	`PRAGMA trusted_schema = OFF`,
 }
 
-// fresh says whether the file is new. It refuses a file that isn't ours or is
-// from the future, before anything is written to it.
-func (c *conn) fresh(ctx context.Context) (bool, error) {
+// version is the file's schema, 0 where it is new. It refuses a file that isn't
+// ours or is from the future, before anything is written to it.
+func (c *conn) version(ctx context.Context) (int64, error) {
 	var app, version, tables int64
 	for _, q := range []struct {
 		text string
@@ -97,30 +124,38 @@ func (c *conn) fresh(ctx context.Context) (bool, error) {
 		{`SELECT count(*) FROM sqlite_schema`, &tables},
 	} {
 		if err := c.c.QueryRowContext(ctx, q.text).Scan(q.into); err != nil {
-			return false, fault("open the database", err)
+			return 0, fault("open the database", err)
 		}
 	}
 	if app == applicationID && version > schemaVersion {
-		return false, fmt.Errorf("%w: its schema is %d, this program knows %d", errNewer, version, schemaVersion)
+		return 0, fmt.Errorf("%w: its schema is %d, this program knows %d", errNewer, version, schemaVersion)
 	}
-	if app == applicationID && version == schemaVersion {
-		return false, nil
+	if app == applicationID && version > 0 {
+		return version, nil
 	}
 	if app != 0 || version != 0 || tables != 0 {
-		return false, errForeign
+		return 0, errForeign
 	}
-	return true, nil
+	return 0, nil
 }
 
-// create makes the tables and marks the file, together or not at all.
-func (c *conn) create(ctx context.Context) error {
-	text := append([]string{`BEGIN IMMEDIATE`}, schema...)
+// create makes the tables of a new file, upgrade those that an older one lacks.
+func (c *conn) create(ctx context.Context) error { return c.remake(ctx, schema) }
+
+func (c *conn) upgrade(ctx context.Context, from int64) error {
+	return c.remake(ctx, slices.Concat(upgrades[from-1:]...))
+}
+
+// remake runs statements and marks the file, together or not at all.
+func (c *conn) remake(ctx context.Context, steps []string) error {
+	text := append([]string{`BEGIN IMMEDIATE`}, steps...)
 	text = append(text,
 		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
 		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
 		`COMMIT`)
 	for _, t := range text {
 		if _, err := c.c.ExecContext(ctx, t); err != nil {
+			_, _ = c.c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
 			return fault("make the tables", err)
 		}
 	}

@@ -147,6 +147,9 @@ func (p *planner) demands(k sortKey) bool {
 
 // run reads the hits of a finished statement.
 func (p *planner) run(ctx context.Context, s *sqlText, o order) ([]hit, error) {
+	if p.explained != nil {
+		return nil, p.steps(ctx, s)
+	}
 	var out []hit
 	err := p.c.each(ctx, s.String(), s.args, func(scan func(...any) error) error {
 		h := hit{keys: make([]value, len(o.keys))}

@@ -19,16 +19,18 @@ const (
 	yields       = 3
 )
 
-// request is a batch on its way to the writer. The caller may have gone; done
-// has room for the answer.
+// request is a batch, or a task of the engine's own, on its way to the writer.
+// The caller may have gone; done has room for the answer.
 type request struct {
 	ctx   context.Context
 	batch *store.Batch
+	task  func(ctx context.Context, w *writer) (any, error)
 	done  chan answer
 }
 
 type answer struct {
 	result *store.Result
+	value  any // what the task gave
 	err    error
 }
 
@@ -40,15 +42,21 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	if err := ctx.Err(); err != nil {
 		return nil, fault("commit", err)
 	}
-	r := &request{ctx, b, make(chan answer, 1)}
+	a := s.submit(ctx, &request{ctx: ctx, batch: b, done: make(chan answer, 1)})
+	return a.result, a.err
+}
+
+// submit gives a request to the writer and waits for its answer. A caller whose
+// context ends goes without.
+func (s *Store) submit(ctx context.Context, r *request) answer {
 	if err := s.send(r); err != nil {
-		return nil, err
+		return answer{err: err}
 	}
 	select {
 	case a := <-r.done:
-		return a.result, a.err
+		return a
 	case <-ctx.Done():
-		return nil, fault("commit", ctx.Err())
+		return answer{err: fault("commit", ctx.Err())}
 	}
 }
 
@@ -84,14 +92,16 @@ func (s *Store) send(r *request) error {
 type writer struct {
 	*conn
 	s       *Store
-	types   map[string]int64    // record type -> its number
-	widths  map[dateParam]width // what xw says
-	learned bool                // this batch added to the two above
+	types   map[string]int64      // record type -> its number
+	widths  map[dateParam]width   // what xw says
+	learned bool                  // this batch added to the two above
+	batch   map[int64]store.Count // what this batch adds to types
+	total   map[int64]store.Count // what the batches of the group that succeeded add
 	swept   time.Time
 }
 
 func newWriter(s *Store, c *conn) *writer {
-	w := &writer{conn: c, s: s}
+	w := &writer{conn: c, s: s, batch: map[int64]store.Count{}, total: map[int64]store.Count{}}
 	w.forget()
 	return w
 }
@@ -129,16 +139,24 @@ func (w *writer) group(r *request) {
 			r.done <- answer{err: fault("commit", err)}
 			continue
 		}
-		a, broken := w.one(ctx, r.batch)
+		a, broken := w.one(ctx, r)
 		requests, answers = append(requests, r), append(answers, a)
 		if broken != nil {
 			w.abandon(requests, broken)
 			return
 		}
 	}
-	if _, err := w.exec(ctx, `COMMIT`); err != nil {
+	written := len(w.total) > 0
+	err := w.count(ctx)
+	if err == nil {
+		_, err = w.exec(ctx, `COMMIT`)
+	}
+	if err != nil {
 		w.abandon(requests, err)
 		return
+	}
+	if written {
+		w.s.news.tell()
 	}
 	for i, r := range requests {
 		r.done <- answers[i]
@@ -161,17 +179,24 @@ func (w *writer) next(n int, until time.Time) (*request, bool) {
 	return nil, false
 }
 
-// one carries out a batch in a savepoint. broken means that the transaction of
+// one carries out a request in a savepoint. broken means that the transaction of
 // the whole group is lost.
-func (w *writer) one(ctx context.Context, b *store.Batch) (a answer, broken error) {
+func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
 	if _, err := w.exec(ctx, `SAVEPOINT batch`); err != nil {
 		return a, err
 	}
 	w.learned = false
-	result, err := w.apply(ctx, b)
+	clear(w.batch)
+	var err error
+	if r.task != nil {
+		a.value, err = r.task(ctx, w)
+	} else {
+		a.result, err = w.apply(ctx, r.batch)
+	}
 	if err == nil {
+		w.add()
 		_, broken = w.exec(ctx, `RELEASE batch`)
-		return answer{result: result}, broken
+		return a, broken
 	}
 	if w.learned {
 		w.forget()
@@ -189,6 +214,7 @@ func (w *writer) one(ctx context.Context, b *store.Batch) (a answer, broken erro
 func (w *writer) abandon(requests []*request, err error) {
 	_, _ = w.exec(context.Background(), `ROLLBACK`) // fails where SQLite has done it
 	w.forget()
+	clear(w.total)
 	for _, r := range requests {
 		r.done <- answer{err: unavailable(err)}
 	}

@@ -10,12 +10,15 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// breaks lists the broken engines, and the checks that must catch each.
-var breaks = []struct {
+// broken is an engine that breaks a rule, and the checks that must catch it.
+type broken struct {
 	name     string
 	wrap     func(good store.Store) store.Store
 	caughtBy []string
-}{
+}
+
+// breaks lists the broken engines.
+var breaks = []broken{
 	{"ignores claim conflicts", func(s store.Store) store.Store { return commits{s, withoutClaims} },
 		[]string{"a slot part has one owner", "a hold keeps others out until its end and no longer",
 			"a released slot is free and only its owner releases it", "the holder moves the end and the appointment takes over by name"}},

@@ -1,0 +1,267 @@
+package mongo
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/bson/primitive"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/store"
+)
+
+// overlap is how long after its time a version may come to be seen: a write takes
+// at most writeTime, and the clocks of several processes may differ by five
+// seconds.
+const overlap = writeTime + 5*time.Second
+
+// pollEvery is how often a reader that waits looks for what other processes wrote.
+const pollEvery = 250 * time.Millisecond
+
+// maxPosition bounds a position, which lists what was seen within the overlap:
+// about 180,000 versions.
+const maxPosition = 2 << 20
+
+// feedMark is what a position says it belongs to.
+var feedMark = sha256.Sum256([]byte("changes"))
+
+// seen tells a version from others.
+type seen [8]byte
+
+// place is how far a reader has come: all versions before floor, and of those
+// from floor on the ones that are listed.
+type place struct {
+	floor int64
+	seen  map[seen]bool
+}
+
+// Changes implements store.Store. There is no sequence over all shards, so
+// changes come in the order of their times, as far as they can be seen: one that
+// comes to be seen later, within the overlap, is listed then. limit is at most
+// store.MaxChanges, which is also what 0 means.
+func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.Duration) (*store.Changes, error) {
+	if limit <= 0 || limit > store.MaxChanges {
+		limit = store.MaxChanges
+	}
+	at, err := s.placeOf(after)
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		heard := s.news.listen() // before reading, so that nothing falls between
+		list, next, err := s.changes(ctx, at, limit)
+		if err != nil {
+			return nil, err
+		}
+		at = next
+		if len(list) > 0 || wait <= 0 {
+			return &store.Changes{List: list, Next: s.position(at)}, nil
+		}
+		select {
+		case <-heard:
+		case <-poll.C:
+		case <-timer.C:
+			return &store.Changes{Next: s.position(at)}, nil
+		case <-ctx.Done():
+			return nil, fault(ctx, "list changes", ctx.Err())
+		}
+	}
+}
+
+func (s *Store) placeOf(position string) (place, error) {
+	at := place{floor: minTime, seen: map[seen]bool{}}
+	if position == "" {
+		return at, nil
+	}
+	m, err := s.seal.openUpTo(maxPosition, position, feedMark[:])
+	if err != nil {
+		return at, err
+	}
+	at.floor = m.Ver
+	for one := range slices.Chunk(m.Seen, len(seen{})) {
+		at.seen[seen(one)] = true
+	}
+	return at, nil
+}
+
+func (s *Store) position(at place) string {
+	m := mark{Query: feedMark[:], Ver: at.floor}
+	for one := range at.seen {
+		m.Seen = append(m.Seen, one[:]...)
+	}
+	return s.seal.close(m)
+}
+
+// changes lists what the reader hasn't seen, and how far it has come then. The
+// current versions are listed before the superseded ones, so that nothing falls
+// between.
+func (s *Store) changes(ctx context.Context, at place, limit int) ([]store.Change, place, error) {
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return nil, at, err
+	}
+	defer leave()
+	settled := s.now().Add(-overlap).UnixMilli() // before reading
+	n := 2 * (limit + len(at.seen))              // a version may be met twice
+	all, whole, err := s.versionsFrom(in, at.floor, n)
+	if err != nil {
+		return nil, at, fault(ctx, "list changes", err)
+	}
+	var list []store.Change
+	met := map[seen]int64{} // what was seen, and when it was written
+	for _, c := range all {
+		id := seenOf(c)
+		if !at.seen[id] && len(list) == limit {
+			whole = false
+			continue
+		}
+		if _, twice := met[id]; !at.seen[id] && !twice {
+			list = append(list, c)
+		}
+		met[id] = c.LastUpdated.UnixMilli()
+	}
+	next := place{floor: max(at.floor, settled), seen: map[seen]bool{}}
+	if !whole {
+		next.floor = at.floor
+		if len(list) > 0 {
+			next.floor = max(at.floor, min(settled, list[len(list)-1].LastUpdated.UnixMilli()))
+		}
+		for id := range at.seen {
+			if _, is := met[id]; !is {
+				next.seen[id] = true
+			}
+		}
+	}
+	for id, lu := range met {
+		if lu >= next.floor {
+			next.seen[id] = true
+		}
+	}
+	return list, next, nil
+}
+
+func seenOf(c store.Change) seen {
+	h := sha256.Sum256(fmt.Appendf(nil, "%s/%d %d", c.Ref, c.Version, c.LastUpdated.UnixMilli()))
+	return seen(h[:len(seen{})])
+}
+
+// versionsFrom lists the first n versions in order of time; whole says that there
+// are no more.
+func (s *Store) versionsFrom(ctx context.Context, floor int64, n int) (all []store.Change, whole bool, err error) {
+	for _, c := range []*mongo.Collection{s.res, s.hist} {
+		own := "_id"
+		if c == s.hist {
+			own = "k"
+		}
+		where := bson.D{{Key: "lu", Value: bson.D{{Key: "$gte", Value: primitive.DateTime(floor)}}}}
+		o := options.Find().SetSort(key("lu", 1, own, 1)).SetLimit(int64(n)).SetProjection(
+			bson.D{{Key: "t", Value: 1}, {Key: "id", Value: 1}, {Key: "v", Value: 1}, {Key: "lu", Value: 1}, {Key: "del", Value: 1}, {Key: "m", Value: 1}})
+		err := each(ctx, c, where, o, func(raw bson.Raw) error {
+			all = append(all, changeOf(raw))
+			return nil
+		})
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	slices.SortFunc(all, func(a, b store.Change) int {
+		if c := a.LastUpdated.Compare(b.LastUpdated); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Ref.String(), b.Ref.String())
+	})
+	if len(all) >= n {
+		return all[:n], false, nil
+	}
+	return all, true, nil
+}
+
+func changeOf(raw bson.Raw) store.Change {
+	c := store.Change{Ref: store.Ref{Type: text(raw, "t"), ID: text(raw, "id")}, Version: number(raw, "v"),
+		LastUpdated: instant(moment(raw, "lu")), Method: text(raw, "m")}
+	c.Deleted, _ = raw.Lookup("del").BooleanOK()
+	return c
+}
+
+// Counts implements store.Store. It counts in the indexes, because a counter that
+// every commit writes would make commits wait for each other. The copy that an
+// interrupted write has left in hist is counted until the record's next write.
+func (s *Store) Counts(ctx context.Context) (map[string]store.Count, error) {
+	all := map[string]store.Count{}
+	for typ := ""; ; {
+		next, n, err := s.countAfter(ctx, typ)
+		if err != nil {
+			return nil, err
+		}
+		if next == "" {
+			return all, nil
+		}
+		typ, all[next] = next, n
+	}
+}
+
+// countAfter counts the next type; "" when there is none.
+func (s *Store) countAfter(ctx context.Context, typ string) (next string, n store.Count, err error) {
+	in, leave, err := s.enter(ctx, countTime)
+	if err != nil {
+		return "", n, err
+	}
+	defer leave()
+	err = each(in, s.res, bson.D{{Key: "t", Value: bson.D{{Key: "$gt", Value: typ}}}},
+		options.Find().SetSort(key("t", 1)).SetLimit(1).SetProjection(bson.D{{Key: "t", Value: 1}}), func(raw bson.Raw) error {
+			next = text(raw, "t")
+			return nil
+		})
+	if err != nil || next == "" {
+		return "", n, fault(ctx, "count records", err)
+	}
+	of := bson.D{{Key: "t", Value: next}}
+	current, err := s.res.CountDocuments(in, of)
+	if err != nil {
+		return "", n, fault(ctx, "count records", err)
+	}
+	gone, err := s.res.CountDocuments(in, bson.D{{Key: "t", Value: next}, {Key: "del", Value: true}})
+	if err != nil {
+		return "", n, fault(ctx, "count records", err)
+	}
+	old, err := s.hist.CountDocuments(in, of)
+	return next, store.Count{Live: current - gone, Versions: current + old}, fault(ctx, "count records", err)
+}
+
+// countTime bounds the counting of one type.
+const countTime = 60 * time.Second
+
+// news wakes those who wait for a commit of this process.
+type news struct {
+	mu    sync.Mutex
+	heard chan struct{} // nil: nobody listens
+}
+
+func (n *news) listen() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.heard == nil {
+		n.heard = make(chan struct{})
+	}
+	return n.heard
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.heard != nil {
+		close(n.heard)
+		n.heard = nil
+	}
+}

@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
+)
+
+// reindexRows is how many records are read, extracted and written at a time:
+// few, because other writes wait for that long.
+const reindexRows = 64
+
+// reindexed is where an unfinished Reindex stands, in aux under kind meta and
+// key "reindex|" + type.
+type reindexed struct {
+	After string `json:"after"` // the last logical id done
+	Done  int    `json:"done"`
+}
+
+// reindexing is one record on its way to the writer.
+type reindexing struct {
+	pk, ver int64
+	index   search.Index
+}
+
+// Reindex implements store.Store. It goes by logical id. Extraction runs outside
+// the writer; a record that was written meanwhile is left alone, because its
+// writer has indexed it.
+func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
+	key := "reindex|" + typ
+	at, total, err := s.reindexState(ctx, typ, key)
+	if err != nil {
+		return err
+	}
+	for {
+		some, last, err := s.reindexSome(ctx, typ, at.After, extract)
+		if err != nil {
+			return err
+		}
+		at = reindexed{After: last, Done: at.Done + len(some)}
+		a := s.submit(ctx, &request{ctx: ctx, done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) {
+			if len(some) == 0 {
+				_, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, sealKind, key)
+				return nil, err
+			}
+			return nil, w.reindexAll(ctx, typ, key, some, at)
+		}})
+		if a.err != nil {
+			return a.err
+		}
+		if progress != nil {
+			progress(at.Done, max(total, at.Done))
+		}
+		if len(some) == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Store) reindexState(ctx context.Context, typ, key string) (at reindexed, total int, err error) {
+	err = s.read(ctx, "reindex", func(c *conn) error {
+		var raw []byte
+		found, err := c.row(ctx, `SELECT val FROM aux WHERE kind = ? AND key = ?`, []any{sealKind, key}, &raw)
+		if err == nil && found {
+			err = json.Unmarshal(raw, &at)
+		}
+		if err == nil {
+			_, err = c.row(ctx, `SELECT live FROM types WHERE name = ?`, []any{typ}, &total)
+		}
+		return err
+	})
+	return at, total, err
+}
+
+// reindexSome reads the next records and extracts their entries.
+func (s *Store) reindexSome(ctx context.Context, typ, after string, extract func(*store.Record) (search.Index, error)) (some []reindexing, last string, err error) {
+	var records []*store.Record
+	err = s.read(ctx, "reindex", func(c *conn) error {
+		return c.each(ctx, `SELECT pk, `+columns+` FROM res WHERE typ = ? AND id > ? AND del = 0 ORDER BY id LIMIT ?`,
+			[]any{typ, after, reindexRows}, func(scan func(...any) error) error {
+				var n reindexing
+				r, err := scanRecord(scan, &n.pk)
+				if err != nil {
+					return err
+				}
+				n.ver, last = r.Version, r.ID
+				some, records = append(some, n), append(records, r)
+				return nil
+			})
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	for i, r := range records {
+		if some[i].index, err = extract(r); err != nil {
+			return nil, "", err
+		}
+		if err := checkIndex(some[i].index); err != nil {
+			return nil, "", err
+		}
+	}
+	return some, last, nil
+}
+
+func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindexing, at reindexed) error {
+	t, err := w.typeNumber(ctx, typ)
+	if err != nil {
+		return err
+	}
+	for _, n := range some {
+		same, err := w.row(ctx, `SELECT 1 FROM res WHERE pk = ? AND ver = ? AND del = 0`, []any{n.pk, n.ver}, new(int))
+		if err != nil {
+			return err
+		}
+		if same {
+			if err := w.index(ctx, t, n.pk, n.index, true); err != nil {
+				return err
+			}
+		}
+	}
+	val, err := json.Marshal(at)
+	if err != nil {
+		return err
+	}
+	return w.auxWrite(ctx, sealKind, key, val, nil)
+}

@@ -1,0 +1,103 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
+)
+
+// feeds is an engine whose later methods are replaced; nil leaves one as it is.
+type feeds struct {
+	store.Store
+	changes func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error)
+	explain func(plan *store.Plan, q *search.Query)
+	extract func(search.Index) search.Index
+	restart bool // Reindex begins anew
+	counts  func(map[string]store.Count)
+}
+
+func (f feeds) Changes(ctx context.Context, after string, limit int, wait time.Duration) (*store.Changes, error) {
+	if f.changes == nil {
+		return f.Store.Changes(ctx, after, limit, wait)
+	}
+	return f.changes(ctx, f.Store, after, limit, wait)
+}
+
+func (f feeds) Explain(ctx context.Context, q *search.Query) (*store.Plan, error) {
+	plan, err := f.Store.Explain(ctx, q)
+	if f.explain != nil && err == nil {
+		f.explain(plan, q)
+	}
+	return plan, err
+}
+
+func (f feeds) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(int, int)) error {
+	changed := func(r *store.Record) (search.Index, error) {
+		ix, err := extract(r)
+		if f.extract != nil {
+			ix = f.extract(ix)
+		}
+		return ix, err
+	}
+	err := f.Store.Reindex(ctx, typ, changed, progress)
+	if err != nil && f.restart {
+		return errors.Join(err, f.Store.Reindex(ctx, typ, func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil))
+	}
+	return err
+}
+
+func (f feeds) Counts(ctx context.Context) (map[string]store.Count, error) {
+	got, err := f.Store.Counts(ctx)
+	if f.counts != nil {
+		f.counts(got)
+	}
+	return got, err
+}
+
+func feeding(f feeds) func(store.Store) store.Store {
+	return func(good store.Store) store.Store {
+		f.Store = good
+		return f
+	}
+}
+
+func init() {
+	breaks = append(breaks, []broken{
+		{"the feed loses the first of each page", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
+			page, err := good.Changes(ctx, after, limit, wait)
+			if err == nil && len(page.List) > 0 {
+				page.List = page.List[1:]
+			}
+			return page, err
+		}}), []string{"the feed lists every version from the first on, in order per record", "the feed goes on from a position"}},
+		{"the feed never waits", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, _ time.Duration) (*store.Changes, error) {
+			return good.Changes(ctx, after, limit, 0)
+		}}), []string{"the feed waits for a change and no longer than asked"}},
+		{"takes any position", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
+			page, err := good.Changes(ctx, after, limit, wait)
+			if errors.Is(err, store.ErrCursor) {
+				return good.Changes(ctx, "", limit, wait)
+			}
+			return page, err
+		}}), []string{"a position is good for the feed only"}},
+		{"writes the first half of what it refuses", func(s store.Store) store.Store {
+			return commits{s, func(ctx context.Context, good store.Store, b *store.Batch) (*store.Result, error) {
+				done, err := good.Commit(ctx, b)
+				if err != nil {
+					_, _ = good.Commit(ctx, &store.Batch{Ops: b.Ops[:1]})
+				}
+				return done, err
+			}}
+		}, []string{"of batches that were refused the feed says nothing", "counters follow every write"}},
+		{"plans show the query", feeding(feeds{explain: func(plan *store.Plan, q *search.Query) { plan.Steps = append(plan.Steps, fmt.Sprint(q.Where)) }}),
+			[]string{"a plan names parameters and no value"}},
+		{"reindexes to nothing", feeding(feeds{extract: func(search.Index) search.Index { return search.Index{} }}),
+			[]string{"a reindex changes what is found and no version"}},
+		{"reindexes to the end whatever happens", feeding(feeds{restart: true}),
+			[]string{"a reindex that was stopped goes on where it stood"}},
+	}...)
+}
