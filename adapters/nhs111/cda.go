@@ -5,31 +5,32 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // report is what of a CDA document the mapping goes by. The document's own
 // elements are read where they are mapped.
 type report struct {
-	root      *node
+	root      *xmltree.Node
 	ID        string // upper-case UUID as sent
 	SetID     string
 	Version   string
 	Title     string
 	Effective hl7Time
 
-	patientRole *node
-	authors     []*node // author elements
-	custodian   *node   // representedCustodianOrganization
-	recipients  []*node // informationRecipient elements
-	encounter   *node   // encompassingEncounter, may be nil
-	body        *node   // the classification section, may be nil
+	patientRole *xmltree.Node
+	authors     []*xmltree.Node // author elements
+	custodian   *xmltree.Node   // representedCustodianOrganization
+	recipients  []*xmltree.Node // informationRecipient elements
+	encounter   *xmltree.Node   // encompassingEncounter, may be nil
+	body        *xmltree.Node   // the classification section, may be nil
 
 	sections       []section
-	discriminators []*node // observation/value of ClinicalDiscriminator entries
-	permission     *node   // the PermissionToView observation
-	appointment    *node   // the AppointmentReference encounter
-	device         *node   // playingDevice of the case's source
-	cases          []*node // observationMedia/value holding a PathwaysCase
+	discriminators []*xmltree.Node // observation/value of ClinicalDiscriminator entries
+	permission     *xmltree.Node   // the PermissionToView observation
+	appointment    *xmltree.Node   // the AppointmentReference encounter
+	device         *xmltree.Node   // playingDevice of the case's source
+	cases          []*xmltree.Node // observationMedia/value holding a PathwaysCase
 }
 
 // section is one narrative section, in document order.
@@ -53,44 +54,44 @@ func (p *problems) add(path, rule string) {
 
 // readReport finds the parts of a ClinicalDocument and checks those that a
 // referral can't do without.
-func readReport(root *node) (*report, *fhir.Outcome) {
+func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 	r := &report{root: root}
 	var wrong problems
-	r.ID = root.child("id").attr("root")
+	r.ID = root.Child("id").Attr("root")
 	if !fhir.ValidUUID(r.ID) {
 		wrong.add("ClinicalDocument/id/@root", "must be a UUID")
 	}
-	if set := root.child("setId"); set != nil {
-		if r.SetID = set.attr("root"); !fhir.ValidUUID(r.SetID) {
+	if set := root.Child("setId"); set != nil {
+		if r.SetID = set.Attr("root"); !fhir.ValidUUID(r.SetID) {
 			wrong.add("ClinicalDocument/setId/@root", "must be a UUID")
 		}
 	}
-	r.Version = root.child("versionNumber").attr("value")
-	r.Title = root.child("title").content()
-	r.Effective = wrong.time(root.child("effectiveTime"), "ClinicalDocument/effectiveTime")
+	r.Version = root.Child("versionNumber").Attr("value")
+	r.Title = root.Child("title").Content()
+	r.Effective = wrong.time(root.Child("effectiveTime"), "ClinicalDocument/effectiveTime")
 	if r.Effective.zero() {
 		wrong.add("ClinicalDocument/effectiveTime", "must be there")
 	}
-	targets := root.all("recordTarget")
+	targets := root.All("recordTarget")
 	if len(targets) != 1 {
 		wrong.add("ClinicalDocument/recordTarget", "must be there exactly once")
-	} else if r.patientRole = targets[0].child("patientRole"); r.patientRole == nil {
+	} else if r.patientRole = targets[0].Child("patientRole"); r.patientRole == nil {
 		wrong.add("ClinicalDocument/recordTarget/patientRole", "must be there")
 	}
-	if r.authors = root.all("author"); len(r.authors) == 0 {
+	if r.authors = root.All("author"); len(r.authors) == 0 {
 		wrong.add("ClinicalDocument/author", "must be there")
 	}
-	r.custodian = root.child("custodian", "assignedCustodian", "representedCustodianOrganization")
+	r.custodian = root.Child("custodian", "assignedCustodian", "representedCustodianOrganization")
 	if r.custodian == nil {
 		wrong.add("ClinicalDocument/custodian", "must be there")
 	}
 	wrong.crowds(root, "ClinicalDocument")
-	r.recipients = root.all("informationRecipient")
-	r.encounter = root.child("componentOf", "encompassingEncounter")
-	if root.child("component") == nil {
+	r.recipients = root.All("informationRecipient")
+	r.encounter = root.Child("componentOf", "encompassingEncounter")
+	if root.Child("component") == nil {
 		wrong.add("ClinicalDocument/component", "must be there")
 	}
-	r.body = root.child("component", "structuredBody", "component", "section")
+	r.body = root.Child("component", "structuredBody", "component", "section")
 	r.readEntries(r.body)
 	r.readSections(r.body)
 	if len(r.discriminators) > maxSiblings || len(r.cases) > maxSiblings {
@@ -108,8 +109,8 @@ const maxSiblings = 100
 
 // crowds refuses header elements with more children than any report has. The
 // body is narrative and bounded by the reader.
-func (p *problems) crowds(n *node, path string) {
-	children := n.elements()
+func (p *problems) crowds(n *xmltree.Node, path string) {
+	children := n.Elements()
 	if len(children) > maxSiblings {
 		p.add(path, "holds more than "+strconv.Itoa(maxSiblings)+" elements")
 		return
@@ -122,8 +123,8 @@ func (p *problems) crowds(n *node, path string) {
 }
 
 // time reads a TS element; zero where it is absent or null.
-func (p *problems) time(n *node, path string) hl7Time {
-	value := n.attr("value")
+func (p *problems) time(n *xmltree.Node, path string) hl7Time {
+	value := n.Attr("value")
 	if strings.TrimSpace(value) == "" {
 		return hl7Time{}
 	}
@@ -136,40 +137,40 @@ func (p *problems) time(n *node, path string) hl7Time {
 
 // readEntries takes the entries of the classification section by the template
 // that their contentId names; others stay in the document only.
-func (r *report) readEntries(section *node) {
-	for _, entry := range section.all("entry") {
+func (r *report) readEntries(section *xmltree.Node) {
+	for _, entry := range section.All("entry") {
 		template := ""
-		if ids := entry.allIn(nsNPFIT, "contentId"); len(ids) > 0 {
-			template, _, _ = strings.Cut(ids[0].attr("extension"), "#")
+		if ids := entry.AllIn(nsNPFIT, "contentId"); len(ids) > 0 {
+			template, _, _ = strings.Cut(ids[0].Attr("extension"), "#")
 		}
 		switch template {
 		case "COCD_TP146002GB01":
-			media := entry.child("observationMedia")
-			if value := media.child("value"); value != nil {
+			media := entry.Child("observationMedia")
+			if value := media.Child("value"); value != nil {
 				r.cases = append(r.cases, value)
 			}
-			if device := media.child("participant", "participantRole", "playingDevice"); device != nil && r.device == nil {
+			if device := media.Child("participant", "participantRole", "playingDevice"); device != nil && r.device == nil {
 				r.device = device
 			}
 		case "COCD_TP146050GB01":
-			r.permission = entry.child("observation")
+			r.permission = entry.Child("observation")
 		case "COCD_TP146092GB01":
-			if value := entry.child("observation", "value"); value.attr("code") != "" {
+			if value := entry.Child("observation", "value"); value.Attr("code") != "" {
 				r.discriminators = append(r.discriminators, value)
 			}
 		case "COCD_TP146093GB01":
-			r.appointment = entry.child("encounter")
+			r.appointment = entry.Child("encounter")
 		}
 	}
 }
 
-func (r *report) readSections(parent *node) {
-	for _, component := range parent.all("component") {
-		for _, s := range component.all("section") {
+func (r *report) readSections(parent *xmltree.Node) {
+	for _, component := range parent.All("component") {
+		for _, s := range component.All("section") {
 			found := section{
-				Code:  s.child("code").attr("code"),
-				Title: oneLine(s.child("title").content()),
-				Text:  narrative(s.child("text")),
+				Code:  s.Child("code").Attr("code"),
+				Title: oneLine(s.Child("title").Content()),
+				Text:  narrative(s.Child("text")),
 			}
 			if found.Title != "" || found.Text != "" {
 				r.sections = append(r.sections, found)
@@ -224,9 +225,9 @@ func newest(reports []*report) int {
 // numbers returns the NHS numbers of a document, verified or not.
 func (r *report) numbers() []string {
 	var found []string
-	for _, id := range r.patientRole.all("id") {
-		if root := id.attr("root"); root == oidVerified || root == oidUnverified {
-			found = append(found, strings.ReplaceAll(id.attr("extension"), " ", ""))
+	for _, id := range r.patientRole.All("id") {
+		if root := id.Attr("root"); root == oidVerified || root == oidUnverified {
+			found = append(found, strings.ReplaceAll(id.Attr("extension"), " ", ""))
 		}
 	}
 	return found

@@ -108,7 +108,7 @@ func (e *envelope) checkManifest(rules checkRules) *fault {
 		return refuse("Too many payloads", "A message may hold at most "+strconv.Itoa(maxPayloads)+" payloads")
 	}
 	for i, item := range e.Items {
-		if item.ID != e.Payloads[i].attr("id") {
+		if item.ID != e.Payloads[i].Attr("id") {
 			return refuse("Manifest and payload items IDs don't match", diagSOAP)
 		}
 	}
@@ -264,7 +264,7 @@ func (e *envelope) checkSchema() *fault {
 		}
 	}
 	for i, payload := range e.Payloads {
-		if len(payload.elements()) > 1 {
+		if len(payload.Elements()) > 1 {
 			wrong = append(wrong, "payloads/payload["+strconv.Itoa(i+1)+"] holds more than one element")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/stretchr/testify/require"
 )
 
@@ -40,11 +41,11 @@ func compose(t testing.TB, edits ...edit) []byte {
 
 // through reads, checks and maps a message as the door does.
 func through(body []byte, charset string, rules checkRules) (*Mapped, *envelope, error) {
-	text, err := toUTF8(body, charset)
+	text, err := xmltree.ToUTF8(body, charset)
 	if err != nil {
 		return nil, nil, refuse(textNotXML, err.Error())
 	}
-	root, err := readXML(text, xmlRules{instructions: rules.Mode == Compat})
+	root, err := xmltree.Read(text, xmltree.Rules{Instructions: rules.Mode == Compat})
 	if err != nil {
 		return nil, nil, refuse(textNotXML, err.Error())
 	}

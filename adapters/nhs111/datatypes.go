@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -65,8 +66,8 @@ func systemOf(root string) (system string, ok bool) {
 
 // identifier maps an II; nil where it is null. A root without extension is the
 // identifier itself.
-func (p *problems) identifier(id *node, path string) *fhir.Object {
-	root, extension := id.attr("root"), strings.TrimSpace(id.attr("extension"))
+func (p *problems) identifier(id *xmltree.Node, path string) *fhir.Object {
+	root, extension := id.Attr("root"), strings.TrimSpace(id.Attr("extension"))
 	if root == "" {
 		return nil
 	}
@@ -82,14 +83,14 @@ func (p *problems) identifier(id *node, path string) *fhir.Object {
 		return fhir.Obj("system", systemURI, "value", system)
 	}
 	o := fhir.Obj("system", system, "value", extension)
-	if assigner := id.attr("assigningAuthorityName"); assigner != "" {
+	if assigner := id.Attr("assigningAuthorityName"); assigner != "" {
 		o.Set("assigner", fhir.Obj("display", assigner))
 	}
 	return o
 }
 
 // identifiers maps each id of a role or an act.
-func (p *problems) identifiers(ids []*node, path string) []*fhir.Object {
+func (p *problems) identifiers(ids []*xmltree.Node, path string) []*fhir.Object {
 	var out []*fhir.Object
 	for _, id := range ids {
 		if o := p.identifier(id, path); o != nil {
@@ -100,28 +101,28 @@ func (p *problems) identifiers(ids []*node, path string) []*fhir.Object {
 }
 
 // coding maps a coded value; nil where it is null.
-func (p *problems) coding(code *node, path string) *fhir.Object {
-	value := strings.TrimSpace(code.attr("code"))
+func (p *problems) coding(code *xmltree.Node, path string) *fhir.Object {
+	value := strings.TrimSpace(code.Attr("code"))
 	if value == "" {
 		return nil
 	}
 	system := ""
-	if root := code.attr("codeSystem"); root != "" {
+	if root := code.Attr("codeSystem"); root != "" {
 		var ok bool
 		if system, ok = systemOf(root); !ok {
 			p.add(path+"/@codeSystem", "must be an OID")
 			return nil
 		}
 	}
-	return fhir.Obj("system", system, "code", value, "display", strings.TrimSpace(code.attr("displayName")))
+	return fhir.Obj("system", system, "code", value, "display", strings.TrimSpace(code.Attr("displayName")))
 }
 
 // concept is coding as a CodeableConcept with its text.
-func (p *problems) concept(code *node, path string) *fhir.Object {
+func (p *problems) concept(code *xmltree.Node, path string) *fhir.Object {
 	coding := p.coding(code, path)
-	text := code.child("originalText").content()
+	text := code.Child("originalText").Content()
 	if text == "" {
-		text = strings.TrimSpace(code.attr("displayName"))
+		text = strings.TrimSpace(code.Attr("displayName"))
 	}
 	if coding == nil && text == "" {
 		return nil
@@ -138,27 +139,27 @@ func list(o *fhir.Object) []*fhir.Object {
 }
 
 // name maps a person's name: its parts, or the plain text that senders use.
-func name(n *node, use string) *fhir.Object {
+func name(n *xmltree.Node, use string) *fhir.Object {
 	if n == nil {
 		return nil
 	}
 	o := &fhir.Object{}
-	family := strings.Join(contents(n.all("family")), " ")
-	given := contents(n.all("given"))
+	family := strings.Join(contents(n.All("family")), " ")
+	given := contents(n.All("given"))
 	o.Set("use", use)
-	o.Set("text", oneLine(n.content()))
+	o.Set("text", oneLine(n.Content()))
 	o.Set("family", family).Set("given", given)
-	o.Set("prefix", contents(n.all("prefix"))).Set("suffix", contents(n.all("suffix")))
-	if family == "" && len(given) == 0 && oneLine(n.content()) == "" {
+	o.Set("prefix", contents(n.All("prefix"))).Set("suffix", contents(n.All("suffix")))
+	if family == "" && len(given) == 0 && oneLine(n.Content()) == "" {
 		return nil
 	}
 	return o
 }
 
-func contents(nodes []*node) []string {
+func contents(nodes []*xmltree.Node) []string {
 	var out []string
 	for _, n := range nodes {
-		if text := oneLine(n.content()); text != "" {
+		if text := oneLine(n.Content()); text != "" {
 			out = append(out, text)
 		}
 	}
@@ -183,11 +184,11 @@ func (t telecom) object(rank int) *fhir.Object {
 }
 
 // telecoms maps each TEL of a role.
-func telecoms(nodes []*node) []telecom {
+func telecoms(nodes []*xmltree.Node) []telecom {
 	var out []telecom
 	for _, n := range nodes {
-		value := strings.TrimSpace(n.attr("value"))
-		t := telecom{System: "other", Value: value, sent: n.attr("use")}
+		value := strings.TrimSpace(n.Attr("value"))
+		t := telecom{System: "other", Value: value, sent: n.Attr("use")}
 		if scheme, rest, found := strings.Cut(value, ":"); found {
 			switch strings.ToLower(scheme) {
 			case "tel":
@@ -229,16 +230,16 @@ func telecomObjects(all []telecom) []*fhir.Object {
 }
 
 // address maps an AD; nil where it is null or empty.
-func address(n *node) *fhir.Object {
+func address(n *xmltree.Node) *fhir.Object {
 	if n == nil {
 		return nil
 	}
-	lines := contents(n.all("streetAddressLine"))
+	lines := contents(n.All("streetAddressLine"))
 	for _, part := range []string{"houseNumber", "streetName"} {
-		lines = append(lines, contents(n.all(part))...)
+		lines = append(lines, contents(n.All(part))...)
 	}
 	o := &fhir.Object{}
-	switch n.attr("use") {
+	switch n.Attr("use") {
 	case "H", "HP":
 		o.Set("use", "home")
 	case "WP":
@@ -248,22 +249,22 @@ func address(n *node) *fhir.Object {
 	case "PHYS":
 		o.Set("type", "physical")
 	}
-	text := oneLine(n.content())
-	if desc := n.child("desc").content(); desc != "" {
+	text := oneLine(n.Content())
+	if desc := n.Child("desc").Content(); desc != "" {
 		text = desc
 	}
-	body := fhir.Obj("text", text, "line", lines, "city", n.child("city").content(),
-		"district", n.child("county").content(), "state", n.child("state").content(),
-		"postalCode", n.child("postalCode").content(), "country", n.child("country").content())
+	body := fhir.Obj("text", text, "line", lines, "city", n.Child("city").Content(),
+		"district", n.Child("county").Content(), "state", n.Child("state").Content(),
+		"postalCode", n.Child("postalCode").Content(), "country", n.Child("country").Content())
 	if body.Empty() {
 		return nil
 	}
-	o.Set("text", text).Set("line", lines).Set("city", n.child("city").content())
-	o.Set("district", n.child("county").content()).Set("state", n.child("state").content())
-	return o.Set("postalCode", n.child("postalCode").content()).Set("country", n.child("country").content())
+	o.Set("text", text).Set("line", lines).Set("city", n.Child("city").Content())
+	o.Set("district", n.Child("county").Content()).Set("state", n.Child("state").Content())
+	return o.Set("postalCode", n.Child("postalCode").Content()).Set("country", n.Child("country").Content())
 }
 
-func addresses(nodes []*node) []*fhir.Object {
+func addresses(nodes []*xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
 	for _, n := range nodes {
 		if o := address(n); o != nil {

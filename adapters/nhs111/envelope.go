@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"github.com/onward-health/onward/internal/xmltree"
 	"strings"
 )
 
@@ -44,10 +45,10 @@ type envelope struct {
 
 	ManifestCount, PayloadCount string
 	Items                       []manifestItem
-	Payloads                    []*node
+	Payloads                    []*xmltree.Node
 
-	header       *node
-	distribution *node
+	header       *xmltree.Node
+	distribution *xmltree.Node
 }
 
 type manifestItem struct {
@@ -57,36 +58,36 @@ type manifestItem struct {
 
 // readEnvelope finds the parts of a SOAP message. It refuses what can't be told
 // apart (a header twice, a second body), and leaves judging to check.
-func readEnvelope(root *node) (*envelope, *fault) {
+func readEnvelope(root *xmltree.Node) (*envelope, *fault) {
 	if root.Local == "Envelope" && root.Space != nsSOAP {
 		return nil, &fault{Code: faultVersionMismatch, Number: codeInvalid, Text: "SOAP version not supported",
 			Diag: "The envelope must be of SOAP 1.1, namespace " + nsSOAP}
 	}
 	e := &envelope{}
-	if !root.is(nsSOAP, "Envelope") {
+	if !root.Is(nsSOAP, "Envelope") {
 		return e, nil // what is missing is said in the order of the checks
 	}
-	if len(root.all("Header")) > 1 || len(root.all("Body")) > 1 {
+	if len(root.All("Header")) > 1 || len(root.All("Body")) > 1 {
 		return nil, refuse("Soap Header or Body is repeated", diagSOAP)
 	}
-	if f := e.readHeaders(root.child("Header")); f != nil {
+	if f := e.readHeaders(root.Child("Header")); f != nil {
 		return nil, f
 	}
-	body := root.child("Body")
-	if count := len(body.elements()); count > 1 {
+	body := root.Child("Body")
+	if count := len(body.Elements()); count > 1 {
 		return nil, refuse("Soap Body holds more than one element", diagSOAP)
 	}
-	if de := body.allIn(nsITK, "DistributionEnvelope"); len(de) == 1 {
+	if de := body.AllIn(nsITK, "DistributionEnvelope"); len(de) == 1 {
 		e.distribution = de[0]
 		return e, e.readDistribution(de[0])
 	}
 	return e, nil
 }
 
-func (e *envelope) readHeaders(header *node) *fault {
+func (e *envelope) readHeaders(header *xmltree.Node) *fault {
 	seen := map[string]bool{}
-	for _, block := range header.elements() {
-		if block.Space == nsWSA || block.is(nsWSSE, "Security") {
+	for _, block := range header.Elements() {
+		if block.Space == nsWSA || block.Is(nsWSSE, "Security") {
 			if seen[block.Local] && block.Local != "RelatesTo" {
 				return refuse("Soap header "+block.Local+" is repeated", diagSOAP)
 			}
@@ -97,26 +98,26 @@ func (e *envelope) readHeaders(header *node) *fault {
 			e.Foreign = true
 		}
 	}
-	return e.readTimestamp(header.allIn(nsWSSE, "Security"))
+	return e.readTimestamp(header.AllIn(nsWSSE, "Security"))
 }
 
 // readHeader takes one header block and says whether this door processes it.
-func (e *envelope) readHeader(block *node) bool {
-	if block.is(nsWSSE, "Security") {
-		return len(block.allIn(nsDSig, "Signature")) == 0 // not verified, so not understood
+func (e *envelope) readHeader(block *xmltree.Node) bool {
+	if block.Is(nsWSSE, "Security") {
+		return len(block.AllIn(nsDSig, "Signature")) == 0 // not verified, so not understood
 	}
 	if block.Space != nsWSA {
 		return false
 	}
 	switch block.Local {
 	case "Action":
-		e.Action = block.content()
+		e.Action = block.Content()
 	case "MessageID":
-		e.MessageID = block.content()
+		e.MessageID = block.Content()
 	case "To":
-		e.To = block.content()
+		e.To = block.Content()
 	case "ReplyTo":
-		e.ReplyTo = block.child("Address").content()
+		e.ReplyTo = block.Child("Address").Content()
 	case "From", "FaultTo", "RelatesTo":
 	default:
 		return false
@@ -126,85 +127,85 @@ func (e *envelope) readHeader(block *node) bool {
 
 // mustUnderstand reads the SOAP attributes; a block for another actor than the
 // next one isn't ours (SOAP 1.1, section 4.2.2).
-func mustUnderstand(block *node) bool {
-	must, _ := block.attrIn(nsSOAP, "mustUnderstand")
-	actor, addressed := block.attrIn(nsSOAP, "actor")
+func mustUnderstand(block *xmltree.Node) bool {
+	must, _ := block.AttrIn(nsSOAP, "mustUnderstand")
+	actor, addressed := block.AttrIn(nsSOAP, "actor")
 	if addressed && actor != "" && actor != "http://schemas.xmlsoap.org/soap/actor/next" {
 		return false
 	}
 	return must == "1" || must == "true"
 }
 
-func (e *envelope) readTimestamp(security []*node) *fault {
+func (e *envelope) readTimestamp(security []*xmltree.Node) *fault {
 	if len(security) == 0 {
 		return nil
 	}
-	stamps := security[0].allIn(nsWSU, "Timestamp")
-	tokens := security[0].all("UsernameToken")
+	stamps := security[0].AllIn(nsWSU, "Timestamp")
+	tokens := security[0].All("UsernameToken")
 	if len(stamps) > 1 || len(tokens) > 1 {
 		return refuse("Soap header Security holds an element twice", diagSOAP)
 	}
 	if len(stamps) == 1 {
-		if len(stamps[0].all("Created")) > 1 || len(stamps[0].all("Expires")) > 1 {
+		if len(stamps[0].All("Created")) > 1 || len(stamps[0].All("Expires")) > 1 {
 			return refuse("Invalid timestamp", diagSOAP)
 		}
 		e.HasTimestamp = true
-		e.Created = stamps[0].child("Created").content()
-		e.Expires = stamps[0].child("Expires").content()
+		e.Created = stamps[0].Child("Created").Content()
+		e.Expires = stamps[0].Child("Expires").Content()
 	}
 	if len(tokens) == 1 {
-		e.Username = tokens[0].child("Username").content()
+		e.Username = tokens[0].Child("Username").Content()
 	}
 	return nil
 }
 
-func (e *envelope) readDistribution(de *node) *fault {
+func (e *envelope) readDistribution(de *xmltree.Node) *fault {
 	for _, name := range []string{"header", "payloads"} {
-		if len(de.all(name)) > 1 {
+		if len(de.All(name)) > 1 {
 			return refuse("DistributionEnvelope holds "+name+" twice", diagSOAP)
 		}
 	}
-	e.header = de.child("header")
+	e.header = de.Child("header")
 	if e.header == nil {
-		e.header = &node{Space: nsITK, Local: "header"}
+		e.header = &xmltree.Node{Space: nsITK, Local: "header"}
 	}
 	for _, name := range []string{"addresslist", "auditIdentity", "manifest", "senderAddress", "handlingSpecification"} {
-		if len(e.header.all(name)) > 1 {
+		if len(e.header.All(name)) > 1 {
 			return refuse("Itk header holds "+name+" twice", diagSOAP)
 		}
 	}
-	e.Service = e.header.attr("service")
-	e.TrackingID = e.header.attr("trackingid")
+	e.Service = e.header.Attr("service")
+	e.TrackingID = e.header.Attr("trackingid")
 	e.readAddresses()
-	e.SenderURI = e.header.child("senderAddress").attr("uri")
-	e.ManifestCount = e.header.child("manifest").attr("count")
-	for _, item := range e.header.child("manifest").all("manifestitem") {
+	e.SenderURI = e.header.Child("senderAddress").Attr("uri")
+	e.ManifestCount = e.header.Child("manifest").Attr("count")
+	for _, item := range e.header.Child("manifest").All("manifestitem") {
 		e.Items = append(e.Items, manifestItem{
-			ID: item.attr("id"), MimeType: item.attr("mimetype"), ProfileID: item.attr("profileid"),
+			ID: item.Attr("id"), MimeType: item.Attr("mimetype"), ProfileID: item.Attr("profileid"),
 			Compressed: isTrue(item, "compressed"), Base64: isTrue(item, "base64"), Encrypted: isTrue(item, "encrypted"),
 		})
 	}
-	e.PayloadCount = de.child("payloads").attr("count")
-	e.Payloads = de.child("payloads").all("payload")
+	e.PayloadCount = de.Child("payloads").Attr("count")
+	e.Payloads = de.Child("payloads").All("payload")
 	return e.readSpecs()
 }
 
-func isTrue(n *node, name string) bool {
-	v := strings.TrimSpace(n.attr(name))
+func isTrue(n *xmltree.Node, name string) bool {
+	v := strings.TrimSpace(n.Attr(name))
 	return v == "true" || v == "1"
 }
 
 func (e *envelope) readAddresses() {
-	for _, address := range e.header.child("addresslist").all("address") {
-		uri := address.attr("uri")
-		if address.attr("type") == dosType {
+	for _, address := range e.header.Child("addresslist").All("address") {
+		uri := address.Attr("uri")
+		if address.Attr("type") == dosType {
 			e.DoS = append(e.DoS, strings.TrimSpace(uri))
 		} else if code, ok := odsIn(uri, odsURI); ok {
 			e.ODS = append(e.ODS, code)
 		}
 	}
-	for _, id := range e.header.child("auditIdentity").all("id") {
-		uri := id.attr("uri")
+	for _, id := range e.header.Child("auditIdentity").All("id") {
+		uri := id.Attr("uri")
 		if code, ok := odsIn(uri, auditURI); ok {
 			e.AuditURI, e.AuditODS = uri, code
 			return
@@ -228,15 +229,15 @@ func odsIn(uri, prefix string) (string, bool) {
 // readSpecs finds the interaction by its key, wherever it stands among the specs.
 func (e *envelope) readSpecs() *fault {
 	found := false
-	for _, spec := range e.header.child("handlingSpecification").all("spec") {
-		if spec.attr("key") != nsITK+":interaction" {
+	for _, spec := range e.header.Child("handlingSpecification").All("spec") {
+		if spec.Attr("key") != nsITK+":interaction" {
 			continue
 		}
 		if found {
 			return refuse("Itk interaction is given twice", diagSOAP)
 		}
 		found = true
-		e.Interaction = strings.TrimPrefix(strings.TrimSpace(spec.attr("value")), "urn:nhs-itk:interaction:")
+		e.Interaction = strings.TrimPrefix(strings.TrimSpace(spec.Attr("value")), "urn:nhs-itk:interaction:")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nhs111
 
 import (
 	"fmt"
+	"github.com/onward-health/onward/internal/xmltree"
 	"strings"
 )
 
@@ -84,14 +85,14 @@ func (f *fault) envelope(messageID, errorID, relatesTo string) []byte {
 	b.WriteString(`<s:Envelope xmlns:s="` + nsSOAP + `" xmlns:a="` + nsWSA + `" xmlns:itk="` + nsITK + `">`)
 	b.WriteString(`<s:Header><a:MessageID>` + messageID + `</a:MessageID><a:Action>` + action + `</a:Action><a:To>` + anonymous + `</a:To>`)
 	if relatesTo != "" {
-		b.WriteString(`<a:RelatesTo>` + escapeXML(relatesTo) + `</a:RelatesTo>`)
+		b.WriteString(`<a:RelatesTo>` + xmltree.EscapeText(relatesTo) + `</a:RelatesTo>`)
 	}
 	b.WriteString(`</s:Header><s:Body><s:Fault><faultcode>s:` + f.Code + `</faultcode><faultstring>` + words + `</faultstring>`)
 	b.WriteString(`<faultactor>` + faultActorUnspecific + `</faultactor><detail><itk:ToolkitErrorInfo>`)
 	b.WriteString(`<itk:ErrorID>` + errorID + `</itk:ErrorID>`)
 	fmt.Fprintf(&b, `<itk:ErrorCode codeSystem="2.16.840.1.113883.2.1.3.2.4.17.268">%d</itk:ErrorCode>`, f.Number)
-	b.WriteString(`<itk:ErrorText>` + escapeXML(f.Text) + `</itk:ErrorText>`)
-	b.WriteString(`<itk:ErrorDiagnosticText>` + escapeXML(f.Diag) + `</itk:ErrorDiagnosticText>`)
+	b.WriteString(`<itk:ErrorText>` + xmltree.EscapeText(f.Text) + `</itk:ErrorText>`)
+	b.WriteString(`<itk:ErrorDiagnosticText>` + xmltree.EscapeText(f.Diag) + `</itk:ErrorDiagnosticText>`)
 	b.WriteString(`</itk:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>` + "\n")
 	return []byte(b.String())
 }
@@ -106,11 +107,11 @@ func successEnvelope(messageID, service, relatesTo string) []byte {
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
 	b.WriteString(`<soap:Envelope xmlns:soap="` + nsSOAP + `" xmlns:wsa="` + nsWSA + `"><soap:Header>`)
-	b.WriteString(`<wsa:MessageID>` + messageID + `</wsa:MessageID><wsa:Action>` + escapeXML(action) + `</wsa:Action>`)
+	b.WriteString(`<wsa:MessageID>` + messageID + `</wsa:MessageID><wsa:Action>` + xmltree.EscapeText(action) + `</wsa:Action>`)
 	if relatesTo != "" {
-		b.WriteString(`<wsa:RelatesTo>` + escapeXML(relatesTo) + `</wsa:RelatesTo>`)
+		b.WriteString(`<wsa:RelatesTo>` + xmltree.EscapeText(relatesTo) + `</wsa:RelatesTo>`)
 	}
-	b.WriteString(`</soap:Header><soap:Body><itk:SimpleMessageResponse xmlns:itk="` + nsITK + `">OK:` + escapeXML(relatesTo))
+	b.WriteString(`</soap:Header><soap:Body><itk:SimpleMessageResponse xmlns:itk="` + nsITK + `">OK:` + xmltree.EscapeText(relatesTo))
 	b.WriteString(`</itk:SimpleMessageResponse></soap:Body></soap:Envelope>` + "\n")
 	return []byte(b.String())
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 const nsCase = "http://nhspathways.org/webservices/pathways/pathwaysCase"
 
 // triage is one run through NHS Pathways (PathwaysCase 2.4, pathwayTriage).
 type triage struct {
-	node   *node
+	node   *xmltree.Node
 	finish string // FHIR dateTime, "" if unknown
 }
 
@@ -22,10 +23,10 @@ type triage struct {
 func (m *mapper) readCases() {
 	budget := maxDecoded
 	for _, value := range m.report.cases {
-		if value.content() == "" {
+		if value.Content() == "" {
 			continue
 		}
-		decoded, err := unpack(value.content(), false, budget)
+		decoded, err := unpack(value.Content(), false, budget)
 		if err == nil {
 			budget -= len(decoded)
 			err = m.readCase(decoded)
@@ -37,21 +38,21 @@ func (m *mapper) readCases() {
 }
 
 func (m *mapper) readCase(decoded []byte) error {
-	text, err := toUTF8(decoded, "")
+	text, err := xmltree.ToUTF8(decoded, "")
 	if err != nil {
 		return err
 	}
-	root, err := readXML(text, xmlRules{instructions: true})
+	root, err := xmltree.Read(text, xmltree.Rules{Instructions: true})
 	if err != nil {
 		return err
 	}
-	if !root.is(nsCase, "PathwaysCase") {
+	if !root.Is(nsCase, "PathwaysCase") {
 		m.warnings = append(m.warnings, "an embedded document isn't a PathwaysCase")
 		return nil
 	}
-	for _, details := range root.child("pathwayDetails").all("pathwayTriageDetails") {
-		for _, run := range details.all("pathwayTriage") {
-			m.triages = append(m.triages, triage{run, pathwaysTime(run.child("finish").content())})
+	for _, details := range root.Child("pathwayDetails").All("pathwayTriageDetails") {
+		for _, run := range details.All("pathwayTriage") {
+			m.triages = append(m.triages, triage{run, pathwaysTime(run.Child("finish").Content())})
 		}
 	}
 	return nil
@@ -83,7 +84,7 @@ func (m *mapper) triageFinish() string {
 // contentVersion is the Pathways release that the triage ran on.
 func (m *mapper) contentVersion() string {
 	for _, t := range m.triages {
-		if v := t.node.child("origSite", "pathwaysContentVersion").content(); v != "" {
+		if v := t.node.Child("origSite", "pathwaysContentVersion").Content(); v != "" {
 			return v
 		}
 	}
@@ -94,7 +95,7 @@ func (m *mapper) contentVersion() string {
 // answers in their order, only those meant for the report.
 func (m *mapper) addCases() {
 	for _, t := range m.triages {
-		items := triageItems(t.node.child("triageLineDetails").all("triageLine"))
+		items := triageItems(t.node.Child("triageLineDetails").All("triageLine"))
 		if len(items) == 0 {
 			continue
 		}
@@ -114,31 +115,31 @@ func (m *mapper) addCases() {
 	}
 }
 
-func triageItems(lines []*node) []*fhir.Object {
+func triageItems(lines []*xmltree.Node) []*fhir.Object {
 	var items []*fhir.Object
 	used := map[string]int{}
 	for _, line := range lines {
-		if strings.EqualFold(line.child("includeInReport").content(), "false") {
+		if strings.EqualFold(line.Child("includeInReport").Content(), "false") {
 			continue
 		}
-		question := line.child("question")
-		text, answers := oneLine(question.child("questionText").content()), selected(question)
-		reported := oneLine(line.child("reportText", "text").content())
-		if line.child("questionType").content() == "SetVariable" && reported == "" {
+		question := line.Child("question")
+		text, answers := oneLine(question.Child("questionText").Content()), selected(question)
+		reported := oneLine(line.Child("reportText", "text").Content())
+		if line.Child("questionType").Content() == "SetVariable" && reported == "" {
 			continue // a variable of the software, no question
 		}
 		if text == "" && reported != "" {
-			text, answers = line.child("questionType").content(), []string{reported}
+			text, answers = line.Child("questionType").Content(), []string{reported}
 		}
 		if text == "" {
 			continue
 		}
-		if action := line.child("action").content(); action == "Back" || action == "Change" {
+		if action := line.Child("action").Content(); action == "Back" || action == "Change" {
 			text += " (changed later)"
 		}
-		id := uniqueLink(used, question.child("questionId").content())
+		id := uniqueLink(used, question.Child("questionId").Content())
 		item := fhir.Obj("linkId", id, "text", text, "answer", answersOf(answers))
-		if comment := oneLine(line.child("userComment").content()); comment != "" {
+		if comment := oneLine(line.Child("userComment").Content()); comment != "" {
 			item.Set("item", list(fhir.Obj("linkId", id+".comment", "text", "User comment", "answer", answersOf([]string{comment}))))
 		}
 		items = append(items, item)
@@ -158,10 +159,10 @@ func uniqueLink(used map[string]int, id string) string {
 	return id + "-" + strconv.Itoa(used[id])
 }
 
-func selected(question *node) []string {
+func selected(question *xmltree.Node) []string {
 	var out []string
-	for _, answer := range question.child("answers").all("answer") {
-		if text := oneLine(answer.child("text").content()); text != "" && strings.EqualFold(answer.attr("selected"), "true") {
+	for _, answer := range question.Child("answers").All("answer") {
+		if text := oneLine(answer.Child("text").Content()); text != "" && strings.EqualFold(answer.Attr("selected"), "true") {
 			out = append(out, text)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -16,17 +17,17 @@ const (
 
 func (m *mapper) addEncounter(sender *organisation) {
 	e := m.report.encounter
-	low := m.time(e.child("effectiveTime", "low"), pathEncounter+"/effectiveTime/low")
-	high := m.time(e.child("effectiveTime", "high"), pathEncounter+"/effectiveTime/high")
+	low := m.time(e.Child("effectiveTime", "low"), pathEncounter+"/effectiveTime/low")
+	high := m.time(e.Child("effectiveTime", "high"), pathEncounter+"/effectiveTime/high")
 	if low.zero() {
-		low = m.time(e.child("effectiveTime"), pathEncounter+"/effectiveTime")
+		low = m.time(e.Child("effectiveTime"), pathEncounter+"/effectiveTime")
 	}
 	kind := "NHS 111 referral"
 	if m.request == "" {
 		kind = "NHS 111 copy for information"
 	}
 	encounter := m.ukCore("Encounter").
-		Set("identifier", m.identifiers(caseFirst(e.all("id")), pathEncounter+"/id")).
+		Set("identifier", m.identifiers(caseFirst(e.All("id")), pathEncounter+"/id")).
 		Set("status", "finished").
 		Set("class", fhir.Obj("system", actCodes, "code", "EMER", "display", "emergency")).
 		Set("type", list(fhir.Obj("text", kind))).
@@ -42,17 +43,17 @@ func (m *mapper) addEncounter(sender *organisation) {
 
 // caseFirst puts the case reference before the local case id and the rest: the
 // first identifier is the one that people read.
-func caseFirst(ids []*node) []*node {
-	var out []*node
+func caseFirst(ids []*xmltree.Node) []*xmltree.Node {
+	var out []*xmltree.Node
 	for _, root := range []string{oidCaseRef, oidCaseID} {
 		for _, id := range ids {
-			if id.attr("root") == root {
+			if id.Attr("root") == root {
 				out = append(out, id)
 			}
 		}
 	}
 	for _, id := range ids {
-		if root := id.attr("root"); root != oidCaseRef && root != oidCaseID {
+		if root := id.Attr("root"); root != oidCaseRef && root != oidCaseID {
 			out = append(out, id)
 		}
 	}
@@ -62,9 +63,9 @@ func caseFirst(ids []*node) []*node {
 // journey is the journey id: a reference where it is a UUID, as BaRS has it,
 // else by identifier.
 func (m *mapper) journey() *fhir.Object {
-	for _, id := range m.report.encounter.all("id") {
-		value := strings.TrimSpace(id.attr("extension"))
-		if id.attr("root") != oidJourney || value == "" {
+	for _, id := range m.report.encounter.All("id") {
+		value := strings.TrimSpace(id.Attr("extension"))
+		if id.Attr("root") != oidJourney || value == "" {
 			continue
 		}
 		if fhir.ValidUUID(value) {
@@ -97,16 +98,16 @@ var gridForm = regexp.MustCompile(`^X(\d{1,7}),?Y(\d{1,7})$`)
 
 // addIncident makes the place where the patient is, if the document gives one.
 func (m *mapper) addIncident() {
-	facility := m.report.encounter.child("location", "healthCareFacility")
-	place := facility.child("location")
-	where := address(place.child("addr"))
-	title := oneLine(place.child("name").content())
+	facility := m.report.encounter.Child("location", "healthCareFacility")
+	place := facility.Child("location")
+	where := address(place.Child("addr"))
+	title := oneLine(place.Child("name").Content())
 	if where == nil && title == "" {
 		return
 	}
 	m.incident = m.url()
 	location := m.resource("Location", profileBase+"BARSLocation-incident-location")
-	extra := place.child("addr", "additionalLocator").content()
+	extra := place.Child("addr", "additionalLocator").Content()
 	grid := gridForm.FindStringSubmatch(strings.ReplaceAll(extra, " ", ""))
 	if grid != nil {
 		location.Set("extension", list(fhir.Obj("extension", []*fhir.Object{
@@ -115,30 +116,30 @@ func (m *mapper) addIncident() {
 		}, "url", profileBase+"LocationExtension")))
 		extra = ""
 	}
-	location.Set("identifier", m.identifiers(facility.all("id"), pathEncounter+"/location/healthCareFacility/id"))
+	location.Set("identifier", m.identifiers(facility.All("id"), pathEncounter+"/location/healthCareFacility/id"))
 	location.Set("status", "active").Set("name", title).Set("description", extra)
 	types := []*fhir.Object{conceptOf(codeSystemBase+"location-types-bars", "ILOC", "Incident Location")}
-	if setting := m.concept(facility.child("code"), pathEncounter+"/location/healthCareFacility/code"); setting != nil {
+	if setting := m.concept(facility.Child("code"), pathEncounter+"/location/healthCareFacility/code"); setting != nil {
 		// The profile takes one type; what kind of place it is joins the text.
-		types[0].Set("text", strings.TrimSpace(facility.child("code").attr("displayName")))
+		types[0].Set("text", strings.TrimSpace(facility.Child("code").Attr("displayName")))
 	}
 	m.add(m.incident, location.Set("type", types).Set("address", where))
 }
 
 // incidentIsHome compares the incident's address with the patient's own.
 func (m *mapper) incidentIsHome() bool {
-	place := m.report.encounter.child("location", "healthCareFacility", "location", "addr")
-	for _, home := range m.report.patientRole.all("addr") {
-		if use := home.attr("use"); (use == "H" || use == "HP") && sameAddress(home, place) {
+	place := m.report.encounter.Child("location", "healthCareFacility", "location", "addr")
+	for _, home := range m.report.patientRole.All("addr") {
+		if use := home.Attr("use"); (use == "H" || use == "HP") && sameAddress(home, place) {
 			return true
 		}
 	}
 	return false
 }
 
-func sameAddress(a, b *node) bool {
-	fold := func(n *node) string {
-		parts := append(contents(n.all("streetAddressLine")), n.child("postalCode").content())
+func sameAddress(a, b *xmltree.Node) bool {
+	fold := func(n *xmltree.Node) string {
+		parts := append(contents(n.All("streetAddressLine")), n.Child("postalCode").Content())
 		return strings.ToLower(strings.Join(strings.Fields(strings.Join(parts, " ")), ""))
 	}
 	return fold(a) == fold(b)
@@ -156,7 +157,7 @@ func (m *mapper) addConditions() {
 		if coding == nil {
 			continue
 		}
-		if root := value.attr("codeSystem"); root == oidSNOMED || root == oidSNOMEDExpr {
+		if root := value.Attr("codeSystem"); root == oidSNOMED || root == oidSNOMEDExpr {
 			codes = append(codes, []*fhir.Object{coding})
 		} else {
 			others = append(others, coding)
@@ -201,7 +202,7 @@ var safeguardingForm = regexp.MustCompile(`(?i)^dx0?42$`)
 // addFlags raises what the receiver must see: a safeguarding disposition and a
 // repeat caller.
 func (m *mapper) addFlags(kind interactionKind) {
-	if safeguardingForm.MatchString(strings.TrimSpace(m.report.encounter.child("dischargeDispositionCode").attr("code"))) {
+	if safeguardingForm.MatchString(strings.TrimSpace(m.report.encounter.Child("dischargeDispositionCode").Attr("code"))) {
 		m.flag("SG", "Safeguarding Concern",
 			conceptOf(codeSystemBase+"safeguarding-codes-bars", "U", "Unspecified Safeguarding Concern Identified"))
 	}
@@ -225,7 +226,7 @@ func (m *mapper) flag(category, display string, code *fhir.Object) {
 func (m *mapper) addCarePlan() {
 	r := m.report
 	var outcome, advice []*fhir.Object
-	disposition := r.encounter.child("dischargeDispositionCode")
+	disposition := r.encounter.Child("dischargeDispositionCode")
 	if c := m.coding(disposition, pathEncounter+"/dischargeDispositionCode"); c != nil {
 		outcome = append(outcome, fhir.Obj("coding", list(c), "text", "Pathways Assessment DX Code"))
 	}

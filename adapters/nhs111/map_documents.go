@@ -8,19 +8,20 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // addConsent says what the document says of sharing; where it says nothing,
 // implied consent for direct care, which BaRS needs as its minimum.
 func (m *mapper) addConsent(sender *organisation) {
 	const path = "ClinicalDocument/authorization/consent"
-	given := m.report.root.child("authorization", "consent")
+	given := m.report.root.Child("authorization", "consent")
 	categories := []*fhir.Object{conceptOf(codeSystemBase+"consent-categories-bars", "DRC", "Direct Care")}
-	if code := m.concept(given.child("code"), path+"/code"); code != nil {
+	if code := m.concept(given.Child("code"), path+"/code"); code != nil {
 		categories = append(categories, code)
 	}
 	consent := m.ukCore("Consent").
-		Set("identifier", m.identifiers(given.all("id"), path+"/id")).
+		Set("identifier", m.identifiers(given.All("id"), path+"/id")).
 		Set("status", "active").
 		Set("scope", conceptOf("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy", "Privacy Consent")).
 		Set("category", categories).
@@ -39,7 +40,7 @@ func (m *mapper) provision() *fhir.Object {
 	const path = "ClinicalDocument/component//observation[PermissionToView]"
 	asked := m.report.permission
 	kind := ""
-	switch asked.child("value").attr("code") {
+	switch asked.Child("value").Attr("code") {
 	case "01", "02":
 		kind = "permit"
 	case "03":
@@ -49,9 +50,9 @@ func (m *mapper) provision() *fhir.Object {
 		return nil
 	}
 	period := fhir.Obj(
-		"start", m.time(asked.child("effectiveTime", "low"), path+"/effectiveTime/low").dateTime(),
-		"end", m.time(asked.child("effectiveTime", "high"), path+"/effectiveTime/high").dateTime())
-	return fhir.Obj("type", kind, "period", period, "code", list(m.concept(asked.child("value"), path+"/value")))
+		"start", m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low").dateTime(),
+		"end", m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high").dateTime())
+	return fhir.Obj("type", kind, "period", period, "code", list(m.concept(asked.Child("value"), path+"/value")))
 }
 
 // documents keeps every CDA document as it came, and with the current one the
@@ -81,7 +82,7 @@ func (m *mapper) attachment(entries *[]bars.Entry, data []byte, mediaType string
 	if r == nil {
 		return fhir.Obj("attachment", a.Set("title", "The message as received"))
 	}
-	a.Set("language", strings.TrimSpace(r.root.child("languageCode").attr("code")))
+	a.Set("language", strings.TrimSpace(r.root.Child("languageCode").Attr("code")))
 	a.Set("title", oneLine(r.Title)).Set("creation", r.Effective.dateTime())
 	return fhir.Obj("attachment", a)
 }
@@ -109,14 +110,14 @@ func (m *mapper) documentReference(i int, content []*fhir.Object, sender *organi
 		doc.Set("identifier", list(fhir.Obj("system", systemURI, "value", set)))
 	}
 	doc.Set("status", "current").Set("docStatus", "final").
-		Set("type", m.concept(r.root.child("code"), "ClinicalDocument/code")).
+		Set("type", m.concept(r.root.Child("code"), "ClinicalDocument/code")).
 		Set("subject", ref(m.patient)).Set("date", r.Effective.instant())
 	if i == m.current {
 		doc.Set("author", refs(m.authors[0].role))
 	}
 	doc.Set("custodian", ref(sender.use())).Set("relatesTo", m.relations(i)).
 		Set("description", description).
-		Set("securityLabel", list(m.confidentiality(r.root.child("confidentialityCode")))).
+		Set("securityLabel", list(m.confidentiality(r.root.Child("confidentialityCode")))).
 		Set("content", content)
 	context := &fhir.Object{}
 	if i == m.current {
@@ -144,9 +145,9 @@ func (m *mapper) relations(i int) []*fhir.Object {
 }
 
 // confidentiality maps N, R and V; local codes keep their system.
-func (m *mapper) confidentiality(code *node) *fhir.Object {
+func (m *mapper) confidentiality(code *xmltree.Node) *fhir.Object {
 	names := map[string]string{"N": "normal", "R": "restricted", "V": "very restricted"}
-	value := code.attr("code")
+	value := code.Attr("code")
 	if names[value] == "" {
 		return m.concept(code, "ClinicalDocument/confidentialityCode")
 	}

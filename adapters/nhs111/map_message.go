@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -28,8 +29,8 @@ func (m *mapper) messageHeader(receiver, sender *organisation) entry {
 		supplier = m.Envelope.AuditODS
 	}
 	header.Set("source", fhir.Obj("name", supplier,
-		"software", displayName(m.report.device.child("manufacturerModelName")),
-		"version", displayName(m.report.device.child("softwareName")),
+		"software", displayName(m.report.device.Child("manufacturerModelName")),
+		"version", displayName(m.report.device.Child("softwareName")),
 		"contact", m.callBackDesk(),
 		"endpoint", nhs.SystemODS+"|"+m.senderODS()))
 	header.Set("reason", conceptOf(codeSystemBase+"message-reason-bars", "new", ""))
@@ -40,11 +41,11 @@ func (m *mapper) messageHeader(receiver, sender *organisation) entry {
 // callBackDesk is where the sender answers questions about the report; the
 // first telecom of participant CALLBCK.
 func (m *mapper) callBackDesk() *fhir.Object {
-	for _, participant := range m.report.root.all("participant") {
-		if participant.attr("typeCode") != "CALLBCK" {
+	for _, participant := range m.report.root.All("participant") {
+		if participant.Attr("typeCode") != "CALLBCK" {
 			continue
 		}
-		if all := telecoms(participant.child("associatedEntity").all("telecom")); len(all) > 0 {
+		if all := telecoms(participant.Child("associatedEntity").All("telecom")); len(all) > 0 {
 			return all[0].object(0)
 		}
 	}
@@ -54,9 +55,9 @@ func (m *mapper) callBackDesk() *fhir.Object {
 // cdss names the triage software; nil where the document doesn't.
 func (m *mapper) cdss() *fhir.Object {
 	var parts []*fhir.Object
-	version := orElse(m.contentVersion(), displayName(m.report.device.child("softwareName")))
+	version := orElse(m.contentVersion(), displayName(m.report.device.Child("softwareName")))
 	for _, part := range [][2]string{
-		{"RequesterCDSSsoftware", displayName(m.report.device.child("manufacturerModelName"))}, {"RequesterCDSSversion", version},
+		{"RequesterCDSSsoftware", displayName(m.report.device.Child("manufacturerModelName"))}, {"RequesterCDSSversion", version},
 	} {
 		if value := part[1]; value != "" {
 			parts = append(parts, fhir.Obj("url", part[0], "valueString", value))
@@ -69,11 +70,11 @@ func (m *mapper) cdss() *fhir.Object {
 }
 
 // displayName reads an SC value: its displayName attribute, else its text.
-func displayName(n *node) string {
-	if v := strings.TrimSpace(n.attr("displayName")); v != "" {
+func displayName(n *xmltree.Node) string {
+	if v := strings.TrimSpace(n.Attr("displayName")); v != "" {
 		return v
 	}
-	return n.content()
+	return n.Content()
 }
 
 // senderODS is the address that an answer would go to.
@@ -92,15 +93,15 @@ func (m *mapper) addServiceRequest(receiver *organisation) {
 	if strings.HasPrefix(strings.ToLower(m.Envelope.Interaction), "primaryemergencydepartment") {
 		useCase = useCaseED
 	}
-	disposition := r.encounter.child("dischargeDispositionCode")
-	limit, limited := timeLimit(disposition.attr("displayName"))
+	disposition := r.encounter.Child("dischargeDispositionCode")
+	limit, limited := timeLimit(disposition.Attr("displayName"))
 	period := fhir.Obj("start", r.Effective.dateTime())
 	if limited && r.Effective.instant() != "" {
 		period.Set("end", r.Effective.At.Add(limit).UTC().Format(time.RFC3339))
 	}
 	authored := hl7Time{}
 	for _, author := range r.authors {
-		if t := m.time(author.child("time"), "ClinicalDocument/author/time"); authored.zero() {
+		if t := m.time(author.Child("time"), "ClinicalDocument/author/time"); authored.zero() {
 			authored = t
 		}
 	}
@@ -116,7 +117,7 @@ func (m *mapper) addServiceRequest(receiver *organisation) {
 			fhir.Obj("system", codeSystemBase+"message-category-servicerequest", "code", "referral", "display", "Transfer of Care"),
 			fhir.Obj("system", codeSystemBase+"usecases-categories-bars", "code", useCase, "display", useCaseNames[useCase]),
 		}))).
-		Set("priority", priority(disposition.attr("code"), limit, limited)).
+		Set("priority", priority(disposition.Attr("code"), limit, limited)).
 		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
 		Set("occurrencePeriod", period).Set("authoredOn", authored.dateTime()).
 		Set("requester", ref(m.authors[0].practitioner)).
@@ -136,9 +137,9 @@ func (m *mapper) caseIdentifiers() []*fhir.Object {
 	if m.report.SetID != "" {
 		out = append(out, fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(m.report.SetID)))
 	}
-	for _, id := range m.report.encounter.all("id") {
-		if id.attr("root") == oidCaseRef {
-			out = append(out, m.identifiers([]*node{id}, pathEncounter+"/id")...)
+	for _, id := range m.report.encounter.All("id") {
+		if id.Attr("root") == oidCaseRef {
+			out = append(out, m.identifiers([]*xmltree.Node{id}, pathEncounter+"/id")...)
 		}
 	}
 	return out
@@ -148,9 +149,9 @@ func (m *mapper) caseIdentifiers() []*fhir.Object {
 // knows its own record of it, this message can't.
 func (m *mapper) replaced(what string) []*fhir.Object {
 	var out []*fhir.Object
-	for _, related := range m.report.root.all("relatedDocument") {
-		root := related.child("parentDocument", what).attr("root")
-		if related.attr("typeCode") == "RPLC" && fhir.ValidUUID(root) {
+	for _, related := range m.report.root.All("relatedDocument") {
+		root := related.Child("parentDocument", what).Attr("root")
+		if related.Attr("typeCode") == "RPLC" && fhir.ValidUUID(root) {
 			out = append(out, fhir.Obj("identifier", fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(root))))
 		}
 	}
@@ -174,27 +175,27 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		out = append(out, booked)
 	}
 	for _, recipient := range m.report.recipients {
-		intended := recipient.child("intendedRecipient")
-		o := m.organisationOf(intended.child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
+		intended := recipient.Child("intendedRecipient")
+		o := m.organisationOf(intended.Child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
 		if o == nil || o == receiver {
 			continue
 		}
 		display := "Also sent to"
-		if recipient.attr("typeCode") != "PRCP" {
+		if recipient.Attr("typeCode") != "PRCP" {
 			display = "Copy sent to"
 		}
 		out = append(out, ref(o.use()).Set("display", display))
 	}
-	for _, participant := range m.report.root.all("participant") {
-		display := map[string]string{"REFT": "Referred to", "CALLBCK": "Sender's call-back desk"}[participant.attr("typeCode")]
+	for _, participant := range m.report.root.All("participant") {
+		display := map[string]string{"REFT": "Referred to", "CALLBCK": "Sender's call-back desk"}[participant.Attr("typeCode")]
 		if display == "" {
 			continue
 		}
-		entity := participant.child("associatedEntity")
-		if who := oneLine(entity.child("associatedPerson", "name").content()); who != "" {
+		entity := participant.Child("associatedEntity")
+		if who := oneLine(entity.Child("associatedPerson", "name").Content()); who != "" {
 			display += ": " + who
 		}
-		if o := m.organisationOf(entity.child("scopingOrganization"), "ClinicalDocument/participant", entity); o != nil {
+		if o := m.organisationOf(entity.Child("scopingOrganization"), "ClinicalDocument/participant", entity); o != nil {
 			out = append(out, ref(o.use()).Set("display", display))
 		}
 	}
@@ -210,14 +211,14 @@ func (m *mapper) appointmentInfo() *fhir.Object {
 	}
 	const path = "ClinicalDocument/component//encounter[AppointmentReference]"
 	display := "Appointment"
-	if at := m.time(booking.child("effectiveTime"), path+"/effectiveTime"); !at.zero() {
+	if at := m.time(booking.Child("effectiveTime"), path+"/effectiveTime"); !at.zero() {
 		display += " at " + at.dateTime()
 	}
-	if place := booking.child("participant", "participantRole", "playingEntity", "name").content(); place != "" {
+	if place := booking.Child("participant", "participantRole", "playingEntity", "name").Content(); place != "" {
 		display += ", " + oneLine(place)
 	}
 	o := fhir.Obj("type", "Appointment")
-	if ids := m.identifiers(booking.all("id"), path+"/id"); len(ids) > 0 {
+	if ids := m.identifiers(booking.All("id"), path+"/id"); len(ids) > 0 {
 		o.Set("identifier", ids[0])
 	}
 	return o.Set("display", display)
@@ -225,22 +226,22 @@ func (m *mapper) appointmentInfo() *fhir.Object {
 
 // addAppointmentPlace makes the Location at which such an appointment is.
 func (m *mapper) addAppointmentPlace() *fhir.Object {
-	role := m.report.appointment.child("participant", "participantRole")
+	role := m.report.appointment.Child("participant", "participantRole")
 	if role == nil {
 		return nil
 	}
 	var codes []*fhir.Object
-	for _, id := range role.all("id") {
-		if root := id.attr("root"); (root == oidODS || root == oidODSSite) && id.attr("extension") != "" {
-			codes = append(codes, odsIdentifiers(oidODSSite, strings.ToUpper(strings.TrimSpace(id.attr("extension"))))...)
+	for _, id := range role.All("id") {
+		if root := id.Attr("root"); (root == oidODS || root == oidODSSite) && id.Attr("extension") != "" {
+			codes = append(codes, odsIdentifiers(oidODSSite, strings.ToUpper(strings.TrimSpace(id.Attr("extension"))))...)
 		}
 	}
 	place := m.ukCore("Location").
 		Set("identifier", codes).
 		Set("status", "active").
-		Set("name", oneLine(role.child("playingEntity", "name").content())).
-		Set("description", oneLine(role.child("playingEntity", "desc").content()))
-	if all := addresses(role.all("addr")); len(all) > 0 {
+		Set("name", oneLine(role.Child("playingEntity", "name").Content())).
+		Set("description", oneLine(role.Child("playingEntity", "desc").Content()))
+	if all := addresses(role.All("addr")); len(all) > 0 {
 		place.Set("address", all[0])
 	}
 	url := m.url()

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -15,26 +16,26 @@ const (
 
 func (m *mapper) addPatient() {
 	role := m.report.patientRole
-	human := role.child("patient")
+	human := role.Child("patient")
 	born := ""
-	if value := human.child("birthTime").attr("value"); value != "" {
+	if value := human.Child("birthTime").Attr("value"); value != "" {
 		var err error
 		if born, err = birthDate(value); err != nil {
 			m.problems.add(pathPatient+"/patient/birthTime/@value", err.Error())
 		}
 	}
-	phones := telecoms(role.all("telecom"))
+	phones := telecoms(role.All("telecom"))
 	patient := m.ukCore("Patient").
 		Set("identifier", m.patientIdentifiers(role)).
 		Set("active", true).
 		Set("name", patientNames(human)).
 		Set("telecom", telecomObjects(phones)).
-		Set("gender", gender(human.child("administrativeGenderCode").attr("code"))).
+		Set("gender", gender(human.Child("administrativeGenderCode").Attr("code"))).
 		Set("birthDate", born).
-		Set("address", addresses(role.all("addr"))).
+		Set("address", addresses(role.All("addr"))).
 		Set("contact", m.contacts(phones)).
 		Set("communication", m.languages(human))
-	if gp := role.child("providerOrganization"); gp != nil {
+	if gp := role.Child("providerOrganization"); gp != nil {
 		o := m.organisationOf(gp, pathPatient+"/providerOrganization", nil)
 		if len(o.codes) > 0 || o.name != "" {
 			patient.Set("generalPractitioner", refs(o.use()))
@@ -45,10 +46,10 @@ func (m *mapper) addPatient() {
 
 // patientIdentifiers maps the NHS number with its verification status and every
 // local id. An unverified number that can't be an NHS number stays a local id.
-func (m *mapper) patientIdentifiers(role *node) []*fhir.Object {
+func (m *mapper) patientIdentifiers(role *xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
-	for _, id := range role.all("id") {
-		root, value := id.attr("root"), strings.TrimSpace(id.attr("extension"))
+	for _, id := range role.All("id") {
+		root, value := id.Attr("root"), strings.TrimSpace(id.Attr("extension"))
 		number := nhs.ParseNHSNumber(value)
 		switch {
 		case root == oidVerified && value != "":
@@ -73,9 +74,9 @@ func nhsNumber(number nhs.NHSNumber, status, display string) *fhir.Object {
 	return fhir.Obj("extension", list(verification), "system", nhs.SystemNHSNumber, "value", string(number))
 }
 
-func patientNames(human *node) []*fhir.Object {
+func patientNames(human *xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
-	for i, n := range human.all("name") {
+	for i, n := range human.All("name") {
 		use := ""
 		if i == 0 {
 			use = "official"
@@ -100,15 +101,15 @@ func gender(code string) string {
 	return "unknown"
 }
 
-func (m *mapper) languages(human *node) []*fhir.Object {
+func (m *mapper) languages(human *xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
-	for _, language := range human.all("languageCommunication") {
-		concept := m.concept(language.child("languageCode"), pathPatient+"/patient/languageCommunication/languageCode")
+	for _, language := range human.All("languageCommunication") {
+		concept := m.concept(language.Child("languageCode"), pathPatient+"/patient/languageCommunication/languageCode")
 		if concept == nil {
 			continue
 		}
 		o := fhir.Obj("language", concept)
-		if preferred := language.child("preferenceInd").attr("value"); preferred != "" {
+		if preferred := language.Child("preferenceInd").Attr("value"); preferred != "" {
 			o.Set("preferred", preferred == "true")
 		}
 		out = append(out, o)
@@ -137,12 +138,12 @@ func (m *mapper) contacts(own []telecom) []*fhir.Object {
 		relationship: list(conceptOf(roleCodes, "ONESELF", "self"))}
 	var all []contact
 	for _, p := range m.related {
-		phones := telecoms(p.entity.all("telecom"))
+		phones := telecoms(p.entity.All("telecom"))
 		if p.self() {
 			self.phones = merge(self.phones, phones)
 			continue
 		}
-		all = append(all, contact{list(m.relationship(p.entity)), name(p.entity.child("relatedPerson", "name"), ""), phones, 3})
+		all = append(all, contact{list(m.relationship(p.entity)), name(p.entity.Child("relatedPerson", "name"), ""), phones, 3})
 	}
 	all = append([]contact{self}, all...)
 	for i := range all {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -17,11 +18,11 @@ type person struct {
 // relatedPerson is someone who spoke for the patient.
 type relatedPerson struct {
 	url    string
-	entity *node
+	entity *xmltree.Node
 }
 
 // self says whether it was the patient.
-func (p relatedPerson) self() bool { return p.entity.child("code").attr("code") == relateSelf }
+func (p relatedPerson) self() bool { return p.entity.Child("code").Attr("code") == relateSelf }
 
 // organisation gathers what the document says of one organisation in several
 // places, so that a code makes one entry.
@@ -37,14 +38,14 @@ type organisation struct {
 
 // organisationOf finds or makes the entry of an organisation element. path is
 // for problems; telecom and addr may stand on the role beside the organisation.
-func (m *mapper) organisationOf(org *node, path string, beside *node) *organisation {
+func (m *mapper) organisationOf(org *xmltree.Node, path string, beside *xmltree.Node) *organisation {
 	if org == nil {
 		return nil
 	}
 	var codes []*fhir.Object
 	key := ""
-	for _, id := range org.all("id") {
-		root, code := id.attr("root"), strings.ToUpper(strings.TrimSpace(id.attr("extension")))
+	for _, id := range org.All("id") {
+		root, code := id.Attr("root"), strings.ToUpper(strings.TrimSpace(id.Attr("extension")))
 		if (root == oidODS || root == oidODSSite) && code != "" {
 			if key == "" {
 				key = code
@@ -56,9 +57,9 @@ func (m *mapper) organisationOf(org *node, path string, beside *node) *organisat
 			codes = append(codes, o)
 		}
 	}
-	for _, id := range beside.all("id") {
+	for _, id := range beside.All("id") {
 		// The role's own code is the site that the patient is sent to.
-		root, code := id.attr("root"), strings.ToUpper(strings.TrimSpace(id.attr("extension")))
+		root, code := id.Attr("root"), strings.ToUpper(strings.TrimSpace(id.Attr("extension")))
 		if (root == oidODS || root == oidODSSite) && code != "" && code != key {
 			codes = append(codes, fhir.Obj("system", nhs.SystemODSSite, "value", code))
 		}
@@ -68,18 +69,18 @@ func (m *mapper) organisationOf(org *node, path string, beside *node) *organisat
 		o.codes = codes
 	}
 	if o.name == "" {
-		o.name = oneLine(org.child("name").content())
+		o.name = oneLine(org.Child("name").Content())
 	}
-	for _, place := range []*node{org, beside} {
+	for _, place := range []*xmltree.Node{org, beside} {
 		if len(o.telecoms) == 0 {
-			o.telecoms = telecomObjects(telecoms(place.all("telecom")))
+			o.telecoms = telecomObjects(telecoms(place.All("telecom")))
 		}
 		if len(o.addresses) == 0 {
-			o.addresses = addresses(place.all("addr"))
+			o.addresses = addresses(place.All("addr"))
 		}
 	}
 	if o.kind == nil {
-		o.kind = m.concept(org.child("standardIndustryClassCode"), path+"/standardIndustryClassCode")
+		o.kind = m.concept(org.Child("standardIndustryClassCode"), path+"/standardIndustryClassCode")
 	}
 	return o
 }
@@ -132,12 +133,12 @@ func (m *mapper) sender() *organisation {
 func (m *mapper) receiver() *organisation {
 	var first *organisation
 	for _, recipient := range m.report.recipients {
-		intended := recipient.child("intendedRecipient")
-		o := m.organisationOf(intended.child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
+		intended := recipient.Child("intendedRecipient")
+		o := m.organisationOf(intended.Child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
 		if o == nil {
 			continue
 		}
-		if first == nil && recipient.attr("typeCode") == "PRCP" {
+		if first == nil && recipient.Attr("typeCode") == "PRCP" {
 			first = o
 		}
 	}
@@ -169,16 +170,16 @@ func (m *mapper) addressODS() string {
 // that are staff, and the people of other participations.
 func (m *mapper) addPeople() {
 	for _, author := range m.report.authors {
-		m.authors = append(m.authors, m.person(author.child("assignedAuthor"), "ClinicalDocument/author", "PPRF"))
+		m.authors = append(m.authors, m.person(author.Child("assignedAuthor"), "ClinicalDocument/author", "PPRF"))
 	}
-	if party := m.report.encounter.child("responsibleParty", "assignedEntity"); party != nil {
+	if party := m.report.encounter.Child("responsibleParty", "assignedEntity"); party != nil {
 		p := m.person(party, "ClinicalDocument/componentOf/encompassingEncounter/responsibleParty", "ATND")
 		m.responsible = &p
 	}
-	for _, informant := range m.report.root.all("informant") {
-		if entity := informant.child("assignedEntity"); entity != nil {
+	for _, informant := range m.report.root.All("informant") {
+		if entity := informant.Child("assignedEntity"); entity != nil {
 			m.informants = append(m.informants, m.person(entity, "ClinicalDocument/informant", "INF"))
-		} else if entity := informant.child("relatedEntity"); entity != nil {
+		} else if entity := informant.Child("relatedEntity"); entity != nil {
 			m.related = append(m.related, relatedPerson{m.url(), entity})
 		}
 	}
@@ -186,19 +187,19 @@ func (m *mapper) addPeople() {
 
 // person makes a Practitioner and the PractitionerRole that ties it to its
 // organisation.
-func (m *mapper) person(role *node, path, participation string) person {
-	human := role.child("assignedPerson")
+func (m *mapper) person(role *xmltree.Node, path, participation string) person {
+	human := role.Child("assignedPerson")
 	p := person{practitioner: m.url(), role: m.url(), participation: participation,
-		organisation: m.organisationOf(role.child("representedOrganization"), path, nil)}
-	practitioner := m.ukCore("Practitioner").Set("identifier", m.identifiers(role.all("id"), path+"/id"))
-	practitioner.Set("name", list(name(human.child("name"), "")))
-	practitioner.Set("telecom", telecomObjects(telecoms(role.all("telecom"))))
-	practitioner.Set("address", addresses(role.all("addr")))
+		organisation: m.organisationOf(role.Child("representedOrganization"), path, nil)}
+	practitioner := m.ukCore("Practitioner").Set("identifier", m.identifiers(role.All("id"), path+"/id"))
+	practitioner.Set("name", list(name(human.Child("name"), "")))
+	practitioner.Set("telecom", telecomObjects(telecoms(role.All("telecom"))))
+	practitioner.Set("address", addresses(role.All("addr")))
 	m.add(p.practitioner, practitioner)
 	m.add(p.role, m.ukCore("PractitionerRole").
 		Set("practitioner", ref(p.practitioner)).
 		Set("organization", ref(p.organisation.use())).
-		Set("code", list(m.concept(role.child("code"), path+"/code"))))
+		Set("code", list(m.concept(role.Child("code"), path+"/code"))))
 	return p
 }
 
@@ -223,12 +224,12 @@ func (m *mapper) addRelatedPersons() {
 		m.add(p.url, m.ukCore("RelatedPerson").Set("active", true).
 			Set("patient", ref(m.patient)).
 			Set("relationship", list(m.relationship(p.entity))).
-			Set("name", list(name(p.entity.child("relatedPerson", "name"), ""))).
-			Set("telecom", telecomObjects(telecoms(p.entity.all("telecom")))).
-			Set("address", addresses(p.entity.all("addr"))))
+			Set("name", list(name(p.entity.Child("relatedPerson", "name"), ""))).
+			Set("telecom", telecomObjects(telecoms(p.entity.All("telecom")))).
+			Set("address", addresses(p.entity.All("addr"))))
 	}
 }
 
-func (m *mapper) relationship(entity *node) *fhir.Object {
-	return m.concept(entity.child("code"), "ClinicalDocument/informant/relatedEntity/code")
+func (m *mapper) relationship(entity *xmltree.Node) *fhir.Object {
+	return m.concept(entity.Child("code"), "ClinicalDocument/informant/relatedEntity/code")
 }

@@ -1,12 +1,16 @@
 package nhs111
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/onward-health/onward/internal/xmltree"
+)
 
 // narrative renders a section's text (CDA R2 narrative block) as plain text.
 // Markup isn't copied: line breaks, paragraphs, list items and table rows
 // become lines, cells are parted by a bar, and only http and https addresses of
 // links are written out.
-func narrative(text *node) string {
+func narrative(text *xmltree.Node) string {
 	var w lineWriter
 	w.render(text)
 	w.flush()
@@ -36,7 +40,7 @@ func (w *lineWriter) lineBreak() {
 	}
 }
 
-func (w *lineWriter) render(n *node) {
+func (w *lineWriter) render(n *xmltree.Node) {
 	if n == nil {
 		return
 	}
@@ -55,7 +59,7 @@ func (w *lineWriter) render(n *node) {
 			w.line.WriteString(" | ")
 		case "linkHtml":
 			w.render(c)
-			if href := strings.TrimSpace(c.attr("href")); strings.HasPrefix(href, "http://") || strings.HasPrefix(href, "https://") {
+			if href := strings.TrimSpace(c.Attr("href")); strings.HasPrefix(href, "http://") || strings.HasPrefix(href, "https://") {
 				w.line.WriteString(" (" + href + ")")
 			}
 		default:

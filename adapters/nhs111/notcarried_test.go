@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/stretchr/testify/require"
 )
 
 // leaf is one value of the document: an attribute or an element's text.
 type leaf struct{ path, value string }
 
-func leaves(n *node, path string, out []leaf) []leaf {
+func leaves(n *xmltree.Node, path string, out []leaf) []leaf {
 	for _, a := range n.Attrs {
 		out = append(out, leaf{path + "/@" + a.Local, a.Value})
 	}

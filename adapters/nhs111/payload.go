@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"errors"
+	"github.com/onward-health/onward/internal/xmltree"
 	"io"
 	"strings"
 )
@@ -17,7 +18,7 @@ const (
 
 // document is one CDA document of the message.
 type document struct {
-	Root *node
+	Root *xmltree.Node
 	// Text is the document on its own, UTF-8, its bytes as they came.
 	Text []byte
 	// Profile is the manifest's profileid.
@@ -36,23 +37,23 @@ func (e *envelope) documents(text []byte) ([]document, *fault) {
 		}
 		root, source := payloadElement(payload), text
 		if item.Base64 || item.Compressed {
-			decoded, err := unpack(payload.content(), item.Compressed, budget)
+			decoded, err := unpack(payload.Content(), item.Compressed, budget)
 			if err != nil {
 				return nil, refuse(textNotSupported, "A payload's base64 or gzip content can't be read: "+err.Error())
 			}
 			budget -= len(decoded)
-			source, err = toUTF8(decoded, "")
+			source, err = xmltree.ToUTF8(decoded, "")
 			if err != nil {
 				return nil, refuse(textNotXML, err.Error())
 			}
 			// The embedded document is no SOAP: it may carry instructions.
-			root, err = readXML(source, xmlRules{instructions: true})
+			root, err = xmltree.Read(source, xmltree.Rules{Instructions: true})
 			if err != nil {
 				return nil, refuse(textNotXML, "In a packed payload: "+err.Error())
 			}
 		}
-		if root.is(nsHL7, "ClinicalDocument") {
-			found = append(found, document{Root: root, Text: root.standalone(source), Profile: item.ProfileID})
+		if root.Is(nsHL7, "ClinicalDocument") {
+			found = append(found, document{Root: root, Text: root.Standalone(source), Profile: item.ProfileID})
 		}
 	}
 	if len(found) == 0 {
@@ -61,8 +62,8 @@ func (e *envelope) documents(text []byte) ([]document, *fault) {
 	return found, nil
 }
 
-func payloadElement(payload *node) *node {
-	if elements := payload.elements(); len(elements) == 1 {
+func payloadElement(payload *xmltree.Node) *xmltree.Node {
+	if elements := payload.Elements(); len(elements) == 1 {
 		return elements[0]
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -118,12 +119,12 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request) (*envelope, error
 		}
 		return nil, refuse(textNotXML, "The body ended early")
 	}
-	text, err := toUTF8(body, parameters["charset"])
+	text, err := xmltree.ToUTF8(body, parameters["charset"])
 	if err != nil {
 		return nil, refuse(textNotXML, err.Error())
 	}
 	rules := d.rules()
-	root, err := readXML(text, xmlRules{instructions: d.Mode == Compat})
+	root, err := xmltree.Read(text, xmltree.Rules{Instructions: d.Mode == Compat})
 	if err != nil {
 		return nil, refuse(textNotXML, err.Error())
 	}
@@ -164,7 +165,7 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 	}
 	// What makes the message is its DistributionEnvelope: a sender that tries
 	// again stamps the SOAP headers anew.
-	content := text[e.distribution.start:e.distribution.end]
+	content := e.distribution.Bytes(text)
 	caller := bars.Caller{Door: "nhs111", Organisation: organisation,
 		RequestID: orElse(r.Header.Get("X-Request-Id"), e.MessageID), Correlation: orElse(r.Header.Get("X-Correlation-Id"), e.TrackingID)}
 	key := bars.Key{Door: "nhs111", Sender: string(organisation), Target: target.Value, Values: e.keys()}

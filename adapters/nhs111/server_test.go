@@ -17,6 +17,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 )
@@ -86,26 +87,26 @@ type parts struct{ messageID, action, relatesTo, ok, faultcode, code, text, diag
 func read(t *testing.T, w *httptest.ResponseRecorder) parts {
 	t.Helper()
 	require.Equal(t, "text/xml; charset=utf-8", w.Header().Get("Content-Type"))
-	root, err := readXML(w.Body.Bytes(), xmlRules{})
+	root, err := xmltree.Read(w.Body.Bytes(), xmltree.Rules{})
 	require.NoError(t, err)
-	require.True(t, root.is(nsSOAP, "Envelope"))
-	one := func(n *node, space, local string) *node {
-		if all := n.allIn(space, local); len(all) == 1 {
+	require.True(t, root.Is(nsSOAP, "Envelope"))
+	one := func(n *xmltree.Node, space, local string) *xmltree.Node {
+		if all := n.AllIn(space, local); len(all) == 1 {
 			return all[0]
 		}
 		return nil
 	}
-	header, body := root.child("Header"), root.child("Body")
+	header, body := root.Child("Header"), root.Child("Body")
 	p := parts{
-		messageID: one(header, nsWSA, "MessageID").content(), action: one(header, nsWSA, "Action").content(),
-		relatesTo: one(header, nsWSA, "RelatesTo").content(), ok: one(body, nsITK, "SimpleMessageResponse").content(),
+		messageID: one(header, nsWSA, "MessageID").Content(), action: one(header, nsWSA, "Action").Content(),
+		relatesTo: one(header, nsWSA, "RelatesTo").Content(), ok: one(body, nsITK, "SimpleMessageResponse").Content(),
 	}
-	if f := body.child("Fault"); f != nil {
-		p.faultcode = one(f, "", "faultcode").content()
+	if f := body.Child("Fault"); f != nil {
+		p.faultcode = one(f, "", "faultcode").Content()
 		info := one(one(f, "", "detail"), nsITK, "ToolkitErrorInfo")
-		p.errorID, p.code = info.child("ErrorID").content(), info.child("ErrorCode").content()
-		p.text, p.diag = info.child("ErrorText").content(), info.child("ErrorDiagnosticText").content()
-		require.Equal(t, "2.16.840.1.113883.2.1.3.2.4.17.268", info.child("ErrorCode").attr("codeSystem"))
+		p.errorID, p.code = info.Child("ErrorID").Content(), info.Child("ErrorCode").Content()
+		p.text, p.diag = info.Child("ErrorText").Content(), info.Child("ErrorDiagnosticText").Content()
+		require.Equal(t, "2.16.840.1.113883.2.1.3.2.4.17.268", info.Child("ErrorCode").Attr("codeSystem"))
 		require.True(t, fhir.ValidUUID(p.errorID))
 	}
 	require.True(t, fhir.ValidUUID(p.messageID))
@@ -315,7 +316,7 @@ func TestAConnectionMaySpeakOnlyForItsOrganisation(t *testing.T) {
 func TestReportsInOtherEncodingsAreRead(t *testing.T) {
 	body := strings.Replace(string(compose(t)), `encoding="UTF-8"`, `encoding="UTF-16"`, 1)
 	desk := &recordingDesk{}
-	w := post(New(desk, testOptions()), "text/xml", append([]byte{0xff, 0xfe}, wide(body, true)...))
+	w := post(New(desk, testOptions()), "text/xml", append([]byte{0xff, 0xfe}, wide(body)...))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	latin := strings.NewReplacer(`encoding="UTF-8"`, `encoding="ISO-8859-1"`, "Béla", "B\xe9la").Replace(string(compose(t)))
 	other := &recordingDesk{}

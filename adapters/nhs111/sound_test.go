@@ -10,6 +10,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // entriesOf lists the entries of a mapping, bundle first.
@@ -123,9 +124,9 @@ func requireWhole(t *testing.T, m *Mapped, body []byte) {
 				require.Equal(t, body, data)
 				continue
 			}
-			root, err := readXML(data, xmlRules{instructions: true})
+			root, err := xmltree.Read(data, xmltree.Rules{Instructions: true})
 			require.NoError(t, err, "a document stands on its own")
-			require.True(t, root.is(nsHL7, "ClinicalDocument"))
+			require.True(t, root.Is(nsHL7, "ClinicalDocument"))
 		}
 	}
 	require.Equal(t, 1, messages)

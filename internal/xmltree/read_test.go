@@ -1,7 +1,9 @@
-package nhs111
+package xmltree
 
 import (
+	"encoding/xml"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -41,11 +43,11 @@ func TestReaderRefusesWhatEncodingXMLLetsPass(t *testing.T) {
 		{"many attributes", "<a" + manyAttributes(65) + "/>", "more than 64 attributes"},
 		{"many namespaces", "<a" + strings.ReplaceAll(manyAttributes(50), " a", " xmlns:a") + "><b" + strings.ReplaceAll(manyAttributes(50), " a", " xmlns:b") + "><c" +
 			strings.ReplaceAll(manyAttributes(50), " a", " xmlns:c") + "/></b></a>", "more than 128 namespaces"},
-		{"many elements", "<a>" + strings.Repeat("<b/>", maxXMLElements) + "</a>", "more than 200000 elements"},
+		{"many elements", "<a>" + strings.Repeat("<b/>", MaxElements) + "</a>", "more than 200000 elements"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := readXML([]byte(c.text), xmlRules{})
+			_, err := Read([]byte(c.text), Rules{})
 			require.ErrorContains(t, err, c.reason)
 			require.NotContains(t, err.Error(), "passwd")
 		})
@@ -61,37 +63,37 @@ func manyAttributes(n int) string {
 }
 
 func TestReaderResolvesNamesTextAndLines(t *testing.T) {
-	root, err := readXML([]byte("<?xml version=\"1.0\"?>\n<!-- c --><p:a xmlns:p='one' xmlns='two' x='1' p:x='2'>\n<b xml:lang='en'>t<!-- c -->u<![CDATA[<v>]]></b><c xmlns=''/></p:a>"), xmlRules{})
+	root, err := Read([]byte("<?xml version=\"1.0\"?>\n<!-- c --><p:a xmlns:p='one' xmlns='two' x='1' p:x='2'>\n<b xml:lang='en'>t<!-- c -->u<![CDATA[<v>]]></b><c xmlns=''/></p:a>"), Rules{})
 	require.NoError(t, err)
-	require.True(t, root.is("one", "a"))
-	require.Equal(t, "1", root.attr("x"))
-	v, _ := root.attrIn("one", "x")
+	require.True(t, root.Is("one", "a"))
+	require.Equal(t, "1", root.Attr("x"))
+	v, _ := root.AttrIn("one", "x")
 	require.Equal(t, "2", v)
-	b := root.allIn("two", "b")[0]
-	require.Equal(t, "tu<v>", b.content())
+	b := root.AllIn("two", "b")[0]
+	require.Equal(t, "tu<v>", b.Content())
 	require.Equal(t, 3, b.Line)
-	require.Len(t, root.allIn("", "c"), 1)
-	require.Len(t, root.elements(), 2)
+	require.Len(t, root.AllIn("", "c"), 1)
+	require.Len(t, root.Elements(), 2)
 }
 
 func TestReaderPassesOverInstructionsOnlyWhenAllowed(t *testing.T) {
-	_, err := readXML([]byte(`<?xml-stylesheet href="x.xsl"?><a/>`), xmlRules{instructions: true})
+	_, err := Read([]byte(`<?xml-stylesheet href="x.xsl"?><a/>`), Rules{Instructions: true})
 	require.NoError(t, err)
 }
 
 func TestStandaloneElementKeepsItsBytesAndNamespaces(t *testing.T) {
 	text := []byte(`<o:w xmlns:o="outer" xmlns="def" xmlns:u="a&amp;b"><d attr='xmlns="no"' ><o:e u:f="1"/> x </d><e/></o:w>`)
-	root, err := readXML(text, xmlRules{})
+	root, err := Read(text, Rules{})
 	require.NoError(t, err)
-	alone := root.elements()[0].standalone(text)
+	alone := root.Elements()[0].Standalone(text)
 	require.True(t, strings.HasSuffix(string(alone), ` attr='xmlns="no"' ><o:e u:f="1"/> x </d>`))
-	again, err := readXML(alone, xmlRules{})
+	again, err := Read(alone, Rules{})
 	require.NoError(t, err)
-	require.True(t, again.is("def", "d"))
-	require.True(t, again.elements()[0].is("outer", "e"))
-	value, _ := again.elements()[0].attrIn("a&b", "f")
+	require.True(t, again.Is("def", "d"))
+	require.True(t, again.Elements()[0].Is("outer", "e"))
+	value, _ := again.Elements()[0].AttrIn("a&b", "f")
 	require.Equal(t, "1", value)
-	require.Equal(t, `<e xmlns:u="a&amp;b" xmlns="def" xmlns:o="outer"/>`, string(root.elements()[1].standalone(text)))
+	require.Equal(t, `<e xmlns:u="a&amp;b" xmlns="def" xmlns:o="outer"/>`, string(root.Elements()[1].Standalone(text)))
 }
 
 func wide(s string, little bool) []byte {
@@ -137,14 +139,14 @@ func TestCharacterEncodingsAreFoundAndContradictionsRefused(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			text, err := toUTF8([]byte(c.body), c.http)
+			text, err := ToUTF8([]byte(c.body), c.http)
 			require.ErrorIs(t, err, c.wrong)
 			if c.wrong != nil {
 				return
 			}
-			root, err := readXML(text, xmlRules{})
+			root, err := Read(text, Rules{})
 			require.NoError(t, err)
-			require.Equal(t, c.want, root.content())
+			require.Equal(t, c.want, root.Content())
 		})
 	}
 }
@@ -155,42 +157,80 @@ func FuzzReadXML(f *testing.F) {
 	f.Add([]byte(`<!DOCTYPE a><a/>`), "utf-8")
 	f.Add([]byte(`<a xmlns="" xml:lang="en" b='>'><b c="&lt;"/></a>`), "iso-8859-1")
 	f.Fuzz(func(t *testing.T, body []byte, charset string) {
-		text, err := toUTF8(body, charset)
+		text, err := ToUTF8(body, charset)
 		if err != nil {
 			return
 		}
-		root, err := readXML(text, xmlRules{})
+		root, err := Read(text, Rules{})
 		if err != nil {
 			return
 		}
 		// What was read must stand on its own and mean the same.
-		again, err := readXML(root.standalone(text), xmlRules{})
+		again, err := Read(root.Standalone(text), Rules{})
 		if err != nil || again.Space != root.Space || again.Local != root.Local || len(again.Children) != len(root.Children) {
 			t.Fatalf("the element doesn't stand on its own: %v", err)
 		}
 	})
 }
 
-func FuzzMessage(f *testing.F) {
-	f.Add([]byte(minimalReport))
-	f.Add([]byte(strings.Replace(minimalReport, "primaryGeneralPractitioner", "copy", 1)))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		mapped, _, err := through(body, "", strictRules())
-		if err == nil && len(mapped.Attached) == 0 {
-			t.Fatal("a mapped report keeps its document")
+// What Read takes, encoding/xml takes too, and finds the same elements,
+// attributes and text in it.
+func FuzzReadAgreesWithEncodingXML(f *testing.F) {
+	for _, seed := range []string{
+		`<p:a xmlns:p="x" p:b="1">t<c/><![CDATA[x]]></p:a>`,
+		"<?xml version='1.0' encoding='utf-8' ?>\r\n<a\tb = \"&#x41;&amp;\">\r\nx\ry<!-- c -->z&lt;</a >\n",
+		`<a xmlns="u"><b xmlns="" é="1"/><?pi x?></a>`,
+		"<a b='\u00e9 ]]> >'>]] ></a>",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		root, err := Read([]byte(text), Rules{Instructions: true})
+		if err != nil {
+			return
 		}
+		var want strings.Builder
+		d := xml.NewDecoder(strings.NewReader(text))
+		d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+		for {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+			switch token := token.(type) {
+			case xml.StartElement:
+				want.WriteString("<" + token.Name.Local)
+				for _, a := range token.Attr {
+					if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+						want.WriteString(" " + a.Name.Local)
+					}
+				}
+				want.WriteString(">")
+			case xml.EndElement:
+				want.WriteString("</>")
+			case xml.CharData:
+				want.Write(token)
+			}
+		}
+		var got strings.Builder
+		flatten(&got, root)
+		require.Equal(t, strings.TrimSpace(want.String()), got.String())
 	})
 }
 
-func FuzzHL7Time(f *testing.F) {
-	for _, s := range []string{"2026", "202603021021+00", "20260302102100.123-0500", "19810629", "201710290130"} {
-		f.Add(s)
+func flatten(b *strings.Builder, n *Node) {
+	if n.Local == "" {
+		b.WriteString(n.Text)
+		return
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		v, err := parseHL7Time(s)
-		if err == nil && v.dateTime() == "" {
-			t.Fatal("a time that was read can be written")
-		}
-		_, _ = birthDate(s)
-	})
+	b.WriteString("<" + n.Local)
+	for _, a := range n.Attrs {
+		b.WriteString(" " + a.Local)
+	}
+	b.WriteString(">")
+	for _, c := range n.Children {
+		flatten(b, c)
+	}
+	b.WriteString("</>")
 }

@@ -1,4 +1,4 @@
-package nhs111
+package xmltree
 
 import (
 	"bytes"
@@ -30,11 +30,11 @@ var (
 	errEncoding        = errors.New("the text isn't valid in its character encoding")
 )
 
-// toUTF8 finds the encoding by byte order mark, HTTP charset parameter and XML
+// ToUTF8 finds the encoding by byte order mark, HTTP charset parameter and XML
 // declaration (the order of RFC 7303, section 3) and transcodes to UTF-8 without
 // a mark. Sources that contradict each other are refused: one of them is wrong,
 // and guessing would spoil names.
-func toUTF8(body []byte, httpCharset string) ([]byte, error) {
+func ToUTF8(body []byte, httpCharset string) ([]byte, error) {
 	mark, rest := byteOrderMark(body)
 	outer, ok := charsetNamed(httpCharset)
 	if !ok {
