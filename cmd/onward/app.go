@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/adapters/barsapi"
+	"github.com/onward-health/onward/adapters/dos"
 	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/conformance"
@@ -26,6 +27,9 @@ import (
 // fhirPath is where the FHIR door stands.
 const fhirPath = "/FHIR/R4"
 
+// dosPath is where the stand-in of the Directory of Services stands.
+const dosPath = "/sandbox/dos"
+
 // app is the wired program.
 type app struct {
 	log     *slog.Logger
@@ -35,6 +39,7 @@ type app struct {
 	health  *httpx.Health
 	fhir    http.Handler
 	soap    http.Handler
+	dos     http.Handler // the stand-in of the directory; nil: none
 }
 
 // newApp wires the rooms together.
@@ -69,13 +74,18 @@ func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app
 	if c.NHS111Mode == "compat" {
 		soapMode = nhs111.Compat
 	}
-	return &app{
+	a := &app{
 		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door,
 		soap: nhs111.New(desk, nhs111.Options{Mode: soapMode, MaxBody: c.MaxBody, NewID: uuid.NewString, Log: log}),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
 		}},
 	}
+	if c.sandbox() {
+		stand := dos.NewSandbox(dos.SandboxOptions{Records: desk.Records(), Root: root, Path: dosPath, NewID: uuid.NewString, Log: log})
+		a.dos = http.StripPrefix(dosPath, stand.Handler())
+	}
+	return a
 }
 
 // asFHIRCaller names the door of plain FHIR requests; a BaRS request that is
@@ -104,6 +114,9 @@ func (a *app) handler() http.Handler {
 	mux.Handle(fhirPath+"/", a.fhir)
 	mux.Handle("/nhs111/report", a.soap)
 	mux.Handle("/report", a.soap)
+	if a.dos != nil {
+		mux.Handle(dosPath+"/", a.dos)
+	}
 	mux.HandleFunc("GET /healthz", a.health.Live)
 	mux.HandleFunc("GET /readyz", a.health.Ready)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -121,6 +134,8 @@ func doorOf(path string) string {
 		return "fhir"
 	case path == "/nhs111/report", path == "/report":
 		return "nhs111"
+	case strings.HasPrefix(path, "/sandbox/"):
+		return "sandbox"
 	case path == "/healthz", path == "/readyz":
 		return "health"
 	}

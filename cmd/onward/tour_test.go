@@ -13,12 +13,20 @@ import (
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
 // Ensure that the README's tour prints what it says, pasted as it stands.
-func TestTheTourOfTheReadmeRuns(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+func TestTheTourOfTheReadmeRuns(t *testing.T) { runPage(t, "README.md") }
+
+// Ensure that a patient gets from the directory to a booked slot and a referral
+// as the directory's page says.
+func TestTheRunFromDirectoryToReferralRuns(t *testing.T) { runPage(t, "docs/doors/dos.md") }
+
+// runPage pastes the shell blocks of a page into a shell beside a fresh server.
+func runPage(t *testing.T, path string) {
+	t.Helper()
+	page, err := os.ReadFile("../../" + path)
 	require.NoError(t, err)
 	var script strings.Builder
 	var expected []string
-	for _, block := range shellBlock.FindAllStringSubmatch(string(readme), -1) {
+	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
 		script.WriteString(block[1])
 		for _, line := range strings.Split(block[1], "\n") {
 			if text, found := strings.CutPrefix(line, "# => "); found {
@@ -26,7 +34,7 @@ func TestTheTourOfTheReadmeRuns(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, len(expected), 5)
+	require.Greater(t, len(expected), 3)
 	s := start(t)
 	shell := exec.Command("sh", "-e", "-u", "-c", strings.ReplaceAll(script.String(), "http://127.0.0.1:8080", s.url))
 	shell.Dir = "../.."

@@ -1,0 +1,68 @@
+package dos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+// FHIRClient asks the FHIR R4 service that follows the directory for endpoints.
+type FHIRClient struct {
+	Base  string // up to and with /FHIR/R4
+	HTTP  *http.Client
+	Token func(context.Context) (string, error) // bearer token; nil: none
+	Call  Client                                // its pauses and breaker are used
+}
+
+// Endpoints lists the endpoints of an organisation in their order. None at all
+// may mean that the organisation isn't known.
+func (c *FHIRClient) Endpoints(ctx context.Context, ods nhs.ODSCode) ([]Endpoint, error) {
+	query := url.Values{"identifier": {nhs.SystemODS + "|" + string(ods)}, "_revinclude": {"Endpoint:organization"}}
+	var list []Endpoint
+	err := c.Call.try(ctx, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+"/Organization?"+query.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("version", "1")
+		req.Header.Set("X-Request-Id", uuid.NewString())
+		req.Header.Set("Accept", "application/fhir+json")
+		if c.Token != nil {
+			token, err := c.Token(ctx)
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		send := Client{HTTP: c.HTTP}
+		raw, _, status, err := send.send(req)
+		if err != nil {
+			return err
+		}
+		if status >= 500 {
+			return ErrUnavailable
+		}
+		bundle, err := fhir.Parse(raw)
+		if err != nil || status == http.StatusOK && bundle.Type() != "Bundle" {
+			return errAnswer
+		}
+		if status != http.StatusOK {
+			return errors.New("dos: the directory refuses the search")
+		}
+		list = nil
+		for entry := range bundle.Get("entry").Items() {
+			if r := entry.Get("resource"); r.Get("resourceType").Text() == "Endpoint" && r.Get("status").Text() == "active" {
+				list = append(list, EndpointOf(r.Resource()))
+			}
+		}
+		return nil
+	})
+	service := Service{Endpoints: list}
+	return append(service.Send(Primary), service.Send(Copy)...), err
+}
