@@ -28,6 +28,8 @@ type Options struct {
 	NewID func() string
 	// Budget bounds a message's processing (BaRS Core 1.5, non-functional requirements); default 5 s.
 	Budget time.Duration
+	// Profiles is what writes that claim a profile are held to; default: nothing.
+	Profiles Profiles
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
 }
@@ -35,19 +37,20 @@ type Options struct {
 // Desk is the only way to change a booking or a referral. Its methods may be
 // called from many goroutines.
 type Desk struct {
-	store   store.Store
-	base    string
-	mode    Mode
-	now     Clock
-	newID   func() string
-	budget  time.Duration
-	log     *slog.Logger
-	running running
+	store    store.Store
+	base     string
+	mode     Mode
+	now      Clock
+	newID    func() string
+	budget   time.Duration
+	profiles Profiles
+	log      *slog.Logger
+	running  running
 }
 
 // NewDesk opens the desk on a store.
 func NewDesk(s store.Store, o Options) *Desk {
-	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget, log: o.Log}
+	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget, profiles: o.Profiles, log: o.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -115,6 +118,9 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 	if err := m.classify(); err != nil {
 		return nil, nil, err
 	}
+	if err := m.checkProfiles(d); err != nil {
+		return nil, nil, err
+	}
 	if !s.offers(m.useCase) {
 		return nil, nil, fhir.NewOutcome(fhir.KindUnsupportedUse, m.focus.path(), "the service does not offer this use case")
 	}
@@ -172,6 +178,9 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		w := d.newWork(req.Caller, s)
 		entries := make([]*entry, len(req.Entries))
 		for i, e := range req.Entries {
+			if err := d.keepsProfiles(e.Resource); err != nil {
+				return nil, err
+			}
 			entries[i] = attachedEntry(e)
 		}
 		if err := w.place(ctx, entries); err != nil {

@@ -16,6 +16,9 @@ func (w *work) change(ctx context.Context, r *fhir.Resource, id, method string, 
 		condition = store.Condition{Version: current.Version}
 		w.who = w.who.inherit(current)
 	}
+	if err := w.d.keepsProfiles(r); err != nil {
+		return err
+	}
 	before, err := bodyOf(current)
 	if err != nil {
 		return err

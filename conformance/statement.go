@@ -19,8 +19,17 @@ type Facts struct {
 	Version string // of the product
 	Started time.Time
 	Types   []string // the resource types that the REST API serves
+	// Profiles lists the canonicals of a type's loaded profiles; nil: none are.
+	Profiles func(typ string) []string
 	// BaRS adds what only requests in the standard's dialect can ask for.
 	BaRS bool
+}
+
+func (f Facts) profiles(typ string) []string {
+	if f.Profiles == nil {
+		return nil
+	}
+	return f.Profiles(typ)
 }
 
 // interactions are those of the REST API on every type, each with its route in
@@ -43,6 +52,7 @@ func Statement(f Facts) *fhir.Resource {
 	for _, typ := range f.Types {
 		resources = append(resources, fhir.Obj(
 			"type", typ,
+			"supportedProfile", f.profiles(typ),
 			"interaction", code(interactions...),
 			"versioning", "versioned",
 			"readHistory", true,

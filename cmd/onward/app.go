@@ -20,6 +20,7 @@ import (
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/fhir/validate/profile"
 	"github.com/onward-health/onward/internal/httpx"
 	"github.com/onward-health/onward/store"
 )
@@ -43,15 +44,19 @@ type app struct {
 }
 
 // newApp wires the rooms together.
-func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app {
+func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set, log *slog.Logger) *app {
 	base := root + fhirPath
 	mode := bars.Strict
 	if c.BarsMode == "lenient" {
 		mode = bars.Lenient
 	}
-	desk := bars.NewDesk(db, bars.Options{Base: base, Mode: mode, Log: log})
+	room := bars.Options{Base: base, Mode: mode, Log: log}
+	if c.Enforce {
+		room.Profiles = profiles
+	}
+	desk := bars.NewDesk(db, room)
 	options := bars.SearchOptions(base, time.Now)
-	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types()}
+	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types(), Profiles: profiles.Supported}
 	statement := conformance.Statement(facts)
 	facts.BaRS = true
 	barsStatement := conformance.Statement(facts)
@@ -60,7 +65,7 @@ func newApp(db store.Store, c *serveCommand, root string, log *slog.Logger) *app
 		Statement: func() *fhir.Resource { return barsStatement },
 	})
 	api := rest.New(desk.Records(), rest.Options{
-		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render,
+		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render, Profiles: profiles,
 		Metadata: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", rest.ContentType)
 			_, _ = w.Write(statement.JSON())

@@ -32,6 +32,8 @@ type serveCommand struct {
 	BarsMode   string `env:"ONWARD_BARS_MODE" name:"bars-mode" enum:"strict,lenient" default:"strict" help:"How strictly BaRS senders are held to the standard."`
 	NHS111Mode string `env:"ONWARD_NHS111_MODE" name:"nhs111-mode" enum:"strict,compat" default:"strict" help:"How the SOAP door checks: by the standard, or as the reference adaptor does."`
 	MaxBody    int64  `env:"ONWARD_MAX_BODY" name:"max-body" default:"5242880" help:"Largest request body in bytes."`
+	Profiles   string `env:"ONWARD_PROFILES" help:"Folder of StructureDefinitions, ValueSets and CodeSystems that $validate checks against."`
+	Enforce    bool   `env:"ONWARD_ENFORCE_PROFILES" name:"enforce-profiles" help:"Refuse a write that breaks a profile of --profiles which it claims in meta.profile."`
 	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
 }
 
@@ -52,6 +54,10 @@ func (c *serveCommand) Run() error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	profiles, err := c.loadProfiles(log)
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
@@ -65,7 +71,7 @@ func (c *serveCommand) Run() error {
 		return err
 	}
 	base := c.base(listener.Addr())
-	a := newApp(db, c, base, log)
+	a := newApp(db, c, base, profiles, log)
 	loaded := 0
 	if c.sandbox() {
 		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {

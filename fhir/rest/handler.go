@@ -18,6 +18,7 @@ import (
 	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/fhir/validate"
+	"github.com/onward-health/onward/fhir/validate/profile"
 )
 
 // DefaultMaxBody is the default of Options.MaxBody in bytes (design D28).
@@ -39,6 +40,8 @@ type Options struct {
 	// Tables are the definitions that XML is read and written by. Default:
 	// r4.Tables.
 	Tables *def.Tables
+	// Profiles are those that $validate knows. Default: none.
+	Profiles *profile.Set
 	// Clock stamps bundles. Default: time.Now.
 	Clock func() time.Time
 	// Render writes an error. Default: WriteOutcomeTo in the Plain style. It is

@@ -5,12 +5,14 @@ import (
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/validate"
+	"github.com/onward-health/onward/fhir/validate/profile"
 )
 
 // validate answers POST [base]/Type/$validate and [base]/Type/id/$validate (R4
 // resource-operation-validate.html). Nothing is stored. What is wrong with the
 // resource is the answer, so its status is 200; a body that can't be read at all
-// is refused as everywhere.
+// is refused as everywhere. Where profiles are loaded, the resource is also held
+// against that which is asked for and those that it claims.
 func (h *Handler) validate(w http.ResponseWriter, r *http.Request, at place) error {
 	if err := refuseConditions(r.Header); err != nil {
 		return err
@@ -19,7 +21,7 @@ func (h *Handler) validate(w http.ResponseWriter, r *http.Request, at place) err
 	if err != nil {
 		return err
 	}
-	asked := validation{mode: query.Get("mode"), profiled: query.Has("profile")}
+	asked := validation{mode: query.Get("mode"), profile: query.Get("profile"), profiled: query.Has("profile")}
 	body, _, err := readResource(w, r, h.o.MaxBody, h.o.Tables)
 	if err != nil {
 		return err
@@ -30,21 +32,40 @@ func (h *Handler) validate(w http.ResponseWriter, r *http.Request, at place) err
 	if err := asked.check(at); err != nil {
 		return err
 	}
+	held, err := h.profileOf(asked)
+	if err != nil {
+		return err
+	}
 	if asked.mode == "delete" { // the content doesn't count
 		_, err := h.backend.Read(r.Context(), at.typ, at.id)
 		if err != nil {
 			return err
 		}
-		return WriteResource(w, r, http.StatusOK, verdict(&validate.Report{}))
+		return WriteResource(w, r, http.StatusOK, verdict(&validate.Report{}, &profile.Report{}))
 	}
 	report := h.validator.Resource(asked.res, validate.Options{})
-	return WriteResource(w, r, http.StatusOK, verdict(report))
+	return WriteResource(w, r, http.StatusOK, verdict(report, h.o.Profiles.Validate(asked.res, held...)))
+}
+
+// profileOf finds the profile that is asked for.
+func (h *Handler) profileOf(asked validation) ([]*profile.Profile, error) {
+	if !asked.profiled || asked.mode == "delete" {
+		return nil, nil
+	}
+	if p := h.o.Profiles.Find(asked.profile); p != nil {
+		return []*profile.Profile{p}, nil
+	}
+	if h.o.Profiles.Len() == 0 {
+		return nil, fhir.NewOutcome(fhir.KindNotSupported, "", "validation against a profile is not offered: this server has no profiles loaded")
+	}
+	return nil, fhir.NewOutcome(fhir.KindNotSupported, "", "this server has not loaded that profile, or not in that version; its CapabilityStatement lists those that it has")
 }
 
 // validation is what a $validate asks for.
 type validation struct {
 	res      *fhir.Resource
-	mode     string // create, update, delete or ""
+	mode     string // create, update, delete, profile or ""
+	profile  string // canonical, perhaps with |version
 	profiled bool
 }
 
@@ -69,7 +90,11 @@ func (v *validation) read(body *fhir.Resource, typ string) error {
 			}
 			v.mode = text
 		case "profile":
-			v.profiled = true
+			text := p.Get("valueUri").Text() + p.Get("valueCanonical").Text()
+			if text == "" || v.profiled && v.profile != text {
+				return fhir.NewOutcome(fhir.KindInvalid, p.Path(), "the parameter profile must be there once and hold a valueUri or valueCanonical")
+			}
+			v.profile, v.profiled = text, true
 		default:
 			return fhir.NewOutcome(fhir.KindNotSupported, p.Path(), "this operation has no such parameter")
 		}
@@ -96,12 +121,11 @@ func (v *validation) check(at place) error {
 		}
 		return nil
 	case "profile":
-		v.profiled = true
+		if !v.profiled {
+			return fhir.NewOutcome(fhir.KindRequired, "", "mode profile needs the parameter profile")
+		}
 	default:
-		return fhir.NewOutcome(fhir.KindValue, "", "mode must be create, update or delete")
-	}
-	if v.profiled {
-		return fhir.NewOutcome(fhir.KindNotSupported, "", "validation against a profile is not offered")
+		return fhir.NewOutcome(fhir.KindValue, "", "mode must be create, update, delete or profile")
 	}
 	if v.res == nil {
 		return fhir.NewOutcome(fhir.KindRequired, "", "there is no resource to validate")
@@ -119,8 +143,8 @@ func (v *validation) check(at place) error {
 	return nil
 }
 
-// verdict is the report as an OperationOutcome.
-func verdict(report *validate.Report) *fhir.Resource {
+// verdict is what the definitions and the profiles say, as an OperationOutcome.
+func verdict(report *validate.Report, profiles *profile.Report) *fhir.Resource {
 	var list []*fhir.Object
 	for _, issue := range report.Issues {
 		text := issue.Text
@@ -133,8 +157,15 @@ func verdict(report *validate.Report) *fhir.Resource {
 		}
 		list = append(list, item)
 	}
+	for _, issue := range profiles.Issues {
+		item := fhir.Obj("severity", string(issue.Severity), "code", issue.Code, "diagnostics", issue.Diagnostics())
+		if issue.Expression != "" {
+			item.Set("expression", []string{issue.Expression})
+		}
+		list = append(list, item)
+	}
 	switch {
-	case report.Cut:
+	case report.Cut || profiles.Cut:
 		list = append(list, fhir.Obj("severity", "error", "code", "incomplete", "diagnostics", "there are more problems than are listed here"))
 	case len(list) == 0:
 		list = append(list, fhir.Obj("severity", "information", "code", "informational", "diagnostics", "all is well"))

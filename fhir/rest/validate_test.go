@@ -70,7 +70,7 @@ func TestValidateRefusesWhatItCanNotCheck(t *testing.T) {
 	sound := `{"resourceType":"Patient","id":"a"}`
 	resource := `{"name":"resource","resource":` + sound + `}`
 	for _, c := range []struct{ path, body, code string }{
-		{"/Patient/$validate?mode=profile", sound, "not-supported"},
+		{"/Patient/$validate?mode=profile", sound, "required"},
 		{"/Patient/$validate?profile=http://example.org/p", sound, "not-supported"},
 		{"/Patient/$validate?mode=wild", sound, "value"},
 		{"/Patient/$validate?other=1", sound, "not-supported"},

@@ -1,0 +1,289 @@
+package profile
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+// checker is one walk through a resource.
+type checker struct {
+	set       *Set
+	root      fhir.Value
+	container fhir.Value            // the resource in which fragments are looked up
+	entries   map[string]fhir.Value // of the bundle; nil: not looked at yet
+	report    Report
+	depth     int
+	tries     int
+}
+
+// Validate holds a resource against the profiles that are asked for and those
+// that it, or a resource in it, claims in meta.profile. Claimed profiles that
+// aren't loaded are information. It is for $validate.
+func (s *Set) Validate(r *fhir.Resource, asked ...*Profile) *Report {
+	if s == nil {
+		return &Report{}
+	}
+	c := &checker{set: s, root: r.Root(), container: r.Root()}
+	for _, p := range asked {
+		c.against(c.root, p)
+	}
+	c.claims(asked, true)
+	return &c.report
+}
+
+// Check holds a resource against the loaded profiles that it, or a resource in
+// it, claims in meta.profile. It returns nil where none is broken. It is for
+// writes, where the operator has claims enforced.
+func (s *Set) Check(r *fhir.Resource) *fhir.Outcome {
+	if s == nil {
+		return nil
+	}
+	c := &checker{set: s, root: r.Root(), container: r.Root()}
+	c.claims(nil, false)
+	return c.report.Outcome()
+}
+
+// claims checks every resource of the document against what it claims. An
+// unknown claim is only worth a word to one who asked.
+func (c *checker) claims(done []*Profile, tell bool) {
+	contained := map[fhir.Value]bool{}
+	fhir.Walk(c.root, func(name string, v fhir.Value) {
+		if name == "contained" {
+			for one := range v.Items() {
+				contained[one] = true
+			}
+		}
+		if v.Kind() != fhir.ObjectKind || c.set.tables.Resource(v.Get("resourceType").Text()) == nil {
+			return
+		}
+		if !contained[v] {
+			c.container = v
+		}
+		for claim := range v.Get("meta").Get("profile").Items() {
+			p := c.set.Find(claim.Text())
+			if p == nil && tell {
+				c.say(Information, "informational", item{v: claim}.path(), "this profile isn't loaded here, so it wasn't checked", source{})
+			}
+			if p == nil {
+				continue
+			}
+			if !tell {
+				c.allExtensions(v)
+			}
+			if v != c.root || !slices.Contains(done, p) {
+				c.against(v, p)
+			}
+		}
+	})
+	if tell {
+		c.allExtensions(c.root)
+	}
+}
+
+// against holds one resource against one profile.
+func (c *checker) against(v fhir.Value, p *Profile) {
+	it := item{v: v, typ: c.set.tables.Resource(v.Get("resourceType").Text())}
+	if it.typ == nil || it.typ.Name != p.Type && p.Type != "Resource" && p.Type != "DomainResource" {
+		c.broken("invalid", it.path(), "the profile is for another type of resource", source{profile: p})
+		return
+	}
+	c.value(it, p.root)
+}
+
+// allExtensions holds every extension in a resource whose definition is loaded
+// against it, wherever it stands.
+func (c *checker) allExtensions(in fhir.Value) {
+	if len(c.set.extensions) == 0 {
+		return
+	}
+	typ := c.set.tables.Type("Extension")
+	fhir.Walk(in, func(name string, v fhir.Value) {
+		if name != "extension" && name != "modifierExtension" {
+			return
+		}
+		for one := range v.Items() {
+			p := c.set.extensions[one.Get("url").Text()]
+			if p == nil {
+				continue
+			}
+			it := item{v: one, typ: typ}
+			c.value(it, p.root)
+			src := source{p, p.Type}
+			switch {
+			case p.root.modifier && name == "extension":
+				c.broken("extension", it.path(), "this extension is a modifier; it belongs in modifierExtension", src)
+			case !p.root.modifier && name == "modifierExtension":
+				c.broken("extension", it.path(), "this extension isn't a modifier; it belongs in extension", src)
+			}
+		}
+	})
+}
+
+// maxDepth bounds how deep profiles lead into one another.
+const maxDepth = 64
+
+// value holds one value against the rules of a node.
+func (c *checker) value(it item, n *node) {
+	if c.report.Cut || c.depth > maxDepth {
+		return
+	}
+	c.depth++
+	defer func() { c.depth-- }()
+	if k := n.fixed; k != nil && !fhir.Equal(it.v, k.v) {
+		c.broken("value", it.path(), "this element has a fixed value"+shown(k.v), k.src)
+	}
+	if k := n.pattern; k != nil && !fits(it.v, k.v) {
+		c.broken("value", it.path(), "this element must have all that the pattern of the profile has"+shown(k.v), k.src)
+	}
+	if b := n.maxLength; b != nil && utf8.RuneCountInString(it.v.Text()) > b.n {
+		c.broken("too-long", it.path(), "at most "+strconv.Itoa(b.n)+" characters are allowed", b.src)
+	}
+	if n.typing != nil && !c.types(it, n.typing) {
+		return // its elements are another type's
+	}
+	if n.binding != nil {
+		c.bound(it, n.binding)
+	}
+	for _, k := range n.constraints {
+		c.constraint(it, k)
+	}
+	for _, child := range n.children {
+		c.element(it, child)
+	}
+}
+
+// shown is a short fixed value of the profile, for a sentence.
+func shown(v fhir.Value) string {
+	if v.Kind() == fhir.StringKind && len(v.Text()) <= 100 {
+		return ": " + v.Text()
+	}
+	return ""
+}
+
+// element holds the repetitions of one element against its node.
+func (c *checker) element(parent item, n *node) {
+	found := children(c.set.tables, parent, n.name, nil)
+	place := func() string { return parent.path() + "." + strings.TrimSuffix(n.name, "[x]") }
+	c.count(found, n, place, "")
+	for _, it := range found {
+		c.value(it, n)
+	}
+	c.sliced(found, n, place)
+}
+
+// count checks how often an element or a slice is there. place names it where
+// it isn't.
+func (c *checker) count(found []item, n *node, place func() string, of string) {
+	if n.min != nil && len(found) < n.min.n {
+		c.broken("required", place(), "at least "+strconv.Itoa(n.min.n)+of+" must be given; there are "+strconv.Itoa(len(found)), n.min.src)
+	}
+	if n.max != nil && len(found) > n.max.n {
+		text := "at most " + strconv.Itoa(n.max.n) + of + " may be given; there are " + strconv.Itoa(len(found))
+		if n.max.n == 0 {
+			text = "none" + of + " may be given"
+		}
+		c.broken("structure", found[n.max.n].path(), text, n.max.src)
+	}
+}
+
+// types checks the type of a value, what a reference leads to, and data type
+// profiles. It says whether the type is allowed.
+func (c *checker) types(it item, rule *typing) bool {
+	if it.typ == nil {
+		return true
+	}
+	var fitting []*typeRule
+	for i := range rule.types {
+		if typeIs(it.typ, []string{rule.types[i].code}) {
+			fitting = append(fitting, &rule.types[i])
+		}
+	}
+	if len(fitting) == 0 {
+		c.broken("structure", it.path(), "a value of this type isn't allowed here; allowed: "+listTypes(rule), rule.src)
+		return false
+	}
+	for _, one := range fitting { // several of one code are rare; one must be kept
+		if len(fitting) == 1 {
+			c.oneType(it, one, rule.src)
+			break
+		}
+		if c.silently(func(quiet *checker) { quiet.oneType(it, one, rule.src) }) {
+			return true
+		}
+	}
+	if len(fitting) > 1 {
+		c.broken("structure", it.path(), "the value keeps none of the profiles that are allowed here", rule.src)
+	}
+	return true
+}
+
+func (c *checker) oneType(it item, one *typeRule, src source) {
+	if one.resources != nil && it.typ.Name == "Reference" {
+		if name := c.typeOfTarget(it.v); name != "" && !slices.Contains(one.resources, name) {
+			c.broken("structure", it.path(), "the reference must lead to "+strings.Join(one.resources, " or "), src)
+		}
+	}
+	if it.typ.Name == "Extension" { // allExtensions sees to it
+		return
+	}
+	switch len(one.definitions) {
+	case 0:
+	case 1:
+		c.value(it, one.definitions[0].root)
+	default:
+		if !c.keepsOne(it, one.definitions) {
+			c.broken("structure", it.path(), "the value keeps none of the profiles that are allowed here", src)
+		}
+	}
+}
+
+// keepsOne says whether a value keeps one of some profiles.
+func (c *checker) keepsOne(it item, profiles []*Profile) bool {
+	for _, p := range profiles {
+		if it.typ != nil && it.typ.Name == p.Type && c.silently(func(quiet *checker) { quiet.value(it, p.root) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// silently checks without a report and says whether nothing is broken.
+func (c *checker) silently(check func(quiet *checker)) bool {
+	if c.depth > maxDepth || c.tries >= maxTries {
+		return true
+	}
+	quiet := &checker{set: c.set, root: c.root, container: c.container, entries: c.entries, depth: c.depth + 1, tries: c.tries}
+	check(quiet)
+	c.entries, c.tries = quiet.entries, quiet.tries+1
+	return quiet.report.OK()
+}
+
+// maxTries bounds how often a document has values held against alternatives.
+const maxTries = 20_000
+
+func listTypes(rule *typing) string {
+	var names []string
+	for _, one := range rule.types {
+		if !slices.Contains(names, one.code) {
+			names = append(names, one.code)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// bound checks a binding. An extensible one allows other codes where none of the
+// set fits, which only a person can say.
+func (c *checker) bound(it item, b *binding) {
+	if it.typ == nil || !bindable(it.typ) || !it.v.Exists() || inBinding(b.codes, it) {
+		return
+	}
+	if b.strength == "required" {
+		c.broken("code-invalid", it.path(), "the code must be one of the value set "+b.valueSet, b.src)
+		return
+	}
+	c.say(Information, "code-invalid", it.path(), "the code is none of the value set "+b.valueSet+", which should be used where one of its codes fits", b.src)
+}
