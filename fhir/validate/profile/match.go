@@ -50,15 +50,15 @@ func inBinding(set *codes, it item) bool {
 	switch it.typ.Name {
 	case "CodeableConcept":
 		for one := range v.Get("coding").Items() {
-			if set.pairs[coding{one.Get("system").Text(), one.Get("code").Text()}] {
+			if set.has(one.Get("system").Text(), one.Get("code").Text()) {
 				return true
 			}
 		}
 		return false
 	case "Coding", "Quantity", "Age", "Duration", "Distance", "Count", "Money":
-		return set.pairs[coding{v.Get("system").Text(), v.Get("code").Text()}]
+		return set.has(v.Get("system").Text(), v.Get("code").Text())
 	}
-	return set.bare[v.Text()]
+	return set.hasBare(v.Text())
 }
 
 // bindable says whether a binding says anything of the type.

@@ -45,12 +45,12 @@ func (s *Set) lookUp(p *Profile, n *node) {
 		n.binding = &bound
 		switch bound.strength {
 		case "required", "extensible":
-			bound.codes = s.terms.enumerate(s.tables, bound.valueSet)
+			bound.codes = s.terms.boundTo(s.tables, bound.valueSet)
 			if bound.codes == nil && bound.strength == "required" {
 				s.skip(p, bound.src, "the required binding isn't checked: the codes of "+orNone(bound.valueSet)+" can't be listed from the folder")
 			}
 		}
-		if n.binding = &bound; bound.codes == nil {
+		if bound.codes == nil {
 			n.binding = nil
 		}
 	}

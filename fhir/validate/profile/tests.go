@@ -190,7 +190,7 @@ const maxNested = 8
 func (s *Set) atEnd(n *node, steps []step, depth int) []want {
 	var list []want
 	if b := n.binding; b != nil && b.strength == "required" && n.fixed == nil && n.pattern == nil {
-		if set := s.terms.enumerate(s.tables, b.valueSet); set != nil {
+		if set := s.terms.boundTo(s.tables, b.valueSet); set != nil {
 			list = append(list, want{steps: steps, codes: set})
 		}
 	}

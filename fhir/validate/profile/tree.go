@@ -95,6 +95,7 @@ type discriminator struct {
 type constraint struct {
 	key, human, expression string
 	warning                bool
+	test                   expression
 	src                    source
 }
 

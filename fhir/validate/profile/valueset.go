@@ -2,6 +2,7 @@ package profile
 
 import (
 	"maps"
+	"regexp"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -35,6 +36,37 @@ type codes struct {
 	url   string
 	pairs map[coding]bool
 	bare  map[string]bool // the codes without their systems
+	// form tells a code of a value set without end; pairs is empty then.
+	form   *regexp.Regexp
+	system string // of form
+}
+
+// languageTag is the form of a language tag (BCP 47).
+var languageTag = regexp.MustCompile(`^([A-Za-z]{2,8}|[xXiI]-[A-Za-z0-9]{1,8})(-[A-Za-z0-9]{1,8})*$`)
+
+// boundTo are the codes of a binding, or nil where they can't be known here.
+func (t *terminology) boundTo(tables *def.Tables, canonical string) *codes {
+	url, _, _ := strings.Cut(canonical, "|")
+	if url == "http://hl7.org/fhir/ValueSet/all-languages" && len(t.sets[url]) == 0 {
+		return &codes{url: url, form: languageTag, system: "urn:ietf:bcp:47"}
+	}
+	return t.enumerate(tables, canonical)
+}
+
+// has says whether a code of a system is of the set.
+func (c *codes) has(system, code string) bool {
+	if c.form != nil {
+		return system == c.system && c.form.MatchString(code)
+	}
+	return c.pairs[coding{system, code}]
+}
+
+// hasBare says whether a code is of the set, whatever its system.
+func (c *codes) hasBare(code string) bool {
+	if c.form != nil {
+		return c.form.MatchString(code)
+	}
+	return c.bare[code]
 }
 
 type coding struct{ system, code string }
