@@ -18,6 +18,10 @@ type checker struct {
 	report    Report
 	depth     int
 	tries     int
+	// errorsOnly leaves out what breaks no profile, so that it can't fill the
+	// report.
+	errorsOnly bool
+	costly     bool // maxTries was reached
 }
 
 // Validate holds a resource against the profiles that are asked for and those
@@ -32,6 +36,7 @@ func (s *Set) Validate(r *fhir.Resource, asked ...*Profile) *Report {
 		c.against(c.root, p)
 	}
 	c.claims(asked, true)
+	c.end()
 	return &c.report
 }
 
@@ -42,9 +47,17 @@ func (s *Set) Check(r *fhir.Resource) *fhir.Outcome {
 	if s == nil {
 		return nil
 	}
-	c := &checker{set: s, root: r.Root(), container: r.Root()}
+	c := &checker{set: s, root: r.Root(), container: r.Root(), errorsOnly: true}
 	c.claims(nil, false)
+	c.end()
 	return c.report.Outcome()
+}
+
+// end reports a document that could only be checked in part.
+func (c *checker) end() {
+	if c.costly {
+		c.broken("too-costly", item{v: c.root}.path(), "the document has too many elements that several profiles must be tried for", source{})
+	}
 }
 
 // claims checks every resource of the document against what it claims. An
@@ -128,7 +141,10 @@ const maxDepth = 64
 
 // value holds one value against the rules of a node.
 func (c *checker) value(it item, n *node) {
-	if c.report.Cut || c.depth > maxDepth {
+	if c.depth > maxDepth {
+		c.costly = true
+	}
+	if c.report.Cut || c.costly {
 		return
 	}
 	c.depth++
@@ -254,11 +270,12 @@ func (c *checker) keepsOne(it item, profiles []*Profile) bool {
 // silently checks without a report and says whether nothing is broken.
 func (c *checker) silently(check func(quiet *checker)) bool {
 	if c.depth > maxDepth || c.tries >= maxTries {
+		c.costly = true
 		return true
 	}
-	quiet := &checker{set: c.set, root: c.root, container: c.container, entries: c.entries, depth: c.depth + 1, tries: c.tries}
+	quiet := &checker{set: c.set, root: c.root, container: c.container, entries: c.entries, depth: c.depth + 1, tries: c.tries, errorsOnly: true}
 	check(quiet)
-	c.entries, c.tries = quiet.entries, quiet.tries+1
+	c.entries, c.tries, c.costly = quiet.entries, quiet.tries+1, c.costly || quiet.costly
 	return quiet.report.OK()
 }
 

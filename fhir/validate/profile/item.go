@@ -57,6 +57,9 @@ func values(t *def.Tables, holder fhir.Value, e *def.Element, out []item) []item
 	if typ.Kind.Primitive() {
 		beside = holder.Get("_" + e.Name)
 	}
+	if v.Kind() == fhir.NullKind {
+		v = fhir.Value{}
+	}
 	if v.Kind() != fhir.ArrayKind && beside.Kind() != fhir.ArrayKind {
 		if v.Exists() || beside.Exists() {
 			out = append(out, typed(t, v, beside, typ))

@@ -76,7 +76,7 @@ func (r *Report) Outcome() *fhir.Outcome {
 // say notes an issue. A rule that stands both at an element and at its slice is
 // reported once.
 func (c *checker) say(severity Severity, code, expression, text string, src source) {
-	if c.report.Cut {
+	if c.report.Cut || c.errorsOnly && severity != Error {
 		return
 	}
 	for _, old := range c.report.Issues {

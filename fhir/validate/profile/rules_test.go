@@ -87,7 +87,7 @@ var ruleCases = []ruleCase{
 	{"a data type profile", "Patient", element("Patient.identifier", `"type":[{"code":"Identifier","profile":["`+ours+`Whole"]}]`),
 		folder{"whole.json": definition("Whole", "Identifier", elements(element("Identifier.system", `"min":1`), element("Identifier.value", `"min":1`)))}, []check{
 			sound(`{"resourceType":"Patient","identifier":[` + nhs + `]}`),
-			wrong(`{"resourceType":"Patient","identifier":[` + nhs + `,{"system":"https://a.example"}]}`, "error required Patient.identifier[1].value Identifier.value"),
+			wrong(`{"resourceType":"Patient","identifier":[`+nhs+`,{"system":"https://a.example"}]}`, "error required Patient.identifier[1].value Identifier.value"),
 		}},
 	{"one of two data type profiles", "Patient", element("Patient.identifier", `"type":[{"code":"Identifier","profile":["`+ours+`A","`+ours+`B"]}]`),
 		folder{"a.json": definition("A", "Identifier", element("Identifier.system", `"min":1`)), "b.json": definition("B", "Identifier", element("Identifier.type", `"min":1`))}, []check{

@@ -204,7 +204,8 @@ const defaultSlice = "@default"
 func (s *Set) settle(p *Profile, n *node, layers []*node) {
 	for _, layer := range layers {
 		if n.slicing == nil && layer.slicing != nil {
-			n.slicing = layer.slicing
+			// What else the slicing says is held to where it stands.
+			n.slicing = &slicing{discriminators: layer.slicing.discriminators, src: layer.slicing.src}
 		}
 	}
 	switch {

@@ -183,3 +183,22 @@ func TestASliceThatCanNotBeToldIsListedAndNotGuessed(t *testing.T) {
 	require.Equal(t, "Patient.identifier:some", s.Unenforced()[0].Element)
 	require.Empty(t, found(t, s, "P", patient(plain)))
 }
+
+// Each Practitioner's qualification is issued by one of the same profile, so
+// that checking a circle of them would have no end.
+func TestHostileCirclesOfReferencesEnd(t *testing.T) {
+	s := load(t, folder{"p.json": definition("P", "List", elements(
+		element("List.entry", slicing(open, "profile item.resolve()")),
+		element("List.entry:own", `"max":"1"`),
+		element("List.entry:own.item", `"type":[{"code":"Reference","targetProfile":["`+ours+`P"]}]`),
+	))})
+	many := ""
+	for range 50 {
+		many += `,{"item":{"reference":"List/1"}}`
+	}
+	resource := `{"resourceType":"List","id":"1","meta":{"profile":["` + ours + `P"]},"entry":[` + many[1:] + `]}`
+	bundle := `{"resourceType":"Bundle","entry":[{"resource":` + resource + `}]}`
+	out := s.Check(parse(t, bundle))
+	require.NotNil(t, out)
+	require.Contains(t, out.Error(), "too many elements")
+}
