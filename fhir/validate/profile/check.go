@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/def"
 )
 
 // checker is one walk through a resource.
@@ -17,11 +18,11 @@ type checker struct {
 	entries   map[string]fhir.Value // of the bundle; nil: not looked at yet
 	report    Report
 	depth     int
-	tries     int
+	kept      map[held]bool // what was found out silently
 	// errorsOnly leaves out what breaks no profile, so that it can't fill the
 	// report.
 	errorsOnly bool
-	costly     bool // maxTries was reached
+	tooDeep    bool // maxDepth was reached
 }
 
 // Validate holds a resource against the profiles that are asked for and those
@@ -55,8 +56,8 @@ func (s *Set) Check(r *fhir.Resource) *fhir.Outcome {
 
 // end reports a document that could only be checked in part.
 func (c *checker) end() {
-	if c.costly {
-		c.broken("too-costly", item{v: c.root}.path(), "the document has too many elements that several profiles must be tried for", source{})
+	if c.tooDeep {
+		c.broken("too-costly", item{v: c.root}.path(), "profiles and references lead too deep into one another, so the check is not complete", source{})
 	}
 }
 
@@ -142,13 +143,14 @@ const maxDepth = 64
 // value holds one value against the rules of a node.
 func (c *checker) value(it item, n *node) {
 	if c.depth > maxDepth {
-		c.costly = true
+		c.tooDeep = true
 	}
-	if c.report.Cut || c.costly {
+	if c.report.Cut || c.tooDeep {
 		return
 	}
 	c.depth++
-	defer func() { c.depth-- }()
+	defer func(container fhir.Value) { c.depth, c.container = c.depth-1, container }(c.container)
+	c.enter(it)
 	if k := n.fixed; k != nil && !fhir.Equal(it.v, k.v) {
 		c.broken("value", it.path(), "this element has a fixed value"+shown(k.v), k.src)
 	}
@@ -170,6 +172,20 @@ func (c *checker) value(it item, n *node) {
 	for _, child := range n.children {
 		c.element(it, child)
 	}
+}
+
+// enter makes a resource the one in which fragments are looked up, unless it is
+// contained in that which is.
+func (c *checker) enter(it item) {
+	if it.typ == nil || it.typ.Kind != def.Resource || it.v == c.container {
+		return
+	}
+	for one := range c.container.Get("contained").Items() {
+		if one == it.v {
+			return
+		}
+	}
+	c.container = it.v
 }
 
 // shown is a short fixed value of the profile, for a sentence.
@@ -243,8 +259,8 @@ func (c *checker) oneType(it item, one *typeRule, src source) {
 			c.broken("structure", it.path(), "the reference must lead to "+strings.Join(one.resources, " or "), src)
 		}
 	}
-	if it.typ.Name == "Extension" { // allExtensions sees to it
-		return
+	if it.typ.Name == "Extension" && len(one.definitions) == 1 && one.definitions[0].defines() {
+		return // allExtensions sees to it
 	}
 	switch len(one.definitions) {
 	case 0:
@@ -260,27 +276,41 @@ func (c *checker) oneType(it item, one *typeRule, src source) {
 // keepsOne says whether a value keeps one of some profiles.
 func (c *checker) keepsOne(it item, profiles []*Profile) bool {
 	for _, p := range profiles {
-		if it.typ != nil && it.typ.Name == p.Type && c.silently(func(quiet *checker) { quiet.value(it, p.root) }) {
+		if it.typ != nil && it.typ.Name == p.Type && c.keeps(it, p) {
 			return true
 		}
 	}
 	return false
 }
 
-// silently checks without a report and says whether nothing is broken.
-func (c *checker) silently(check func(quiet *checker)) bool {
-	if c.depth > maxDepth || c.tries >= maxTries {
-		c.costly = true
-		return true
-	}
-	quiet := &checker{set: c.set, root: c.root, container: c.container, entries: c.entries, depth: c.depth + 1, tries: c.tries, errorsOnly: true}
-	check(quiet)
-	c.entries, c.tries, c.costly = quiet.entries, quiet.tries+1, c.costly || quiet.costly
-	return quiet.report.OK()
+// held is a value that is held against a profile.
+type held struct {
+	v fhir.Value
+	p *Profile
 }
 
-// maxTries bounds how often a document has values held against alternatives.
-const maxTries = 20_000
+// keeps says whether a value keeps a profile. While that is being found out it
+// counts as kept, so that references in a circle come to an end.
+func (c *checker) keeps(it item, p *Profile) bool {
+	if c.kept == nil {
+		c.kept = map[held]bool{}
+	}
+	key := held{it.v, p}
+	if known, ok := c.kept[key]; ok {
+		return known
+	}
+	c.kept[key] = true
+	c.kept[key] = c.silently(func(quiet *checker) { quiet.value(it, p.root) })
+	return c.kept[key]
+}
+
+// silently checks without a report and says whether nothing is broken.
+func (c *checker) silently(check func(quiet *checker)) bool {
+	quiet := &checker{set: c.set, root: c.root, container: c.container, entries: c.entries, kept: c.kept, depth: c.depth + 1, errorsOnly: true}
+	check(quiet)
+	c.entries, c.kept, c.tooDeep = quiet.entries, quiet.kept, c.tooDeep || quiet.tooDeep
+	return quiet.report.OK()
+}
 
 func listTypes(rule *typing) string {
 	var names []string

@@ -35,6 +35,30 @@ func TestAProfileBuildsUponItsBase(t *testing.T) {
 	}
 }
 
+func TestADerivedProfileClosesTheSlicesOfItsBase(t *testing.T) {
+	s := load(t, folder{"base.json": definition("Base", "Patient", twoSlices(open)),
+		"top.json": derived("Top", "Patient", ours+"Base", element("Patient.identifier", `"slicing":{"rules":"closed"}`))})
+	require.Empty(t, s.Unenforced())
+	require.Empty(t, found(t, s, "Base", patient(local+","+plain)))
+	require.Equal(t, []string{"error structure Patient.identifier[1] Patient.identifier"}, found(t, s, "Top", patient(local+","+plain)))
+}
+
+func TestAProfileOfAnExtensionKeepsItsURL(t *testing.T) {
+	f := folder{
+		"narrow.json": derived("Narrow", "Extension", ours+"Plain", element("Extension.value[x]", `"fixedCode":"x"`)),
+		"plain.json": definition("Plain", "Extension", elements(element("Extension.url", `"fixedUri":"`+ours+`Plain"`),
+			element("Extension.value[x]", `"min":1`, `"type":[{"code":"code"}]`))),
+		"p.json": definition("P", "Patient", element("Patient.extension:narrow", `"max":"1"`, `"type":[{"code":"Extension","profile":["`+ours+`Narrow"]}]`)),
+		"q.json": definition("Q", "Patient", element("Patient.active")),
+	}
+	s := load(t, f)
+	require.Empty(t, s.Unenforced())
+	other := extended("extension", `{"url":"`+ours+`Plain","valueCode":"y"}`)
+	require.Equal(t, []string{"error value Patient.extension[0].valueCode Extension.value[x]"}, found(t, s, "P", other))
+	require.Empty(t, found(t, s, "Q", other))
+	require.Empty(t, found(t, s, "P", extended("extension", `{"url":"`+ours+`Plain","valueCode":"x"}`)))
+}
+
 func TestASnapshotStandsInForABaseThatIsNotHere(t *testing.T) {
 	far := derived("P", "Patient", "https://b.example/Far", element("Patient.active", `"min":1`))
 	snapshot := `"snapshot":{"element":[` + elements(

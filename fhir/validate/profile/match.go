@@ -69,6 +69,6 @@ func bindable(typ *def.Type) bool {
 // typeIs says whether a type is one of some; BackboneElement stands for those
 // that are defined inline.
 func typeIs(typ *def.Type, names []string) bool {
-	return slices.Contains(names, typ.Name) || slices.Contains(names, "Resource") && typ.Kind == def.Resource ||
+	return slices.Contains(names, typ.Name) || typ.Kind == def.Resource && (slices.Contains(names, "Resource") || slices.Contains(names, "DomainResource")) ||
 		typ.Kind == def.Backbone && slices.Contains(names, "BackboneElement")
 }

@@ -136,6 +136,9 @@ func (n *node) setSlicing(v fhir.Value, src source) string {
 		one.steps = steps
 		s.discriminators = append(s.discriminators, one)
 	}
+	if len(s.discriminators) == 0 && n.slicing != nil { // a derived profile closes the slices of its base
+		s.discriminators = n.slicing.discriminators
+	}
 	n.slicing = s
 	return ""
 }

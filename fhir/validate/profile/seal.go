@@ -26,12 +26,22 @@ func (s *Set) seal(terms *terminology) {
 		p.root.prune()
 		p.root.min, p.root.max = nil, nil                       // of the type itself, they bind nothing
 		p.differential, p.snapshot = fhir.Value{}, fhir.Value{} // let go of the files
-		if p.Type == "Extension" {
+		if p.defines() {
 			s.extensions[p.URL] = p
 		}
 	}
 	s.gather()
 	s.terms = nil
+}
+
+// defines says whether a profile is the definition of an extension, rather than
+// a profile of one.
+func (p *Profile) defines() bool {
+	if p.Type != "Extension" {
+		return false
+	}
+	url := p.root.ownURL()
+	return url == "" || url == p.URL
 }
 
 // lookUp drops what R4 says already and looks up value sets and profiles.

@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -116,6 +117,7 @@ var sliceCases = []ruleCase{
 		element("Bundle.entry:request.resource.performer:active", `"min":1`, `"type":[{"code":"Reference","targetProfile":["`+ours+`Doctor"]}]`),
 	), folder{"doctor.json": definition("Doctor", "Practitioner", element("Practitioner.active", `"fixedBoolean":true`))}, []check{
 		sound(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"ServiceRequest","performer":[{"reference":"urn:uuid:1"}]}},{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Practitioner","active":true}}]}`),
+		sound(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"ServiceRequest","contained":[{"resourceType":"Practitioner","id":"d","active":true}],"performer":[{"reference":"#d"}]}}]}`),
 		wrong(`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"ServiceRequest","performer":[{"reference":"Practitioner/1"}]}},{"resource":{"resourceType":"Practitioner","id":"1","active":false}}]}`,
 			"error required Bundle.entry[0].resource.performer Bundle.entry:request.resource.performer:active"),
 	}},
@@ -184,21 +186,25 @@ func TestASliceThatCanNotBeToldIsListedAndNotGuessed(t *testing.T) {
 	require.Empty(t, found(t, s, "P", patient(plain)))
 }
 
-// Each Practitioner's qualification is issued by one of the same profile, so
-// that checking a circle of them would have no end.
-func TestHostileCirclesOfReferencesEnd(t *testing.T) {
+func TestReferencesInACircleComeToAnEnd(t *testing.T) {
 	s := load(t, folder{"p.json": definition("P", "List", elements(
 		element("List.entry", slicing(open, "profile item.resolve()")),
-		element("List.entry:own", `"max":"1"`),
+		element("List.entry:own", `"min":1`),
 		element("List.entry:own.item", `"type":[{"code":"Reference","targetProfile":["`+ours+`P"]}]`),
 	))})
-	many := ""
-	for range 50 {
-		many += `,{"item":{"reference":"List/1"}}`
+	list := func(id, next string) string {
+		entries := ""
+		for range 50 {
+			entries += `,{"item":{"reference":"List/` + next + `"}}`
+		}
+		return `{"resource":{"resourceType":"List","id":"` + id + `","meta":{"profile":["` + ours + `P"]},"entry":[` + entries[1:] + `]}}`
 	}
-	resource := `{"resourceType":"List","id":"1","meta":{"profile":["` + ours + `P"]},"entry":[` + many[1:] + `]}`
-	bundle := `{"resourceType":"Bundle","entry":[{"resource":` + resource + `}]}`
-	out := s.Check(parse(t, bundle))
-	require.NotNil(t, out)
-	require.Contains(t, out.Error(), "too many elements")
+	require.Nil(t, s.Check(parse(t, `{"resourceType":"Bundle","entry":[`+list("1", "2")+`,`+list("2", "1")+`]}`)))
+
+	chain := ""
+	for i := range 200 {
+		chain += "," + list(strconv.Itoa(i), strconv.Itoa(i+1))
+	}
+	out := s.Check(parse(t, `{"resourceType":"Bundle","entry":[`+chain[1:]+`]}`))
+	require.Contains(t, out.Error(), "too deep")
 }

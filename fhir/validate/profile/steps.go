@@ -186,15 +186,22 @@ func (s *Set) targetProfiles(n *node) []*Profile {
 func (s *Set) extensionURL(n *node) string {
 	if n.typing != nil && len(n.typing.types) == 1 && len(n.typing.types[0].profiles) == 1 {
 		url, _, _ := strings.Cut(n.typing.types[0].profiles[0], "|")
+		if p := s.profiles[url]; p != nil && p.root.ownURL() != "" {
+			return p.root.ownURL() // a profile of an extension keeps its url
+		}
 		return url
 	}
-	if u := n.known("url"); u != nil {
-		if u.fixed != nil {
-			return u.fixed.v.Text()
-		}
-		if u.pattern != nil {
-			return u.pattern.v.Text()
-		}
+	return n.ownURL()
+}
+
+// ownURL is the url that an extension must have by its own rules, or "".
+func (n *node) ownURL() string {
+	u := n.known("url")
+	switch {
+	case u != nil && u.fixed != nil:
+		return u.fixed.v.Text()
+	case u != nil && u.pattern != nil:
+		return u.pattern.v.Text()
 	}
 	return ""
 }
