@@ -110,6 +110,16 @@ func TestClaimsAreHeldAgainstTheirProfiles(t *testing.T) {
 	}
 }
 
+func TestAContainedResourceRefersToItsSiblings(t *testing.T) {
+	s := load(t, folder{"p.json": definition("P", "ServiceRequest", element("ServiceRequest.subject", `"type":[{"code":"Reference","targetProfile":["`+base+`Group"]}]`))})
+	holder := func(sibling string) string {
+		return `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Device"}},{"resource":{"resourceType":"Task","contained":[{"resourceType":"` + sibling + `","id":"s"},` +
+			`{"resourceType":"ServiceRequest","id":"r","meta":{"profile":["` + ours + `P"]},"subject":{"reference":"#s"}}]}}]}`
+	}
+	require.Nil(t, s.Check(parse(t, holder("Group"))))
+	require.NotNil(t, s.Check(parse(t, holder("Patient"))))
+}
+
 func TestTheReportIsBoundedAndQuotesNothing(t *testing.T) {
 	s := load(t, folder{"p.json": definition("P", "Patient", element("Patient.identifier.value", `"fixedString":"1"`))})
 	many := ""

@@ -65,12 +65,14 @@ func TestASnapshotStandsInForABaseThatIsNotHere(t *testing.T) {
 		element("Patient", `"min":0`, `"max":"*"`, `"constraint":[{"key":"dom-2","severity":"error","human":"h","expression":"contained.contained.empty()","source":"`+base+`DomainResource"}]`),
 		element("Patient.gender", `"min":1`, `"max":"1"`, `"binding":{"strength":"required","valueSet":"http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1"}`),
 		element("Patient.name", `"min":0`, `"max":"*"`),
+		element("Patient.link.other", `"min":1`, `"max":"1"`), // R4's own rule, which is reported once
 		element("Patient.id", `"min":0`, `"max":"1"`, `"type":[{"code":"http://hl7.org/fhirpath/System.String"}]`),
 		element("Patient.active", `"min":1`, `"max":"1"`, `"type":[{"code":"boolean"}]`),
 	) + `]},"differential"`
 	s := load(t, folder{"p.json": strings.Replace(far, `"differential"`, snapshot, 1)})
 	require.Empty(t, s.Unenforced())
-	require.Equal(t, []string{"error required Patient.gender Patient.gender", "error required Patient.active Patient.active"}, found(t, s, "P", `{"resourceType":"Patient","id":"1"}`))
+	require.Equal(t, []string{"error required Patient.gender Patient.gender", "error required Patient.active Patient.active"}, found(t, s, "P", `{"resourceType":"Patient","id":"1","link":[{"type":"seealso"}]}`))
+	require.Empty(t, found(t, s, "P", `{"resourceType":"Patient","gender":"blue","active":true}`), "R4's own binding is reported once")
 
 	s = load(t, folder{"p.json": far})
 	require.Len(t, s.Unenforced(), 1)

@@ -49,6 +49,13 @@ var ruleCases = []ruleCase{
 			"error value ServiceRequest.intent ServiceRequest.intent", "error value ServiceRequest.code ServiceRequest.code",
 			"error value ServiceRequest.quantityQuantity ServiceRequest.quantity[x]"),
 	}},
+	{"extensions of primitives", "Patient", element("Patient.name.given.extension", `"max":"0"`), nil, []check{
+		sound(`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"x"}]}]}`),
+		wrong(`{"resourceType":"Patient","name":[{"given":["A",null],"_given":[null,{"extension":[{"url":"https://a.example","valueCode":"x"}]}]}]}`,
+			"error structure Patient.name[0].given[1].extension[0] Patient.name.given.extension"),
+		wrong(`{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"extension":[{"url":"https://a.example","valueCode":"x"}]}]}]}`,
+			"error structure Patient.name[0].given[1].extension[0] Patient.name.given.extension"),
+	}},
 	{"maxLength", "Patient", element("Patient.name.family", `"maxLength":3`), nil, []check{
 		sound(`{"resourceType":"Patient","name":[{"family":"ÅÄÖ"}]}`),
 		wrong(`{"resourceType":"Patient","name":[{"family":"ABCD"}]}`, "error too-long Patient.name[0].family Patient.name.family"),
@@ -81,7 +88,7 @@ var ruleCases = []ruleCase{
 		sound(`{"resourceType":"ServiceRequest","subject":{"display":"somebody"}}`),
 		wrong(`{"resourceType":"ServiceRequest","subject":{"reference":"Device/1"}}`, "error structure ServiceRequest.subject ServiceRequest.subject"),
 		wrong(`{"resourceType":"ServiceRequest","subject":{"type":"Location"}}`, "error structure ServiceRequest.subject ServiceRequest.subject"),
-		wrong(`{"resourceType":"ServiceRequest","contained":[{"resourceType":"Device","id":"d"}],"subject":{"reference":"#d"}}`,
+		wrong(`{"resourceType":"ServiceRequest","contained":[{"resourceType":"Patient","id":"p"},{"resourceType":"Device","id":"d"}],"subject":{"reference":"#d"}}`,
 			"error structure ServiceRequest.subject ServiceRequest.subject"),
 	}},
 	{"a data type profile", "Patient", element("Patient.identifier", `"type":[{"code":"Identifier","profile":["`+ours+`Whole"]}]`),

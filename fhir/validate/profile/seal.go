@@ -24,7 +24,6 @@ func (s *Set) seal(terms *terminology) {
 	s.extensions = map[string]*Profile{}
 	for _, p := range s.profiles {
 		p.root.prune()
-		p.root.min, p.root.max = nil, nil                       // of the type itself, they bind nothing
 		p.differential, p.snapshot = fhir.Value{}, fhir.Value{} // let go of the files
 		if p.defines() {
 			s.extensions[p.URL] = p
