@@ -11,7 +11,7 @@
 // what belongs there. Rule: cardinality, choices, required codes, reference
 // targets, invariants.
 //
-// It doesn't check profiles, bindings that aren't required or whose codes FHIR
+// It doesn't check profiles (package profile does), bindings that aren't required or whose codes FHIR
 // doesn't list (MIME types, languages, currencies, units), what a reference
 // leads to, canonical targets, or the type that a urn:uuid reference has. The
 // invariants of resource types that no door stores aren't written; a test lists

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,15 +20,19 @@ import (
 // published finds the published profiles or samples, which aren't part of the
 // repository.
 func published(t testing.TB, name string) string {
-	parent := os.Getenv("ONWARD_SAMPLES")
-	if parent == "" {
-		parent = "../../../../shared"
-	}
-	folder := filepath.Join(parent, name)
+	folder := publishedFolder(name)
 	if _, err := os.Stat(folder); err != nil {
 		t.Skip("no " + name + " here: set ONWARD_SAMPLES to the folder that holds them")
 	}
 	return folder
+}
+
+func publishedFolder(name string) string {
+	parent := os.Getenv("ONWARD_SAMPLES")
+	if parent == "" {
+		parent = "../../../../shared"
+	}
+	return filepath.Join(parent, name)
 }
 
 const ukCore = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
@@ -64,8 +69,12 @@ func TestThePublishedProfilesLoadAndSayWhatIsNotEnforced(t *testing.T) {
 	require.Contains(t, s.Supported("ServiceRequest"), "https://fhir.nhs.uk/StructureDefinition/BARSServiceRequest-request-referral")
 }
 
+// loadPublished loads them once for all tests.
+var loadPublished = sync.OnceValues(func() (*profile.Set, error) { return profile.Load(os.DirFS(publishedFolder("profiles"))) })
+
 func publishedSet(t testing.TB) *profile.Set {
-	s, err := profile.Load(os.DirFS(published(t, "profiles")))
+	published(t, "profiles")
+	s, err := loadPublished()
 	require.NoError(t, err)
 	return s
 }
