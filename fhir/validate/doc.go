@@ -11,9 +11,9 @@
 // what belongs there. Rule: cardinality, choices, required codes, reference
 // targets, invariants.
 //
-// It doesn't check profiles (package profile does), bindings that aren't required or whose codes FHIR
-// doesn't list (MIME types, languages, currencies, units), what a reference
-// leads to, canonical targets, or the type that a urn:uuid reference has. The
+// It doesn't check profiles (package profile does), bindings that aren't
+// required or whose codes FHIR doesn't list (MIME types, languages, currencies,
+// units), what a reference leads to, canonical targets, or the type that a urn:uuid reference has. The
 // invariants of resource types that no door stores aren't written; a test lists
 // those types with the reason.
 package validate
