@@ -46,9 +46,6 @@ func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
 // and a reference that people can read out.
 func (w *work) writeAppointment(m *message) error {
 	sent := m.focus.resource()
-	if list := sent.Get("identifier"); list.Exists() && list.Kind() != fhir.ArrayKind {
-		return fhir.NewOutcome(fhir.KindStructure, m.focus.path()+".identifier", "identifier must be an array")
-	}
 	edit := sent.Edit().SetText(sent.Root(), "created", fhir.FormatInstant(w.d.now()))
 	reference := fhir.Obj("system", w.d.base+"/Id/booking-reference", "value", caseReference(w.focus.ID)).JSON()
 	if list := sent.Get("identifier"); list.Kind() == fhir.ArrayKind {

@@ -76,9 +76,9 @@ func TestBookingsThatNameNoSlotOfOursAreRefused(t *testing.T) {
 	elsewhere := changes{"Slot.id": slotID(hospital, 0)}
 	for _, row := range []refusal{
 		{"no slot", changes{"Appointment.slot": nil}, fhir.KindInvariant, []string{first + ".slot"}},
-		{"slot an object", changes{"Appointment.slot": map[string]any{"reference": "urn:uuid:00000006-0000-4000-8000-000000000006"}}, fhir.KindInvariant, []string{first + ".slot"}},
+		{"slot an object", changes{"Appointment.slot": map[string]any{"reference": "urn:uuid:00000006-0000-4000-8000-000000000006"}}, fhir.KindStructure, []string{first + ".slot"}},
 		{"slot not in the bundle", changes{"Appointment.slot[0].reference": "Slot/" + slotID(clinic, 0)}, fhir.KindInvariant, []string{first + ".slot[0]", first + ".slot"}},
-		{"slot no Slot", changes{"Appointment.slot[0].reference": "urn:uuid:00000007-0000-4000-8000-000000000007"}, fhir.KindInvariant, []string{first + ".slot[0]", first + ".slot"}},
+		{"slot no Slot", changes{"Appointment.slot[0].reference": "urn:uuid:00000007-0000-4000-8000-000000000007"}, fhir.KindInvariant, []string{first + ".slot[0].reference"}},
 		{"slot unknown", changes{"Slot.id": uuid.NewString()}, fhir.KindNotFound, []string{slot}},
 		{"no id and no schedule identifier", changes{"Slot.id": nil}, fhir.KindNotFound, []string{slot}},
 		{"slot of another service", elsewhere, fhir.KindInvariant, []string{slot}},
@@ -86,15 +86,15 @@ func TestBookingsThatNameNoSlotOfOursAreRefused(t *testing.T) {
 		{"altered end", changes{"Slot.end": slotEnd(1)}, fhir.KindInvariant, []string{slot + ".end"}},
 		{"invented comment", changes{"Slot.comment": "bring a friend"}, fhir.KindInvariant, []string{slot + ".comment"}},
 		{"no Schedule", changes{"Slot.schedule": nil}, fhir.KindInvariant, []string{slot + ".schedule"}},
-		{"Schedule is no Schedule", changes{"Slot.schedule.reference": "urn:uuid:00000003-0000-4000-8000-000000000003"}, fhir.KindInvariant, []string{slot + ".schedule"}},
+		{"Schedule is no Schedule", changes{"Slot.schedule.reference": "urn:uuid:00000003-0000-4000-8000-000000000003"}, fhir.KindInvariant, []string{slot + ".schedule.reference"}},
 		{"altered Schedule", changes{"Schedule.active": false}, fhir.KindInvariant, []string{schedule + ".active"}},
 		{"another Schedule's id", changes{"Schedule.id": scheduleID(hospital)}, fhir.KindInvariant, []string{schedule + ".id"}},
 		{"another Schedule's identifier", changes{"Schedule.identifier": []any{map[string]any{"system": "https://diary.example/Id", "value": "other"}}},
 			fhir.KindInvariant, []string{schedule + ".identifier"}},
 
-		{"no start", changes{"Appointment.start": nil}, fhir.KindInvariant, []string{first + ".start"}},
-		{"no end", changes{"Appointment.end": nil}, fhir.KindInvariant, []string{first + ".end"}},
-		{"a date alone", changes{"Appointment.start": "2026-11-21"}, fhir.KindInvariant, []string{first + ".start"}},
+		{"no start", changes{"Appointment.start": nil}, fhir.KindInvariant, []string{first, first}}, // app-2 and app-3
+		{"no end", changes{"Appointment.end": nil}, fhir.KindInvariant, []string{first, first}},
+		{"a date alone", changes{"Appointment.start": "2026-11-21"}, fhir.KindValue, []string{first + ".start"}},
 		{"end before start", changes{"Appointment.start": slotEnd(0), "Appointment.end": slotStart(0)}, fhir.KindInvariant, []string{first + ".end"}},
 		{"before the slot", changes{"Appointment.start": "2026-11-21T08:59:59Z"}, fhir.KindInvariant, []string{first + ".start"}},
 		{"after the slot", changes{"Appointment.end": slotEnd(1)}, fhir.KindInvariant, []string{first + ".start"}},

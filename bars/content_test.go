@@ -11,7 +11,7 @@ import (
 func TestAReferralHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 	s := open(t)
 	counted := []string{"Bundle.entry"}
-	second := func(typ string) changes { return changes{"+": []string{`{"resourceType":"` + typ + `"}`}} }
+	second := func(typ string) changes { return changes{"+": []string{minimal(typ)}} }
 	for _, row := range []refusal{
 		{"no Encounter", changes{"-Encounter": nil}, fhir.KindInvariant, counted},
 		{"no CarePlan", changes{"-CarePlan": nil}, fhir.KindInvariant, counted},
@@ -23,10 +23,10 @@ func TestAReferralHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 		{"two Patients", second("Patient"), fhir.KindInvariant, counted},
 		{"two ServiceRequests", second("ServiceRequest"), fhir.KindInvariant, counted},
 		{"two MessageHeaders", second("MessageHeader"), fhir.KindInvariant, counted},
-		{"two Devices", changes{"+": []string{`{"resourceType":"Device"}`, `{"resourceType":"Device"}`}}, fhir.KindInvariant, counted},
+		{"two Devices", changes{"+": []string{minimal("Device"), minimal("Device")}}, fhir.KindInvariant, counted},
 		{"an Invoice", second("Invoice"), fhir.KindInvariant, []string{"Bundle.entry[12].resource"}},
 		{"an Appointment", second("Appointment"), fhir.KindInvariant, []string{"Bundle.entry[12].resource"}},
-		{"a resource without type", changes{"+": []string{`{"id":"1"}`}}, fhir.KindInvariant, []string{"Bundle.entry[12].resource"}},
+		{"a resource without type", changes{"+": []string{`{"id":"1"}`}}, fhir.KindStructure, []string{"Bundle.entry[12].resource.resourceType"}},
 		{"the subject is no Patient of the bundle", changes{"ServiceRequest.subject.reference": "Patient/1"}, fhir.KindInvariant, []string{first + ".subject"}},
 		{"no subject", changes{"ServiceRequest.subject": nil}, fhir.KindInvariant, []string{first + ".subject"}},
 		{"a wrong check digit", changes{"Patient.identifier[0].value": "9000000008"}, fhir.KindInvariant, []string{"Bundle.entry[4].resource.identifier"}},
@@ -57,10 +57,10 @@ func TestABookingHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 		{"no Schedule", changes{"-Schedule": nil}, fhir.KindInvariant, counted},
 		{"no HealthcareService", changes{"-HealthcareService": nil}, fhir.KindInvariant, counted},
 		{"no Patient", changes{"-Patient": nil}, fhir.KindInvariant, counted},
-		{"two Slots", changes{"+": []string{`{"resourceType":"Slot"}`}}, fhir.KindInvariant, counted},
-		{"two Locations", changes{"+": []string{`{"resourceType":"Location"}`, `{"resourceType":"Location"}`}}, fhir.KindInvariant, counted},
-		{"clinical data", changes{"+": []string{`{"resourceType":"Observation"}`}}, fhir.KindInvariant, []string{"Bundle.entry[8].resource"}},
-		{"an Invoice", changes{"+": []string{`{"resourceType":"Invoice"}`}}, fhir.KindInvariant, []string{"Bundle.entry[8].resource"}},
+		{"two Slots", changes{"+": []string{minimal("Slot")}}, fhir.KindInvariant, counted},
+		{"two Locations", changes{"+": []string{minimal("Location"), minimal("Location")}}, fhir.KindInvariant, counted},
+		{"clinical data", changes{"+": []string{minimal("Observation")}}, fhir.KindInvariant, []string{"Bundle.entry[8].resource"}},
+		{"an Invoice", changes{"+": []string{minimal("Invoice")}}, fhir.KindInvariant, []string{"Bundle.entry[8].resource"}},
 		{"nobody takes part", changes{"Appointment.participant": nil}, fhir.KindInvariant, []string{first + ".participant"}},
 		{"somebody else takes part", changes{"Appointment.participant[0].actor.reference": "Patient/1"}, fhir.KindInvariant, []string{first + ".participant"}},
 		{"a wrong check digit", changes{"Patient.identifier[0].value": "9000000008"}, fhir.KindInvariant, []string{"Bundle.entry[2].resource.identifier"}},
@@ -80,7 +80,7 @@ func TestACancellationHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 	id := focus(s.accepted(booking(t, 0)))
 	_, err := s.send(bookingCancel(t, id, 0, changes{"-Patient": nil}))
 	refused(t, err, fhir.KindInvariant, "Bundle.entry")
-	_, err = s.send(bookingCancel(t, id, 0, changes{"+": []string{`{"resourceType":"Slot"}`}}))
+	_, err = s.send(bookingCancel(t, id, 0, changes{"+": []string{minimal("Slot")}}))
 	refused(t, err, fhir.KindInvariant, "Bundle.entry[5].resource")
 	_, err = s.send(bookingCancel(t, id, 0, changes{definition: definitions + "bars-message-booking-request"}))
 	refused(t, err, fhir.KindInvariant, header+".definition")

@@ -104,7 +104,7 @@ func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult,
 // message headers).
 func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, *service, error) {
 	mode := max(d.mode, req.Mode)
-	m, err := parseMessage(req.Bundle, mode)
+	m, err := parseMessage(req, mode)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +118,7 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 	if err := m.classify(); err != nil {
 		return nil, nil, err
 	}
-	if err := m.checkProfiles(d); err != nil {
+	if err := m.checkProfiles(d, req.Translated); err != nil {
 		return nil, nil, err
 	}
 	if !s.offers(m.useCase) {
@@ -177,9 +177,12 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		}
 		w := d.newWork(req.Caller, s)
 		entries := make([]*entry, len(req.Entries))
+		var warnings []fhir.Issue
 		for i, e := range req.Entries {
-			if err := d.keepsProfiles(e.Resource); err != nil {
-				return nil, err
+			if o := d.conformAttached(e.Resource); o != nil && !req.Translated {
+				return nil, o
+			} else if o != nil {
+				warnings = append(warnings, o.Issues...)
 			}
 			entries[i] = attachedEntry(e)
 		}
@@ -196,7 +199,7 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		if result.Replay != nil {
 			return replayed(result.Replay), nil
 		}
-		return &MessageResult{Stored: result.Versions}, nil
+		return &MessageResult{Stored: result.Versions, Warnings: warnings}, nil
 	})
 }
 

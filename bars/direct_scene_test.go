@@ -85,6 +85,6 @@ func appointmentText(id, status string, slots ...int) string {
 	if id != "" {
 		id = fmt.Sprintf(`"id":%q,`, id)
 	}
-	return fmt.Sprintf(`{"resourceType":"Appointment",%s"status":%q,%s"start":%q,"end":%q,"participant":[{"status":"accepted"}]}`,
+	return fmt.Sprintf(`{"resourceType":"Appointment",%s"status":%q,%s"start":%q,"end":%q,"participant":[{"actor":{"reference":"Patient/1"},"status":"accepted"}]}`,
 		id, status, list, slotStart(0), slotEnd(0))
 }

@@ -18,11 +18,11 @@ func TestEachRuleOfBundleAndHeaderIsHeld(t *testing.T) {
 		{"not a message", changes{"Bundle.type": "transaction"}, inv, []string{"Bundle.type"}},
 		{"no type", changes{"Bundle.type": nil}, inv, []string{"Bundle.type"}},
 		{"not a Bundle", changes{"Bundle.resourceType": "Patient"}, inv, []string{"Bundle.type"}},
-		{"no entries", changes{"Bundle.entry": []any{}}, inv, []string{"Bundle.entry"}},
-		{"entry an object", changes{"Bundle.entry": map[string]any{}}, inv, []string{"Bundle.entry"}},
+		{"no entries", changes{"Bundle.entry": nil}, inv, []string{"Bundle", "Bundle.entry"}},
+		{"entry an object", changes{"Bundle.entry": map[string]any{}}, fhir.KindStructure, []string{"Bundle.entry", "Bundle"}},
 		{"no timestamp", changes{"Bundle.timestamp": nil}, inv, []string{"Bundle.timestamp"}},
-		{"timestamp without offset", changes{"Bundle.timestamp": "2026-11-20T09:00:00"}, inv, []string{"Bundle.timestamp"}},
-		{"timestamp a number", changes{"Bundle.timestamp": 20261120}, inv, []string{"Bundle.timestamp"}},
+		{"timestamp without offset", changes{"Bundle.timestamp": "2026-11-20T09:00:00"}, fhir.KindValue, []string{"Bundle.timestamp"}},
+		{"timestamp a number", changes{"Bundle.timestamp": 20261120}, fhir.KindStructure, []string{"Bundle.timestamp"}},
 		{"no lastUpdated", changes{"Bundle.meta.lastUpdated": nil}, inv, []string{"Bundle.meta.lastUpdated"}},
 		{"no Bundle.id", changes{"Bundle.id": nil}, inv, []string{"Bundle.id"}},
 		{"no versionId", changes{"Bundle.meta.versionId": nil}, inv, []string{"Bundle.meta.versionId"}},
@@ -36,11 +36,11 @@ func TestEachRuleOfBundleAndHeaderIsHeld(t *testing.T) {
 		{"no fullUrl", changes{"Patient@.fullUrl": nil}, inv, []string{"Bundle.entry[4].fullUrl"}},
 		{"fullUrl an address", changes{"Patient@.fullUrl": "https://sender.example/Patient/1"}, inv, []string{"Bundle.entry[4].fullUrl"}},
 		{"fullUrl without urn", changes{"Patient@.fullUrl": ":uuid:00000003-0000-4000-8000-000000000003"}, inv, []string{"Bundle.entry[4].fullUrl"}},
-		{"two equal fullUrls", changes{"Patient@.fullUrl": "urn:uuid:00000010-0000-4000-8000-000000000010"}, inv, []string{"Bundle.entry[4].fullUrl"}},
+		{"two equal fullUrls", changes{"Patient@.fullUrl": "urn:uuid:00000010-0000-4000-8000-000000000010"}, inv, []string{"Bundle", "Bundle.entry[4].fullUrl"}},
 		{"entry without resource", changes{"Patient@.resource": nil}, inv, []string{"Bundle.entry[4]"}},
-		{"MessageHeader not first", changes{"MessageHeader.resourceType": "Basic"}, inv, []string{"Bundle.entry[0].resource"}},
+		{"MessageHeader not first", changes{"-MessageHeader": nil}, inv, []string{"Bundle", "Bundle.entry[0].resource"}},
 
-		{"no event", changes{"MessageHeader.eventCoding": nil}, inv, []string{header + ".eventCoding"}},
+		{"no event", changes{"MessageHeader.eventCoding": nil}, inv, []string{header + ".event", header + ".eventCoding"}},
 		{"event of another system", changes{"MessageHeader.eventCoding.system": "https://other.example"}, inv, []string{header + ".eventCoding"}},
 		{"no reason", changes{"MessageHeader.reason": nil}, inv, []string{header + ".reason"}},
 		{"reason of another system", changes{"MessageHeader.reason.coding[0].system": "https://other.example"}, inv, []string{header + ".reason"}},
@@ -49,7 +49,7 @@ func TestEachRuleOfBundleAndHeaderIsHeld(t *testing.T) {
 		{"no endpoint", changes{"MessageHeader.destination[0].endpoint": nil}, inv, []string{header + ".destination[0].endpoint"}},
 		{"no receiver", changes{"MessageHeader.destination[0].receiver": nil}, inv, []string{header + ".destination[0].receiver"}},
 		{"receiver not in the bundle", changes{"MessageHeader.destination[0].receiver.reference": "urn:uuid:00000000-0000-4000-8000-000000000000"}, inv, []string{header + ".destination[0].receiver"}},
-		{"receiver no Organization", changes{"MessageHeader.destination[0].receiver.reference": "urn:uuid:00000003-0000-4000-8000-000000000003"}, inv, []string{header + ".destination[0].receiver"}},
+		{"receiver no Organization", changes{"MessageHeader.destination[0].receiver.reference": "urn:uuid:00000003-0000-4000-8000-000000000003"}, inv, []string{header + ".destination[0].receiver.reference", header + ".destination[0].receiver"}},
 		{"receiver not ours", changes{"+": []string{organisation}, "Organization.identifier[0].value": "C3003"}, inv, []string{header + ".destination[0].receiver"}},
 		{"receiver without ODS code", changes{"Organization.identifier": nil}, inv, []string{header + ".destination[0].receiver"}},
 		{"no sender", changes{"MessageHeader.sender": nil}, inv, []string{header + ".sender"}},
@@ -68,7 +68,7 @@ func TestEachRuleOfBundleAndHeaderIsHeld(t *testing.T) {
 		{"definition of a validation request", changes{definition: definitions + "bars-message-servicerequest-request-validation"}, inv, []string{header + ".definition"}},
 
 		{"several faults at once", changes{"Bundle.timestamp": nil, "MessageHeader.source": nil, "MessageHeader.focus": nil, "Patient@.fullUrl": nil}, inv,
-			[]string{"Bundle.timestamp", "Bundle.entry[4].fullUrl", header + ".source.endpoint", header + ".source.name", header + ".focus"}},
+			[]string{header + ".source", "Bundle.timestamp", "Bundle.entry[4].fullUrl", header + ".source.endpoint", header + ".source.name", header + ".focus"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			before := s.size()
@@ -119,7 +119,7 @@ func TestABundleOverTheLimitIsTooLarge(t *testing.T) {
 	fill := func(n int) changes {
 		var more []string
 		for range n - 12 { // the referral's own
-			more = append(more, `{"resourceType":"Observation","status":"final"}`)
+			more = append(more, `{"resourceType":"Observation","status":"final","code":{"text":"a"}}`)
 		}
 		return changes{"+": more}
 	}

@@ -27,7 +27,7 @@ func TestHistoryByScopeAndAtATime(t *testing.T) {
 	}
 	write(`{"resourceType":"Patient","id":"a","gender":"male"}`)
 	write(`{"resourceType":"Patient","id":"a","gender":"female"}`)
-	write(`{"resourceType":"Observation","id":"o"}`)
+	write(`{"resourceType":"Observation","id":"o","status":"final","code":{"text":"a"}}`)
 	require.NoError(t, s.remove("Patient", "a"))
 	minutes.Add(1)
 	write(`{"resourceType":"Patient","id":"b"}`)

@@ -35,6 +35,9 @@ func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, erro
 		if r.Type() == "Appointment" || !fhir.ValidID(r.ID()) {
 			return 0, fhir.NewOutcome(fhir.KindInvariant, r.Type(), "only resources with a FHIR id can be loaded, and no Appointments")
 		}
+		if err := asError(conform(r)); err != nil {
+			return 0, err
+		}
 		refs[i] = store.Ref{Type: r.Type(), ID: r.ID()}
 	}
 	present := map[store.Ref]bool{}

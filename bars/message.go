@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,9 +50,12 @@ type entry struct {
 func (e *entry) resource() *fhir.Resource { return e.res.Resource() }
 func (e *entry) path() string             { return e.res.Path() }
 
-// broken notes a broken rule of content.
+// broken notes a broken rule of content, unless the definitions of FHIR have
+// found fault with that very place.
 func (m *message) broken(expression, diagnostics string) {
-	m.problems.Add(expression, diagnostics)
+	if !slices.ContainsFunc(m.problems.Issues, func(i fhir.Issue) bool { return i.Kind != 0 && i.Expression == expression }) {
+		m.problems.Add(expression, diagnostics)
+	}
 }
 
 // strictly notes a rule that is an error in strict mode and a warning else.
@@ -63,9 +67,10 @@ func (m *message) strictly(expression, diagnostics string) {
 	m.warnings = append(m.warnings, fhir.Issue{Expression: expression, Diagnostics: diagnostics})
 }
 
-// parseMessage checks the bundle and its header. All that is wrong with them is
-// reported at once.
-func parseMessage(bundle *fhir.Resource, mode Mode) (*message, error) {
+// parseMessage holds the bundle to FHIR and checks it and its header. All that
+// is wrong with them is reported at once.
+func parseMessage(req *MessageRequest, mode Mode) (*message, error) {
+	bundle := req.Bundle
 	m := &message{bundle: bundle, mode: mode, problems: &fhir.Outcome{Kind: fhir.KindInvariant}}
 	if bundle.Type() != "Bundle" {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, "Bundle.type", "the body must be a Bundle of type message")
@@ -76,6 +81,9 @@ func parseMessage(bundle *fhir.Resource, mode Mode) (*message, error) {
 	list := bundle.Root().Get("entry")
 	if n := list.Len(); n > maxEntries {
 		return nil, fhir.NewOutcome(fhir.KindTooLarge, "Bundle.entry", "a bundle may hold at most "+itoa(maxEntries)+" entries")
+	}
+	if err := m.conform(req.Attached, req.Translated); err != nil {
+		return nil, err
 	}
 	m.id = bundle.ID()
 	m.checkEnvelope()
@@ -95,11 +103,11 @@ func (m *message) checkEnvelope() {
 	if m.id == "" {
 		m.strictly("Bundle.id", "Bundle.id is needed: answers name it")
 	}
-	if _, err := fhir.ParseInstant(root.Get("timestamp").Text()); err != nil {
-		m.broken("Bundle.timestamp", "Bundle.timestamp must be an instant with an offset")
+	if !root.Get("timestamp").Exists() {
+		m.broken("Bundle.timestamp", "a message needs Bundle.timestamp")
 	}
-	if _, err := fhir.ParseInstant(root.Dig("meta", "lastUpdated").Text()); err != nil {
-		m.strictly("Bundle.meta.lastUpdated", "meta.lastUpdated must be an instant")
+	if !root.Dig("meta", "lastUpdated").Exists() {
+		m.strictly("Bundle.meta.lastUpdated", "a message needs meta.lastUpdated")
 	}
 	if root.Dig("meta", "versionId").Text() == "" {
 		m.broken("Bundle.meta.versionId", "meta.versionId must name the version of the Application that the message complies with")
@@ -127,8 +135,8 @@ func (m *message) readEntries(list fhir.Value) {
 			m.strictly(item.Path()+".fullUrl", "fullUrl must be urn:uuid: and a UUID")
 		}
 		seen[e.fullURL] = true
-		if _, err := fhir.ParseInstant(e.res.Dig("meta", "lastUpdated").Text()); err != nil {
-			m.strictly(e.path()+".meta.lastUpdated", "every resource needs meta.lastUpdated, an instant")
+		if !e.res.Dig("meta", "lastUpdated").Exists() {
+			m.strictly(e.path()+".meta.lastUpdated", "every resource needs meta.lastUpdated")
 		}
 		if e.index == 0 {
 			if e.typ != "MessageHeader" {

@@ -50,11 +50,12 @@ func TestAPatchGoesThroughTheRulesAsAPutDoes(t *testing.T) {
 
 func TestAPatchKeepsWhatItDoesNotName(t *testing.T) {
 	s := open(t)
-	_, err := s.put(`{"resourceType":"Patient","id":"p","meta":{"versionId":"peer-7","tag":[{"code":"x"}]},"x":1.00,"y":"\u0041"}`, 0)
+	const kept = `"extension":[{"url":"urn:a:x","valueDecimal":1.00}],"language":"\u0065n"`
+	_, err := s.put(`{"resourceType":"Patient","id":"p","meta":{"versionId":"peer-7","tag":[{"code":"x"}]},`+kept+`}`, 0)
 	require.NoError(t, err)
-	v, err := s.change(s.patched("Patient", "p", `[{"op":"test","path":"/meta/versionId","value":"1"},{"op":"add","path":"/z","value":2.50}]`))
+	v, err := s.change(s.patched("Patient", "p", `[{"op":"test","path":"/meta/versionId","value":"1"},{"op":"add","path":"/multipleBirthInteger","value":2}]`))
 	require.NoError(t, err)
-	require.Equal(t, `{"resourceType":"Patient","id":"p","meta":{"tag":[{"code":"x"}]},"x":1.00,"y":"\u0041","z":2.50}`, string(v.Body))
+	require.Equal(t, `{"resourceType":"Patient","id":"p","meta":{"tag":[{"code":"x"}]},`+kept+`,"multipleBirthInteger":2}`, string(v.Body))
 	rec, err := s.store.Get(s.ctx, store.Ref{Type: "Patient", ID: "p"})
 	require.NoError(t, err)
 	require.Equal(t, `{"versionId":"peer-7"}`, string(rec.Peer), "what the peer stamped is no matter of the patch")

@@ -8,25 +8,34 @@ type Profiles interface {
 	Check(r *fhir.Resource) *fhir.Outcome
 }
 
-// keepsProfiles refuses a resource, or a bundle of them, that breaks a profile
-// which it claims, where the operator has that enforced.
-func (d *Desk) keepsProfiles(r *fhir.Resource) error {
+// brokenProfile says what is wrong with a resource, or a bundle of them, by the
+// profiles which it claims, where the operator has that enforced.
+func (d *Desk) brokenProfile(r *fhir.Resource) *fhir.Outcome {
 	if d.profiles == nil {
 		return nil
 	}
-	if o := d.profiles.Check(r); o != nil {
+	return d.profiles.Check(r)
+}
+
+// keepsProfiles refuses what breaks a profile.
+func (d *Desk) keepsProfiles(r *fhir.Resource) error {
+	if o := d.brokenProfile(r); o != nil {
 		return o
 	}
 	return nil
 }
 
 // checkProfiles holds the resources of a message to the profiles that they
-// claim; in lenient mode a broken one is a warning.
-func (m *message) checkProfiles(d *Desk) error {
-	err := d.keepsProfiles(m.bundle)
-	if err == nil || m.mode == Strict {
-		return err
+// claim. In lenient mode a broken one is a warning, and so is one of a message
+// that a door translated: the claim is our own.
+func (m *message) checkProfiles(d *Desk, translated bool) error {
+	o := d.brokenProfile(m.bundle)
+	if o == nil {
+		return nil
 	}
-	m.warnings = append(m.warnings, fhir.AsOutcome(err).Issues...)
+	if m.mode == Strict && !translated {
+		return o
+	}
+	m.warnings = append(m.warnings, o.Issues...)
 	return nil
 }

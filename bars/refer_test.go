@@ -167,7 +167,7 @@ func TestAttachStoresDocumentsForAServiceHere(t *testing.T) {
 	r := request(t, referral(t))
 	attach := bars.AttachRequest{Caller: r.Caller, Key: r.Key, Target: r.Target, Body: []byte("one"), Entries: []bars.Entry{
 		{FullURL: "urn:uuid:1", Resource: parse(t, `{"resourceType":"Patient","gender":"other"}`)},
-		{FullURL: "urn:uuid:2", Resource: parse(t, `{"resourceType":"DocumentReference","subject":{"reference":"urn:uuid:1"}}`)}}}
+		{FullURL: "urn:uuid:2", Resource: parse(t, `{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"title":"a"}}],"subject":{"reference":"urn:uuid:1"}}`)}}}
 	result, err := s.desk.Attach(s.ctx, attach)
 	require.NoError(t, err)
 	require.Len(t, result.Stored, 2)

@@ -57,6 +57,10 @@ type MessageRequest struct {
 	Attached []Entry
 	// Mode overrides the service's mode where the door has one of its own.
 	Mode Mode
+	// Translated says that the door wrote the FHIR itself, from another format.
+	// What is wrong with it as FHIR R4 is then a warning: the sender can't mend
+	// it, and the referral must not be lost for it.
+	Translated bool
 }
 
 // Entry is a resource with its bundle-local name.
@@ -77,7 +81,8 @@ type MessageResult struct {
 	// Replay is set where the same key with the same body had been carried out
 	// before; nothing was written now.
 	Replay *store.Replay
-	// Warnings are rules that were broken and let pass in lenient mode.
+	// Warnings are rules that were broken and let pass: in lenient mode, or in
+	// what a door translated.
 	Warnings []fhir.Issue
 }
 
@@ -89,6 +94,8 @@ type AttachRequest struct {
 	Target  nhs.ServiceID
 	Body    []byte
 	Entries []Entry
+	// Translated is as in a MessageRequest.
+	Translated bool
 }
 
 type callerKey struct{}

@@ -115,6 +115,22 @@ func parse(t testing.TB, text string) *fhir.Resource {
 	return r
 }
 
+// minimal is a resource with no more than R4 asks for.
+func minimal(typ string) string {
+	const patient, code = `{"reference":"Patient/1"}`, `{"text":"a"}`
+	rest := map[string]string{
+		"Appointment":       `,"status":"proposed","participant":[{"actor":` + patient + `,"status":"accepted"}]`,
+		"DocumentReference": `,"status":"current","content":[{"attachment":{"title":"a"}}]`,
+		"Invoice":           `,"status":"issued"`,
+		"MessageHeader":     `,"eventUri":"urn:a:b","source":{"endpoint":"urn:a:c"}`,
+		"Observation":       `,"status":"final","code":` + code,
+		"ServiceRequest":    `,"status":"active","intent":"plan","subject":` + patient,
+		"Slot":              `,"schedule":{"reference":"Schedule/1"},"status":"free","start":"` + slotStart(0) + `","end":"` + slotEnd(0) + `"`,
+		"Task":              `,"status":"completed","intent":"plan"`,
+	}
+	return `{"resourceType":"` + typ + `"` + rest[typ] + `}`
+}
+
 // changes says how a message differs from a valid one: a path to a value, where
 // nil takes the member away. A path begins with "Bundle", with a resource type
 // (the first entry of that type) or with a type and "@" (that entry itself).

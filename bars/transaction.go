@@ -124,8 +124,8 @@ func (t *transaction) resolve(ctx context.Context, i int) (step, error) {
 		s.ref.ID = t.ids[i]
 	default:
 		s.current, err = t.d.store.Get(ctx, s.ref)
-		if errors.Is(err, store.ErrNotFound) && c.Method == http.MethodPut {
-			err = nil
+		if errors.Is(err, store.ErrNotFound) && c.Method != http.MethodPatch {
+			err = nil // a delete of what never was has nothing to do (R4 http.html#delete)
 		}
 	}
 	if err != nil {
@@ -216,10 +216,11 @@ func checkDelete(ctx context.Context, typ string) error {
 	return nil
 }
 
-// content is the next version of the record.
+// content is the next version of the record, held to FHIR. A record of old may
+// have faults, which a patch need not mend.
 func (t *transaction) content(ctx context.Context, i int) (*fhir.Resource, error) {
 	c, s := t.changes[i], t.steps[i]
-	res := c.Resource
+	res, wrong := c.Resource, conform
 	if c.Method == http.MethodPatch {
 		current, err := fhir.Parse(fhir.Stamp(s.current.Body, s.current.Version, s.current.LastUpdated))
 		if err != nil {
@@ -231,11 +232,31 @@ func (t *transaction) content(ctx context.Context, i int) (*fhir.Resource, error
 		if res.Type() != s.ref.Type || res.ID() != s.ref.ID {
 			return nil, fhir.NewOutcome(fhir.KindProcessing, s.ref.Type, "a patch may not change resourceType or id")
 		}
+		wrong = func(next *fhir.Resource) *fhir.Outcome { return conformPatched(next, current) }
 	}
 	if !c.Resolve {
-		return res, nil
+		return res, asError(wrong(res))
 	}
-	return t.rewrite(ctx, i, res)
+	// References are judged by what they lead to, so they are resolved first.
+	res, dangling, err := t.rewrite(ctx, i, res)
+	if err != nil {
+		return nil, err
+	}
+	o := wrong(res)
+	if o == nil {
+		o = dangling
+	} else {
+		o.Issues = append(o.Issues, dangling.Issues...)
+	}
+	return res, o.OrNil()
+}
+
+// asError keeps an Outcome that is nil from becoming an error that isn't.
+func asError(o *fhir.Outcome) error {
+	if o == nil {
+		return nil
+	}
+	return o
 }
 
 // merge adds the batch of one change to the whole. Each was made against what is

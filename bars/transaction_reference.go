@@ -15,10 +15,11 @@ import (
 const maxSearches = 500
 
 // rewrite resolves the references of one entry (R4 http.html#trules): those that
-// name another entry by its fullUrl, and those that are a search.
-func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (*fhir.Resource, error) {
+// name another entry by its fullUrl, and those that are a search. dangling is
+// what names no entry: stored, it would point nowhere for ever.
+func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (next *fhir.Resource, dangling *fhir.Outcome, fault error) {
 	edit := r.Edit()
-	var fault error
+	dangling = &fhir.Outcome{Kind: fhir.KindInvariant}
 	fhir.Walk(r.Root(), func(name string, v fhir.Value) {
 		if fault != nil || v.Kind() != fhir.StringKind {
 			return
@@ -28,6 +29,10 @@ func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (*fh
 		switch name {
 		case "reference":
 			ref, found, fault = t.target(ctx, i, v)
+			// A patch may have found it there.
+			if fault == nil && !found && t.changes[i].Method != http.MethodPatch && unresolved(v, t.names) {
+				dangling.Add(v.Path(), "the reference names no entry of this Bundle")
+			}
 		case "url", "valueUri", "valueUrl", "valueUuid":
 			// The url of a canonical resource is its own name.
 			if text := v.Text(); strings.HasPrefix(text, "urn:") && v.Path() != r.Type()+".url" {
@@ -39,9 +44,17 @@ func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (*fh
 		}
 	})
 	if fault != nil {
-		return nil, fault
+		return nil, nil, fault
 	}
-	return edit.Done()
+	next, fault = edit.Done()
+	return next, dangling, fault
+}
+
+// unresolved says whether a reference is the name of an entry, and of none that
+// there is.
+func unresolved(v fhir.Value, names map[string]store.Ref) bool {
+	_, known := names[v.Text()]
+	return !known && strings.HasPrefix(v.Text(), "urn:uuid:")
 }
 
 // target finds what a reference of an entry means, if it is to be replaced.
@@ -58,10 +71,6 @@ func (t *transaction) target(ctx context.Context, i int, v fhir.Value) (ref stor
 	}
 	if t.changes[i].Method == http.MethodPatch { // the rest may have been there before
 		return ref, false, nil
-	}
-	if strings.HasPrefix(text, "urn:uuid:") {
-		// Stored, it would point nowhere for ever.
-		return ref, false, fhir.NewOutcome(fhir.KindInvalid, v.Path(), "the reference names no entry of this Bundle")
 	}
 	typ, criteria, conditional := strings.Cut(text, "?")
 	if !conditional || !slices.Contains(search.Types(), typ) {

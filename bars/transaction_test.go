@@ -109,7 +109,7 @@ func TestReferencesToOtherFormsOfFullURL(t *testing.T) {
 		ent("POST ServiceRequest", "", referralFor("https://other.example/fhir/Patient/9")),
 		ent("POST ServiceRequest", "", referralFor("Patient/9")),
 		ent("POST Patient", "https://other.example/fhir/Patient/9", `{"resourceType":"Patient"}`),
-		ent("PUT Patient/q", base+"/Patient/q", `{"resourceType":"Patient","id":"q","link":[{"other":{"reference":"`+base+`/Patient/q"}}]}`),
+		ent("PUT Patient/q", base+"/Patient/q", `{"resourceType":"Patient","id":"q","link":[{"type":"seealso","other":{"reference":"`+base+`/Patient/q"}}]}`),
 	)
 	person := "Patient/" + r.Get("entry").At(3).Dig("resource", "id").Text()
 	for i, want := range []string{person, person, "Patient/9"} {
@@ -151,7 +151,7 @@ func TestConditionalEntriesAndReferences(t *testing.T) {
 		{"Patient?_format=json", "invalid", 400},
 		{"Patient?general-practitioner.name=x", "not-supported", 400},
 		{"Patient?_has:Appointment:patient:status=booked", "not-supported", 400},
-		{urnPerson, "invalid", 400},
+		{urnPerson, "processing", 422},
 	} {
 		s.undone(c.status, c.code, "Bundle.entry[1].resource.subject.reference", good, ent("POST ServiceRequest", "", referralFor(c.reference)))
 	}

@@ -106,6 +106,9 @@ func Kinds() []Kind {
 type Issue struct {
 	Expression  string // FHIRPath of the element, or "" ; parameters and headers are named in Diagnostics
 	Diagnostics string // the rule in a sentence; never patient data, never the offending value
+	// Kind is the issue's own, for its code alone: the outcome's kind decides the
+	// status. The zero value is the outcome's.
+	Kind Kind `json:",omitempty"`
 }
 
 // Outcome is the one error type: why a request was refused. Each door renders
@@ -123,13 +126,21 @@ type Outcome struct {
 
 // NewOutcome makes an Outcome with one issue.
 func NewOutcome(kind Kind, expression, diagnostics string) *Outcome {
-	return &Outcome{Kind: kind, Issues: []Issue{{expression, diagnostics}}}
+	return &Outcome{Kind: kind, Issues: []Issue{{Expression: expression, Diagnostics: diagnostics}}}
 }
 
 // Add appends an issue and returns the outcome.
 func (o *Outcome) Add(expression, diagnostics string) *Outcome {
-	o.Issues = append(o.Issues, Issue{expression, diagnostics})
+	o.Issues = append(o.Issues, Issue{Expression: expression, Diagnostics: diagnostics})
 	return o
+}
+
+// KindOf returns the kind of one of the outcome's issues.
+func (o *Outcome) KindOf(issue Issue) Kind {
+	if issue.Kind != 0 {
+		return issue.Kind
+	}
+	return o.Kind
 }
 
 // Because notes the cause for the log.

@@ -170,17 +170,30 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 		RequestID: orElse(r.Header.Get("X-Request-Id"), e.MessageID), Correlation: orElse(r.Header.Get("X-Correlation-Id"), e.TrackingID)}
 	key := bars.Key{Door: "nhs111", Sender: string(organisation), Target: target.Value, Values: e.keys()}
 	if mapped.Bundle == nil {
-		_, err = d.desk.Attach(r.Context(), bars.AttachRequest{Caller: caller, Key: key, Target: target,
-			Body: content, Entries: mapped.Attached})
+		result, err := d.desk.Attach(r.Context(), bars.AttachRequest{Caller: caller, Key: key, Target: target,
+			Body: content, Entries: mapped.Attached, Translated: true})
+		d.warn(e, result)
 		return err
 	}
 	mode := bars.Strict
 	if d.Mode == Compat {
 		mode = bars.Lenient
 	}
-	_, err = d.desk.Message(r.Context(), bars.MessageRequest{Caller: caller, Key: key, Target: target,
-		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Mode: mode})
+	result, err := d.desk.Message(r.Context(), bars.MessageRequest{Caller: caller, Key: key, Target: target,
+		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Mode: mode, Translated: true})
+	d.warn(e, result)
 	return err
+}
+
+// warn logs what the room let pass, which is for us to mend: the sender didn't
+// write it.
+func (d *door) warn(e *envelope, result *bars.MessageResult) {
+	if result == nil {
+		return
+	}
+	for _, w := range result.Warnings {
+		d.Log.Warn("nhs111: a rule was broken and let pass", "messageId", e.MessageID, "expression", w.Expression, "rule", w.Diagnostics)
+	}
 }
 
 // keys are what makes the message happen once: MessageID and trackingid, which

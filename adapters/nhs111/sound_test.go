@@ -10,6 +10,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/validate"
 	"github.com/onward-health/onward/internal/xmltree"
 )
 
@@ -73,6 +74,25 @@ func requireSound(t *testing.T, m *Mapped) {
 	if m.Bundle != nil {
 		requireDefinition(t, m.Bundle)
 	}
+	require.Empty(t, faults(m))
+}
+
+// faults are what is wrong with a mapping as FHIR R4. The room keeps a referral
+// in spite of them, so only tests can see to it that there are none.
+func faults(m *Mapped) []string {
+	var all []string
+	check := func(r *fhir.Resource) {
+		for _, issue := range validate.Resource(r, validate.Options{}).Issues {
+			all = append(all, r.Type()+": "+issue.Expression+": "+issue.Text+" "+issue.Key)
+		}
+	}
+	if m.Bundle != nil {
+		check(m.Bundle)
+	}
+	for _, e := range m.Attached {
+		check(e.Resource)
+	}
+	return all
 }
 
 func requireDefinition(t *testing.T, bundle *fhir.Resource) {

@@ -12,12 +12,29 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// minimal are the least resources that the room's rules let in; any other type
-// needs nothing.
+// minimal are the elements that R4 asks for; any other type needs none.
 var minimal = map[string]string{
+	"AllergyIntolerance":    `,"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},"patient":{"reference":"Patient/x"}`,
+	"Binary":                `,"contentType":"text/plain"`,
+	"CarePlan":              `,"status":"active","intent":"plan","subject":{"reference":"Patient/x"}`,
+	"Communication":         `,"status":"completed"`,
+	"Condition":             `,"subject":{"reference":"Patient/x"}`,
+	"Consent":               `,"status":"draft","scope":{"text":"a"},"category":[{"text":"a"}],"patient":{"reference":"Patient/x"},"policyRule":{"text":"a"}`,
+	"DocumentReference":     `,"status":"current","content":[{"attachment":{"title":"a"}}]`,
+	"Encounter":             `,"status":"planned","class":{"code":"EMER"}`,
+	"Endpoint":              `,"status":"active","connectionType":{"code":"hl7-fhir-msg"},"payloadType":[{"text":"a"}],"address":"https://a.example"`,
+	"Flag":                  `,"status":"active","code":{"text":"a"},"subject":{"reference":"Patient/x"}`,
+	"MedicationStatement":   `,"status":"active","medicationCodeableConcept":{"text":"a"},"subject":{"reference":"Patient/x"}`,
+	"Observation":           `,"status":"final","code":{"text":"a"}`,
+	"Organization":          `,"name":"a"`,
+	"Procedure":             `,"status":"completed","subject":{"reference":"Patient/x"}`,
+	"Questionnaire":         `,"status":"draft"`,
+	"QuestionnaireResponse": `,"status":"completed"`,
+	"RelatedPerson":         `,"patient":{"reference":"Patient/x"}`,
+	"Task":                  `,"status":"draft","intent":"plan"`,
 	"Slot":           `,"schedule":{"reference":"Schedule/x"},"status":"free","start":"2030-01-01T09:00:00Z","end":"2030-01-01T09:20:00Z"`,
 	"Schedule":       `,"actor":[{"reference":"HealthcareService/x"}]`,
-	"Appointment":    `,"status":"proposed","participant":[{"status":"accepted"}]`,
+	"Appointment":    `,"status":"proposed","participant":[{"actor":{"reference":"Patient/x"},"status":"accepted"}]`,
 	"ServiceRequest": `,"status":"active","intent":"plan","subject":{"reference":"Patient/x"}`,
 }
 

@@ -32,27 +32,31 @@ func (h *Handler) bundle(w http.ResponseWriter, r *http.Request, _ place) error 
 		return err
 	}
 	entries := body.Root().Get("entry")
-	if entries.Exists() && entries.Kind() != fhir.ArrayKind {
-		return fhir.NewOutcome(fhir.KindStructure, "Bundle.entry", "entry must be an array")
-	}
 	if entries.Len() > MaxEntries {
 		return fhir.NewOutcome(fhir.KindTooComplex, "Bundle.entry", "a Bundle may hold "+strconv.Itoa(MaxEntries)+" entries")
 	}
+	kind := body.Get("type").Text()
+	if kind != "batch" && kind != "transaction" {
+		return fhir.NewOutcome(fhir.KindInvalid, "Bundle.type", "the type must be batch or transaction")
+	}
+	faults, err := h.checkEnvelope(body)
+	if err != nil {
+		return err
+	}
 	b := &bundled{h: h, prefer: r.Header.Values("Prefer"), outer: r}
 	for entry := range entries.Items() {
-		b.asks = append(b.asks, b.read(entry))
-	}
-	switch body.Get("type").Text() {
-	case "batch":
-		b.each(func(*ask) bool { return true })
-		return b.answer(w, r, "batch-response")
-	case "transaction":
-		if err := b.transact(); err != nil {
-			return err
+		a := b.read(entry)
+		if o := faults[a.path]; o != nil {
+			a.fault = o
 		}
-		return b.answer(w, r, "transaction-response")
+		b.asks = append(b.asks, a)
 	}
-	return fhir.NewOutcome(fhir.KindInvalid, "Bundle.type", "the type must be batch or transaction")
+	if kind == "batch" {
+		b.each(func(*ask) bool { return true })
+	} else if err := b.transact(); err != nil {
+		return err
+	}
+	return b.answer(w, r, kind+"-response")
 }
 
 // bundled is a Bundle that is being carried out.

@@ -115,9 +115,13 @@ func TestEntriesOfABatchStandAlone(t *testing.T) {
 		entry("POST", "Encounter", `{"resourceType":"Encounter"}`),
 		entry("POST", "Patient/$validate", newPatient),
 		`1`,
+		strings.Replace(entry("POST", "Patient", newPatient), `"request"`, `"priority":1,"request"`, 1),
 	))
-	require.Equal(t, []string{"400 Bad Request", "201 Created", "400 Bad Request", "404 Not Found", "200 OK", "400 Bad Request"}, a.statuses(t, "batch"))
+	require.Equal(t, []string{"400 Bad Request", "201 Created", "400 Bad Request", "404 Not Found", "200 OK", "400 Bad Request", "400 Bad Request"}, a.statuses(t, "batch"))
 	require.Len(t, s.backend.records, 1)
+	unknown := a.resource(t).Get("entry").At(6).Dig("response", "outcome", "issue").At(0)
+	require.Equal(t, "Bundle.entry[6].priority", unknown.Get("expression").At(0).Text())
+	s.send("POST", "/", strings.Replace(bundleOf("batch", entry("POST", "Patient", newPatient)), `"type"`, `"kind":1,"type"`, 1)).refused(t, 400, "structure")
 }
 
 func TestATransactionThatFailsLeavesNothingAndNamesTheEntry(t *testing.T) {
@@ -134,20 +138,22 @@ func TestATransactionThatFailsLeavesNothingAndNamesTheEntry(t *testing.T) {
 		{entry("PATCH", "Patient/none", binary("application/merge-patch+json", `{}`)), 404, "not-found", "Bundle.entry[1]"},
 		{entry("PATCH", "Patient/a", `{"resourceType":"Binary","contentType":"application/merge-patch+json","data":"%"}`), 400, "value", "Bundle.entry[1].resource.data"},
 		{entry("PATCH", "Patient/a", `{"resourceType":"Patient"}`), 415, "not-supported", "Bundle.entry[1]"},
-		{entry("DELETE", "Patient/none", ""), 404, "not-found", "Bundle.entry[1]"},
+		{entry("DELETE", "Patient/none", "", `"ifMatch":"W/\"1\""`), 412, "conflict", "Bundle.entry[1]"},
 		{entry("DELETE", "Patient/a", newPatient), 400, "invalid", "Bundle.entry[1].resource"},
 		{entry("POST", "Patient/$validate", newPatient), 400, "invalid", "Bundle.entry[1]"},
 		{entry("POST", "Patient?x=y", newPatient), 400, "not-supported", "Bundle.entry[1]"},
 		{entry("PUT", "Patient", newPatient), 400, "invalid", "Bundle.entry[1]"},
 		{entry("POST", "Patient", newPatient, `"ifNoneExist":"nonsense=1"`), 400, "not-supported", "Bundle.entry[1]"},
 		{entry("POST", "Encounter", newPatient), 404, "not-found", "Bundle.entry[1]"},
-		{entry("POST", "", newPatient), 400, "invalid", "Bundle.entry[1].request.url"},
+		{entry("POST", "", newPatient), 400, "value", "Bundle.entry[1].request.url"},
 		{entry("POST", "//Patient", newPatient), 400, "invalid", "Bundle.entry[1].request.url"},
 		{entry("PUT", "https://other.example/Patient/a", newPatient), 400, "invalid", "Bundle.entry[1].request.url"},
 		{entry("STEAL", "Patient", newPatient), 400, "invalid", "Bundle.entry[1].request.method"},
-		{entry("GET", "Patient/a", "", `"ifModifiedSince":"yesterday"`), 400, "invalid", "Bundle.entry[1].request.ifModifiedSince"},
+		{entry("GET", "Patient/a", "", `"ifModifiedSince":"yesterday"`), 400, "value", "Bundle.entry[1].request.ifModifiedSince"},
 		{entry("POST", "Patient", `1`), 400, "structure", "Bundle.entry[1].resource"},
-		{`{}`, 400, "invalid", "Bundle.entry[1].request.method"},
+		{`{}`, 400, "structure", "Bundle.entry[1]"},
+		{`{"fullUrl":"urn:a:b"}`, 400, "invalid", "Bundle.entry[1].request.method"},
+		{entry("POST", "Patient", newPatient, `"ifNone":"x"`), 400, "structure", "Bundle.entry[1].request.ifNone"},
 	} {
 		s := newScene(t)
 		a := s.send("POST", "/", bundleOf("transaction", good, c.entry, good))

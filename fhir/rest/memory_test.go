@@ -108,6 +108,8 @@ func (m *memory) change(c rest.Change) (rest.Changed, error) {
 	switch {
 	case c.IfMatch != 0 && c.IfMatch != int64(len(list)), c.IfNew && live:
 		return rest.Changed{}, fhir.NewOutcome(fhir.KindVersion, "", "the resource changed since it was read")
+	case c.Method == "DELETE" && len(list) == 0:
+		return rest.Changed{}, nil
 	case c.Resource == nil && len(list) == 0:
 		return rest.Changed{}, fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
 	case c.Method == "DELETE" && !live:

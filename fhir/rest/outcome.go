@@ -24,7 +24,7 @@ type Style struct {
 var Plain = Style{}
 
 // WriteOutcome answers with an OperationOutcome that has one issue of severity
-// error for each issue of o, with the status of its kind, Retry-After in whole
+// error for each issue of o, with the status of o's kind, Retry-After in whole
 // seconds and, for KindMethod, Allow. An empty Allow says that the path takes no
 // method at all (RFC 9110, 10.2.1).
 //
@@ -53,14 +53,14 @@ func WriteOutcomeTo(w http.ResponseWriter, r *http.Request, o *fhir.Outcome, s S
 
 // OutcomeResource is the OperationOutcome that WriteOutcome sends.
 func OutcomeResource(o *fhir.Outcome, s Style) *fhir.Object {
-	row := o.Kind.Row()
-	_, code := s.row(row)
 	issues := o.Issues
 	if len(issues) == 0 { // OperationOutcome.issue is 1..*
 		issues = []fhir.Issue{{}}
 	}
 	list := make([]*fhir.Object, 0, len(issues))
 	for _, issue := range issues {
+		row := o.KindOf(issue).Row()
+		_, code := s.row(row)
 		item := fhir.Obj("severity", "error", "code", code)
 		if s.Details != nil {
 			item.Set("details", s.Details(row))

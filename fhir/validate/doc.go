@@ -13,7 +13,8 @@
 //
 // It doesn't check profiles (package profile does), bindings that aren't
 // required or whose codes FHIR doesn't list (MIME types, languages, currencies,
-// units), what a reference leads to, canonical targets, or the type that a urn:uuid reference has. The
+// units), what a reference leads to outside the Bundle that is checked, or
+// canonical targets. The
 // invariants of resource types that no door stores aren't written; a test lists
 // those types with the reason.
 package validate

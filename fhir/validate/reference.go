@@ -7,8 +7,9 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// target checks the type that a Reference names, by its text, against those
-// that the element may refer to. A fragment is checked once the contained
+// target checks the type of what a Reference leads to, by the entry of the
+// Bundle that it names or else by its text, against those that the element may
+// refer to. A fragment is checked once the contained
 // resources are known.
 func (c *checker) target(m fhir.Value, r *row) {
 	reference := m.Get("reference")
@@ -19,7 +20,14 @@ func (c *checker) target(m fhir.Value, r *row) {
 		}
 		return
 	}
-	name, sure := c.typeInReference(text)
+	if c.dangling(text) {
+		c.rule(reference, "", "the reference names no entry of this Bundle")
+		return
+	}
+	name, sure := c.typeInBundle(text)
+	if !sure {
+		name, sure = c.typeInReference(text)
+	}
 	at := reference
 	if !sure {
 		at = m.Get("type")

@@ -36,34 +36,44 @@ type Report struct {
 // OK says whether nothing is wrong.
 func (r *Report) OK() bool { return len(r.Issues) == 0 }
 
+// Kind is the kind of error that a class is.
+func (c Class) Kind() fhir.Kind {
+	switch c {
+	case Structure:
+		return fhir.KindStructure
+	case Value:
+		return fhir.KindValue
+	}
+	return fhir.KindInvariant
+}
+
 // Outcome returns the report as the error to answer with, or nil where nothing
-// is wrong. Its kind is that of the worst class in it.
+// is wrong. Its kind is that of the worst class in it; each issue keeps its own.
 func (r *Report) Outcome() *fhir.Outcome {
 	if r.OK() {
 		return nil
 	}
 	worst := Rule
-	out := &fhir.Outcome{Issues: make([]fhir.Issue, 0, len(r.Issues)+1)}
 	for _, issue := range r.Issues {
 		worst = min(worst, issue.Class)
-		text := issue.Text
-		if issue.Key != "" {
-			text += " (" + issue.Key + ")"
-		}
-		out.Add(issue.Expression, text)
+	}
+	out := &fhir.Outcome{Kind: worst.Kind(), Issues: make([]fhir.Issue, 0, len(r.Issues)+1)}
+	for _, issue := range r.Issues {
+		out.Issues = append(out.Issues, issue.Told())
 	}
 	if r.Cut {
 		out.Add("", "there are more problems than are listed here")
 	}
-	switch worst {
-	case Structure:
-		out.Kind = fhir.KindStructure
-	case Value:
-		out.Kind = fhir.KindValue
-	default:
-		out.Kind = fhir.KindInvariant
-	}
 	return out
+}
+
+// Told is the issue as an answer shows it.
+func (i Issue) Told() fhir.Issue {
+	text := i.Text
+	if i.Key != "" {
+		text += " (" + i.Key + ")"
+	}
+	return fhir.Issue{Expression: i.Expression, Diagnostics: text, Kind: i.Class.Kind()}
 }
 
 // full says whether the report takes no more.

@@ -12,6 +12,9 @@ import (
 type Options struct {
 	// MaxIssues bounds the report; 0 means DefaultMaxIssues.
 	MaxIssues int
+	// Envelope leaves out the resources within a Bundle or Parameters, where each
+	// is checked for itself.
+	Envelope bool
 }
 
 // DefaultMaxIssues is how many problems a report holds at most.
@@ -34,7 +37,7 @@ func Resource(r *fhir.Resource, o Options) *Report { return ofR4().Resource(r, o
 
 // Resource checks a resource and all resources in it.
 func (val *Validator) Resource(r *fhir.Resource, o Options) *Report {
-	c := &checker{val: val, max: o.MaxIssues, root: r.Root()}
+	c := &checker{val: val, max: o.MaxIssues, envelope: o.Envelope, root: r.Root()}
 	if c.max <= 0 {
 		c.max = DefaultMaxIssues
 	}
@@ -45,10 +48,11 @@ func (val *Validator) Resource(r *fhir.Resource, o Options) *Report {
 
 // checker is one walk through a resource.
 type checker struct {
-	val    *Validator
-	max    int
-	root   fhir.Value
-	report Report
+	val      *Validator
+	max      int
+	envelope bool
+	root     fhir.Value
+	report   Report
 	// scope is the resource that holds what is being looked at and isn't itself
 	// contained: fragments ("#id") are looked up in it (R4 references.html).
 	scope fhir.Value
@@ -56,19 +60,24 @@ type checker struct {
 	// looked at; 0 outside any.
 	inside  int
 	anchors []anchor
+	// bundle is the innermost Bundle around what is being looked at, or nil.
+	bundle *bundle
 	// anchorSpace saves an allocation for resources with few contained ones.
 	anchorSpace [8]anchor
 }
 
 // resource checks a resource that isn't contained in another.
 func (c *checker) resource(v fhir.Value) {
-	scope, inside, anchors := c.scope, c.inside, len(c.anchors)
+	scope, inside, anchors, around := c.scope, c.inside, len(c.anchors), c.bundle
 	c.scope, c.inside = v, 0
 	if p := c.typeOf(v); p != nil {
+		if p.name == "Bundle" {
+			c.bundle = readBundle(v)
+		}
 		c.object(v, p)
 		c.contained(v, c.anchors[anchors:])
 	}
-	c.scope, c.inside, c.anchors = scope, inside, c.anchors[:anchors]
+	c.scope, c.inside, c.anchors, c.bundle = scope, inside, c.anchors[:anchors], around
 }
 
 // typeOf returns the plan of a resource by its resourceType, or nil after

@@ -147,6 +147,7 @@ func (c *checker) one(m fhir.Value, r *row) {
 	switch kind := r.plan.kind; {
 	case m.Kind() == fhir.NullKind:
 		c.structure(m, "null can't be a value; leave the member out")
+	case kind == def.AbstractResource && c.envelope:
 	case kind == def.AbstractResource:
 		c.resource(m)
 	case kind == def.XHTML:
