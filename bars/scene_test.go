@@ -18,6 +18,7 @@ import (
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/fhir/validate"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
@@ -40,6 +41,8 @@ type scene struct {
 	ctx   context.Context
 	store store.Store
 	desk  *bars.Desk
+	// faulty says that the test stores what isn't right as FHIR R4.
+	faulty bool
 }
 
 func open(t testing.TB, options ...func(*bars.Options)) *scene {
@@ -56,7 +59,28 @@ func open(t testing.TB, options ...func(*bars.Options)) *scene {
 	n, err := setUp.Load(ctx, bars.Caller{Door: "setup"}, directory(t))
 	require.NoError(t, err)
 	require.Positive(t, n)
-	return &scene{t: t, ctx: ctx, store: db, desk: bars.NewDesk(db, o)}
+	s := &scene{t: t, ctx: ctx, store: db, desk: bars.NewDesk(db, o), faulty: o.Mode == bars.Lenient}
+	t.Cleanup(s.requireSound)
+	return s
+}
+
+// requireSound checks that every version which the room stored is right as FHIR
+// R4, what the room made of a message included.
+func (s *scene) requireSound() {
+	for cursor := ""; !s.faulty; {
+		page, err := s.store.History(s.ctx, store.Ref{}, time.Time{}, 500, cursor)
+		require.NoError(s.t, err)
+		for _, rec := range page.Records {
+			if rec.Deleted {
+				continue
+			}
+			report := validate.Resource(parse(s.t, string(rec.Body)), validate.Options{})
+			require.Empty(s.t, report.Issues, "%s", rec.Body)
+		}
+		if cursor = page.Next; cursor == "" {
+			return
+		}
+	}
 }
 
 func lenient(o *bars.Options) { o.Mode = bars.Lenient }

@@ -102,7 +102,7 @@ func (p *problems) identifiers(ids []*xmltree.Node, path string) []*fhir.Object 
 
 // coding maps a coded value; nil where it is null.
 func (p *problems) coding(code *xmltree.Node, path string) *fhir.Object {
-	value := strings.TrimSpace(code.Attr("code"))
+	value := oneLine(code.Attr("code")) // a FHIR code has single spaces
 	if value == "" {
 		return nil
 	}

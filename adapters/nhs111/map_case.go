@@ -138,11 +138,15 @@ func triageItems(lines []*xmltree.Node) []*fhir.Object {
 			text += " (changed later)"
 		}
 		id := uniqueLink(used, question.Child("questionId").Content())
-		item := fhir.Obj("linkId", id, "text", text, "answer", answersOf(answers))
+		item, given := fhir.Obj("linkId", id, "text", text), answersOf(answers)
 		if comment := oneLine(line.Child("userComment").Content()); comment != "" {
-			item.Set("item", list(fhir.Obj("linkId", id+".comment", "text", "User comment", "answer", answersOf([]string{comment}))))
+			below := item
+			if len(given) > 0 { // items stand below the answer or beside it, not both (qrs-1)
+				below = given[0]
+			}
+			below.Set("item", list(fhir.Obj("linkId", id+".comment", "text", "User comment", "answer", answersOf([]string{comment}))))
 		}
-		items = append(items, item)
+		items = append(items, item.Set("answer", given))
 	}
 	return items
 }

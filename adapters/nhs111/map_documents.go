@@ -82,7 +82,7 @@ func (m *mapper) attachment(entries *[]bars.Entry, data []byte, mediaType string
 	if r == nil {
 		return fhir.Obj("attachment", a.Set("title", "The message as received"))
 	}
-	a.Set("language", strings.TrimSpace(r.root.Child("languageCode").Attr("code")))
+	a.Set("language", oneLine(r.root.Child("languageCode").Attr("code")))
 	a.Set("title", oneLine(r.Title)).Set("creation", r.Effective.dateTime())
 	return fhir.Obj("attachment", a)
 }
@@ -147,7 +147,7 @@ func (m *mapper) relations(i int) []*fhir.Object {
 // confidentiality maps N, R and V; local codes keep their system.
 func (m *mapper) confidentiality(code *xmltree.Node) *fhir.Object {
 	names := map[string]string{"N": "normal", "R": "restricted", "V": "very restricted"}
-	value := code.Attr("code")
+	value := oneLine(code.Attr("code"))
 	if names[value] == "" {
 		return m.concept(code, "ClinicalDocument/confidentialityCode")
 	}

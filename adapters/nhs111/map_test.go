@@ -218,7 +218,7 @@ func TestTriageBecomesQuestionsAndAnswers(t *testing.T) {
 	require.Equal(t, 2, items.Len(), "a line that isn't for the report is left out")
 	require.Equal(t, "Tx1001", items.At(0).Get("linkId").Text())
 	require.Equal(t, "yes, since last night", items.At(0).Dig("answer", "valueString").Text())
-	require.Equal(t, "both arms", items.At(0).Dig("item", "answer", "valueString").Text())
+	require.Equal(t, "both arms", items.At(0).Dig("answer", "item", "answer", "valueString").Text(), "qrs-1: below the answer, not beside it")
 	require.Equal(t, "Tx1001-2", items.At(1).Get("linkId").Text())
 	require.Equal(t, "Has the rash spread? (changed later)", items.At(1).Get("text").Text())
 	require.NotContains(t, string(responses[0].JSON()), "Nobody Printed")

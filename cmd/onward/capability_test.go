@@ -32,10 +32,10 @@ var minimal = map[string]string{
 	"QuestionnaireResponse": `,"status":"completed"`,
 	"RelatedPerson":         `,"patient":{"reference":"Patient/x"}`,
 	"Task":                  `,"status":"draft","intent":"plan"`,
-	"Slot":           `,"schedule":{"reference":"Schedule/x"},"status":"free","start":"2030-01-01T09:00:00Z","end":"2030-01-01T09:20:00Z"`,
-	"Schedule":       `,"actor":[{"reference":"HealthcareService/x"}]`,
-	"Appointment":    `,"status":"proposed","participant":[{"actor":{"reference":"Patient/x"},"status":"accepted"}]`,
-	"ServiceRequest": `,"status":"active","intent":"plan","subject":{"reference":"Patient/x"}`,
+	"Slot":                  `,"schedule":{"reference":"Schedule/x"},"status":"free","start":"2030-01-01T09:00:00Z","end":"2030-01-01T09:20:00Z"`,
+	"Schedule":              `,"actor":[{"reference":"HealthcareService/x"}]`,
+	"Appointment":           `,"status":"proposed","participant":[{"actor":{"reference":"Patient/x"},"status":"accepted"}]`,
+	"ServiceRequest":        `,"status":"active","intent":"plan","subject":{"reference":"Patient/x"}`,
 }
 
 // Ensure that everything that the statement advertises is there, type by type,
