@@ -159,5 +159,5 @@ func (d *Desk) directWork(ctx context.Context) *work {
 	caller := CallerFrom(ctx)
 	who := d.byCaller(caller).see(caller.Organisation)
 	who.Hosted = true
-	return &work{d: d, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}}
+	return &work{d: d, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}, diary: newDiary()}
 }

@@ -27,9 +27,11 @@ func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
 		return err
 	}
 	w.focus = m.focus.plan.ref
-	if err := w.claim(ctx, w.focus, slots, m.focus.path()); err != nil {
-		return err
+	refs := make([]store.Ref, len(slots))
+	for i, s := range slots {
+		refs[i] = s.rec.Ref()
 	}
+	w.take(w.focus, refs, m.focus.path(), slots...)
 	var others []*entry
 	for _, e := range entries {
 		if e != m.focus {

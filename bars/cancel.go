@@ -35,7 +35,8 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	if err := w.applyStatus(m, stored, r, "cancelationReason"); err != nil {
 		return err
 	}
-	return w.release(ctx, stored.Ref(), w.d.slotRefs(r))
+	w.leave(stored.Ref(), w.d.slotRefs(r))
+	return nil
 }
 
 // samePatient checks that the message's Patient can be the one that we hold:

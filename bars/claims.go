@@ -1,7 +1,6 @@
 package bars
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -44,94 +43,20 @@ func (d *Desk) slotRefs(appointment *fhir.Resource) []store.Ref {
 	return slices.Compact(refs)
 }
 
-// claim takes the slots for an Appointment and makes them busy. The claims
-// stand first in the batch, so that of two bookings the second is told
-// "slot taken" and nothing else.
-func (w *work) claim(ctx context.Context, owner store.Ref, slots []slotRecord, at string) error {
-	slices.SortFunc(slots, func(a, b slotRecord) int { return strings.Compare(a.rec.ID, b.rec.ID) })
-	slots = slices.CompactFunc(slots, func(a, b slotRecord) bool { return a.rec.ID == b.rec.ID })
-	ids := make([]string, len(slots))
-	for i, s := range slots {
-		ids[i] = s.rec.ID
-	}
-	held, err := w.d.store.AuxGet(ctx, "claim", ids)
-	if err != nil {
-		return err
-	}
-	mine := map[string]bool{}
-	for _, h := range held {
-		mine[h.Key] = string(h.Value) == owner.String()
-		if !mine[h.Key] && h.Expires.IsZero() {
-			return fhir.NewOutcome(fhir.KindConflict, at+".slot", "the slot is not free")
-		}
-	}
-	for _, s := range slots {
-		if s.res.Get("status").Text() != "free" && !mine[s.rec.ID] {
-			return fhir.NewOutcome(fhir.KindConflict, at+".slot", "the slot is not free")
-		}
-	}
-	var claims []store.Op
-	for _, id := range ids {
-		claims = append(claims, store.Claim{Slot: id, Owner: owner.String()})
-	}
-	w.batch.Ops = append(claims, w.batch.Ops...)
-	for _, s := range slots {
-		if err := w.setSlotStatus(s, "busy"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// release gives the slots of an Appointment back. A slot that its publisher has
-// closed meanwhile stays closed, for the publisher.
-func (w *work) release(ctx context.Context, owner store.Ref, refs []store.Ref) error {
-	if len(refs) == 0 {
-		return nil
-	}
-	records, err := w.d.store.GetMany(ctx, refs)
-	if err != nil {
-		return err
+// take notes that an Appointment takes slots. known are those that have been
+// read and judged already.
+func (w *work) take(owner store.Ref, refs []store.Ref, at string, known ...slotRecord) {
+	for i := range known {
+		w.diary.known[known[i].rec.ID] = &known[i]
 	}
 	for _, ref := range refs {
-		w.batch.Ops = append(w.batch.Ops, store.Release{Slot: ref.ID, Owner: owner.String()})
+		w.diary.takes = append(w.diary.takes, want{ref.ID, owner, at, w.change})
 	}
-	for _, rec := range records {
-		slot, err := parseSlot(rec)
-		if err != nil {
-			return err
-		}
-		switch slot.res.Get("status").Text() {
-		case "busy-unavailable", "entered-in-error":
-			// The publisher may open the slot in the same moment.
-			w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: rec.Ref(), Version: rec.Version})
-			w.batch.Ops = append(w.batch.Ops, store.Claim{Slot: rec.ID, Owner: slotOwner(rec.ID)})
-		default:
-			if err := w.setSlotStatus(*slot, "free"); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
-// setSlotStatus adds the Slot's next version, unless it has the status already;
-// then the batch only makes sure that nobody changes it meanwhile.
-func (w *work) setSlotStatus(s slotRecord, status string) error {
-	if s.res.Get("status").Text() == status {
-		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: s.rec.Ref(), Version: s.rec.Version})
-		return nil
+// leave notes that an Appointment gives slots back.
+func (w *work) leave(owner store.Ref, refs []store.Ref) {
+	for _, ref := range refs {
+		w.diary.leaves = append(w.diary.leaves, want{ref.ID, owner, "Appointment", w.change})
 	}
-	r, err := s.res.Edit().SetText(s.res.Root(), "status", status).Done()
-	if err != nil {
-		return err
-	}
-	rec, err := w.d.record(r, s.rec.ID, "PUT", w.who.inherit(s.rec))
-	if err != nil {
-		return err
-	}
-	rec.Peer = s.rec.Peer
-	w.put(rec, store.Condition{Version: s.rec.Version})
-	w.changed[s.rec.Ref()] = r
-	return nil
 }

@@ -145,6 +145,9 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 	if err != nil {
 		return nil, err
 	}
+	if err := w.settle(ctx); err != nil {
+		return nil, err
+	}
 	w.noteMessage(m)
 	result, err := d.commit(ctx, w, idem)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/onward-health/onward/fhir"
@@ -21,7 +22,7 @@ func (b *Records) Commit(ctx context.Context, changes []rest.Change) ([]rest.Cha
 		ids[i] = b.d.newID()
 	}
 	for range attempts {
-		t := &transaction{d: b.d, changes: changes, ids: ids, names: map[string]store.Ref{}, searches: map[string]store.Ref{}, touched: map[string]int{}}
+		t := &transaction{d: b.d, changes: changes, ids: ids, names: map[string]store.Ref{}, searches: map[string]store.Ref{}, diary: newDiary()}
 		if err := t.plan(ctx); err != nil {
 			return nil, err
 		}
@@ -55,9 +56,9 @@ type transaction struct {
 	names   map[string]store.Ref
 	// searches are the records that conditional references mean, by their text.
 	searches map[string]store.Ref
+	diary    *diary
 	batch    store.Batch
-	made     []int          // the change that each op of the batch comes from
-	touched  map[string]int // the change that writes a record or a slot's claim
+	made     []int // the change that each op of the batch comes from
 	// conditions are what must match nothing, each with its change.
 	conditions []condition
 }
@@ -104,7 +105,29 @@ func (t *transaction) plan(ctx context.Context) error {
 			}
 		}
 	}
+	if err := t.settle(ctx); err != nil {
+		return err
+	}
 	return t.checkConditions()
+}
+
+// settle adds what the changes come to for the slots that they touch.
+func (t *transaction) settle(ctx context.Context) error {
+	s, change, err := t.diary.settle(ctx, t.d.directWork(ctx))
+	if err != nil {
+		return t.blame(change, err)
+	}
+	ops := slices.Clone(s.claims)
+	for i, op := range t.batch.Ops {
+		ops = append(ops, settledOp{op, t.made[i]})
+	}
+	ops = append(ops, s.rest...)
+	t.batch.Ops, t.made = nil, nil
+	for _, o := range ops {
+		t.batch.Ops, t.made = append(t.batch.Ops, o.op), append(t.made, o.change)
+	}
+	t.batch.Guards = append(t.batch.Guards, s.guards...)
+	return nil
 }
 
 // blame says which change an error is about.
@@ -180,30 +203,27 @@ func (t *transaction) checkOverlap() error {
 func (t *transaction) carryOut(ctx context.Context, i int) error {
 	c, s := t.changes[i], t.steps[i]
 	w := t.d.directWork(ctx)
+	w.diary, w.change = t.diary, i
 	if c.Method == http.MethodDelete {
 		if err := checkDelete(ctx, c.Type); err != nil {
 			return err
 		}
-		if err := w.remove(ctx, s.current); err != nil {
+		if err := w.remove(s.current); err != nil {
 			return err
 		}
-		return t.merge(i, w)
-	}
-	res, err := t.content(ctx, i)
-	if err != nil {
-		return err
-	}
-	if err := w.change(ctx, res, s.ref.ID, c.Method, s.current); err != nil {
-		return err
-	}
-	if c.Method == http.MethodPatch { // what a peer stamped isn't what is patched
-		for _, op := range w.batch.Ops {
-			if put, ok := op.(store.Put); ok && put.Record.Ref() == s.ref {
-				put.Record.Peer = s.current.Peer
-			}
+	} else {
+		res, err := t.content(ctx, i)
+		if err != nil {
+			return err
+		}
+		if err := w.apply(res, s.ref.ID, c.Method, s.current); err != nil {
+			return err
 		}
 	}
-	return t.merge(i, w)
+	for _, op := range w.batch.Ops {
+		t.batch.Ops, t.made = append(t.batch.Ops, op), append(t.made, i)
+	}
+	return nil
 }
 
 // checkDelete refuses what a sender of the Booking and Referral Standard may not
@@ -257,41 +277,6 @@ func asError(o *fhir.Outcome) error {
 		return nil
 	}
 	return o
-}
-
-// merge adds the batch of one change to the whole. Each was made against what is
-// stored, so two that touch the same record or slot don't know of one another
-// and are refused.
-func (t *transaction) merge(i int, w *work) error {
-	for _, op := range w.batch.Ops {
-		if by, taken := t.touched[keyOf(op)]; taken && by != i {
-			return fhir.NewOutcome(fhir.KindConflict, "", "another entry of the transaction changes the same Slot")
-		}
-		if key := keyOf(op); key != "" {
-			t.touched[key] = i
-		}
-	}
-	for _, op := range w.batch.Ops {
-		t.batch.Ops = append(t.batch.Ops, op)
-		t.made = append(t.made, i)
-	}
-	t.batch.Guards = append(t.batch.Guards, w.batch.Guards...)
-	return nil
-}
-
-// keyOf names the record or the slot's claim that an operation is about.
-func keyOf(op store.Op) string {
-	switch op := op.(type) {
-	case store.Put:
-		return op.Record.Ref().String()
-	case store.Delete:
-		return op.Ref.String()
-	case store.Claim:
-		return "claim of " + op.Slot
-	case store.Release:
-		return "claim of " + op.Slot
-	}
-	return ""
 }
 
 // commit hands the batch to the store; one without operations needs none.

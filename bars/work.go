@@ -23,6 +23,8 @@ type work struct {
 	changed map[store.Ref]*fhir.Resource
 	// planned is the Encounter that a referral opens.
 	planned *fhir.Resource
+	diary   *diary
+	change  int // which of a transaction's changes this is
 }
 
 // plan says what becomes of an entry.
@@ -34,7 +36,26 @@ type plan struct {
 func (d *Desk) newWork(caller Caller, s *service) *work {
 	who := d.byCaller(caller).see(caller.Organisation, s.provider)
 	who.Service = s.id
-	return &work{d: d, service: s, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}}
+	return &work{d: d, service: s, who: who, names: map[string]store.Ref{}, changed: map[store.Ref]*fhir.Resource{}, diary: newDiary()}
+}
+
+// settle adds what the diary comes to.
+func (w *work) settle(ctx context.Context) error {
+	s, _, err := w.diary.settle(ctx, w)
+	if err != nil {
+		return err
+	}
+	ops := make([]store.Op, 0, len(s.claims)+len(w.batch.Ops)+len(s.rest))
+	for _, o := range s.claims {
+		ops = append(ops, o.op)
+	}
+	ops = append(ops, w.batch.Ops...)
+	for _, o := range s.rest {
+		ops = append(ops, o.op)
+	}
+	w.batch.Ops = ops
+	w.batch.Guards = append(w.batch.Guards, s.guards...)
+	return nil
 }
 
 // put adds the next version of a record to the batch.
