@@ -27,6 +27,14 @@ func (d *Desk) conformAttached(r *fhir.Resource) *fhir.Outcome {
 	return d.brokenProfile(r)
 }
 
+// asError keeps an Outcome that is nil from becoming an error that isn't.
+func asError(o *fhir.Outcome) error {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
 // conformPatched checks the outcome of a patch. A fault that the record had
 // before doesn't count: the client needn't know of it, and may be patching
 // another away.

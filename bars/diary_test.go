@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -118,4 +119,42 @@ func diaryScene(t *testing.T) *scene {
 	s.putSlot(2, "busy-unavailable")
 	s.invariant()
 	return s
+}
+
+// Whatever a transaction asks for, it is carried out whole or not at all, and
+// claims, Appointments and Slots agree afterwards.
+func TestClaimsAgreeAfterAnyTransaction(t *testing.T) {
+	s := diaryScene(t)
+	random := rand.New(rand.NewPCG(20261120, 7))
+	one := func(of ...string) string { return of[random.IntN(len(of))] }
+	answers := map[int]int{}
+	for range 60 {
+		appointments, slots := random.Perm(4), random.Perm(5)
+		var entries []string
+		for _, n := range appointments[:1+random.IntN(3)] {
+			id := string(rune('a' + n))
+			switch on := random.Perm(5)[:random.IntN(3)]; random.IntN(6) {
+			case 0:
+				entries = append(entries, ent("DELETE Appointment/"+id, "", ""))
+			default:
+				status := one("booked", "booked", "proposed", "arrived", "waitlist")
+				entries = append(entries, ent("PUT Appointment/"+id, "", appointmentText(id, status, on...)))
+			}
+		}
+		for _, n := range slots[:random.IntN(3)] {
+			if random.IntN(8) == 0 {
+				entries = append(entries, ent("DELETE Slot/"+slotID(clinic, n), "", ""))
+				continue
+			}
+			entries = append(entries, putSlot(t, n, one("free", "free", "busy", "busy-tentative", "busy-unavailable")))
+		}
+		random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+		status, r := s.transact(entries...)
+		require.Contains(t, []int{200, 409, 422}, status, "%s", r.JSON())
+		answers[status]++
+		s.invariant()
+	}
+	t.Log(answers)
+	require.Greater(t, answers[200], 15)
+	require.Greater(t, answers[409], 15)
 }

@@ -19,10 +19,7 @@ func (d *Desk) brokenProfile(r *fhir.Resource) *fhir.Outcome {
 
 // keepsProfiles refuses what breaks a profile.
 func (d *Desk) keepsProfiles(r *fhir.Resource) error {
-	if o := d.brokenProfile(r); o != nil {
-		return o
-	}
-	return nil
+	return asError(d.brokenProfile(r))
 }
 
 // checkProfiles holds the resources of a message to the profiles that they

@@ -56,14 +56,9 @@ func (b by) see(codes ...nhs.ODSCode) by {
 // meta taken out, indexed. peer is what the sender stamped.
 func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Record, error) {
 	peer := peerOf(r)
-	r, err := fhir.Unstamp(r)
+	r, err := fhir.UnstampAs(r, id)
 	if err != nil {
 		return nil, err
-	}
-	if r.ID() != id {
-		if r, err = r.Edit().SetText(r.Root(), "id", id).Done(); err != nil {
-			return nil, err
-		}
 	}
 	index := search.Extract(r, d.searchOptions())
 	if index.Over {

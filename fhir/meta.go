@@ -9,10 +9,18 @@ import (
 // belong to the server, which keeps them beside the body (design D24). A meta
 // that held nothing else goes with them; all else stays as it is. A meta that
 // isn't an object is a KindStructure Outcome: Stamp could not serve it.
-func Unstamp(r *Resource) (*Resource, error) {
+func Unstamp(r *Resource) (*Resource, error) { return UnstampAs(r, r.ID()) }
+
+// UnstampAs is Unstamp for a resource that is to have this id, in one step, since every
+// edit parses its result.
+func UnstampAs(r *Resource, id string) (*Resource, error) {
+	edit := r.Edit()
+	if id != r.ID() {
+		edit.SetText(r.Root(), "id", id)
+	}
 	meta := r.Root().Get("meta")
 	if !meta.Exists() {
-		return r, nil
+		return edit.Done()
 	}
 	if meta.Kind() != ObjectKind {
 		return nil, NewOutcome(KindStructure, meta.Path(), "meta must be an object")
@@ -24,12 +32,12 @@ func Unstamp(r *Resource) (*Resource, error) {
 		}
 	}
 	if rest == meta.Len() && rest > 0 {
-		return r, nil
+		return edit.Done()
 	}
 	if rest == 0 {
-		return r.Edit().Remove(r.Root(), "meta").Done()
+		return edit.Remove(r.Root(), "meta").Done()
 	}
-	return r.Edit().Remove(meta, "versionId").Remove(meta, "lastUpdated").Done()
+	return edit.Remove(meta, "versionId").Remove(meta, "lastUpdated").Done()
 }
 
 // Stamp puts meta.versionId and meta.lastUpdated into a stored body by a scan

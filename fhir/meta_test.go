@@ -69,6 +69,19 @@ func TestUnstampTakesTheTwoMembersOutAndNothingElse(t *testing.T) {
 	require.Same(t, same, got)
 }
 
+func TestUnstampAsGivesTheIDToo(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resourceType":"Slot","meta":{"versionId":"3"},"start":1}`:               `{"resourceType":"Slot","id":"new","start":1}`,
+		`{"resourceType":"Slot","id":"old","start":1.0}`:                           `{"resourceType":"Slot","id":"new","start":1.0}`,
+		`{"meta":{"lastUpdated":"x","tag":[]},"id":"new","resourceType":"Slot"}`:   `{"meta":{"tag":[]},"id":"new","resourceType":"Slot"}`,
+		`{"resourceType":"Slot","id":"new","meta":{"profile":["p"]},"start":1.00}`: `{"resourceType":"Slot","id":"new","meta":{"profile":["p"]},"start":1.00}`,
+	} {
+		r, err := fhir.UnstampAs(mustParse(t, body), "new")
+		require.NoError(t, err)
+		require.Equal(t, want, string(r.JSON()))
+	}
+}
+
 func TestUnstampRefusesAMetaThatIsNoObject(t *testing.T) {
 	for _, meta := range []string{`"secret"`, `null`, `[{}]`, `1`} {
 		_, err := fhir.Unstamp(mustParse(t, `{"resourceType":"Slot","meta":`+meta+`}`))

@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"testing"
@@ -11,7 +12,7 @@ import (
 var (
 	attributes = regexp.MustCompile(`="[^"]*"`)
 	texts      = regexp.MustCompile(`>[^<>]+<`)
-	oddValues  = []string{"", " ", " a ", "ä/ö?", "2026-13-45", "-1", "x:y z"}
+	oddValues  = []string{"", " ", " a ", "a  b", "ä/ö?", "2026-13-45", "-1", "x:y z"}
 )
 
 // A sender may write anything where the wire format only knows a string. The
@@ -27,19 +28,20 @@ func TestOddValuesNeverBecomeWrongFHIR(t *testing.T) {
 		if raw[spot[0]] == '=' {
 			open++
 		}
-		for _, odd := range []string{"a  b", oddValues[i%len(oddValues)]} {
-			body := string(raw[:open]) + odd + string(raw[shut:])
-			mapped, _, err := through([]byte(body), "", compatRules())
-			if err != nil {
-				continue
-			}
-			taken++
-			for _, f := range faults(mapped) {
-				if seen[f]++; seen[f] == 1 {
-					t.Errorf("%q for %s: %s", odd, raw[spot[0]:spot[1]], f)
-				}
+		odd := oddValues[i%len(oddValues)]
+		if bytes.HasSuffix(raw[:spot[0]], []byte("ode")) {
+			odd = "a  b" // what a FHIR code can't be
+		}
+		mapped, _, err := through([]byte(string(raw[:open])+odd+string(raw[shut:])), "", compatRules())
+		if err != nil {
+			continue
+		}
+		taken++
+		for _, f := range faults(mapped) {
+			if seen[f]++; seen[f] == 1 {
+				t.Errorf("%q for %s: %s", odd, raw[spot[0]:spot[1]], f)
 			}
 		}
 	}
-	require.Greater(t, taken, 300, "most are no reason to refuse")
+	require.Greater(t, taken, 200, "most are no reason to refuse")
 }
