@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // maxScan bounds one AuxScan.
@@ -40,7 +41,7 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	if len(keys) > store.MaxMany {
 		return nil, fmt.Errorf("%w: more than %d keys", store.ErrTooLarge, store.MaxMany)
 	}
-	if kind == sealKind {
+	if kind == kit.KindMeta {
 		return nil, errMeta
 	}
 	in, leave, err := s.enter(ctx, readTime)
@@ -82,7 +83,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	if limit <= 0 || limit > maxScan {
 		limit = maxScan
 	}
-	if kind == sealKind {
+	if kind == kit.KindMeta {
 		return nil, errMeta
 	}
 	in, leave, err := s.enter(ctx, readTime)
@@ -145,7 +146,7 @@ func auxOf(kind string, raw bson.Raw) store.Aux {
 
 func expiry(raw bson.Raw) time.Time {
 	if ms := moment(raw, "exp"); raw.Lookup("exp").Type != 0 {
-		return instant(ms)
+		return kit.Instant(ms)
 	}
 	return time.Time{}
 }

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // maxAttempts bounds how often one batch is tried against faults and
@@ -31,7 +32,7 @@ var errAgain = errors.New("again")
 // end and stays broken, the result is unknown and the error is
 // context.DeadlineExceeded, as where the caller's own time has run out.
 func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
-	if err := check(b); err != nil {
+	if err := kit.Check(b); err != nil {
 		return nil, err
 	}
 	in, leave, err := s.enter(ctx, writeTime)
@@ -40,7 +41,7 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	}
 	defer leave()
 	result, err := s.commit(in, b)
-	s.news.tell() // after an error too: the write may have been carried out
+	s.news.Tell() // after an error too: the write may have been carried out
 	if err != nil {
 		return nil, fault(ctx, "commit", err)
 	}
@@ -196,22 +197,4 @@ func pause(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func conflict(kind store.ConflictKind, i int, what string, current int64) error {
-	return &store.ConflictError{Kind: kind, Op: i, What: what, Current: current}
-}
-
-// unmet judges a condition against what stands.
-func unmet(c store.Condition, found bool, ver int64, i int, what string) error {
-	if c.Absent && found {
-		return conflict(store.Exists, i, what, ver)
-	}
-	if c.Version != 0 && !found {
-		return conflict(store.MissingRecord, i, what, 0)
-	}
-	if c.Version != 0 && c.Version != ver {
-		return conflict(store.VersionConflict, i, what, ver)
-	}
-	return nil
 }

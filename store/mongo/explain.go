@@ -10,6 +10,7 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // codeNoCommand is what a server says that doesn't know a command.
@@ -19,7 +20,7 @@ const codeNoCommand = 59
 // filter has them, then the stages and indexes that the server would take for
 // each part of the list. Rows counts the first condition, up to 10,000.
 func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return nil, err
 	}
 	in, leave, err := s.enter(ctx, readTime)
@@ -27,7 +28,7 @@ func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, erro
 		return nil, err
 	}
 	defer leave()
-	terms := flatten(q.Where, nil)
+	terms := kit.Flatten(q.Where, nil)
 	slices.SortStableFunc(terms, func(a, b search.Node) int { return promise(a) - promise(b) })
 	plan := &store.Plan{Engine: "mongodb", Steps: []string{"type " + q.Type}}
 	first := &search.Query{Type: q.Type}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
@@ -15,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // overlap is how long after its time a version may come to be seen: a write takes
@@ -59,7 +59,7 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	for {
-		heard := s.news.listen() // before reading, so that nothing falls between
+		heard := s.news.Listen() // before reading, so that nothing falls between
 		list, next, err := s.changes(ctx, at, limit)
 		if err != nil {
 			return nil, err
@@ -80,11 +80,11 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 }
 
 func (s *Store) placeOf(position string) (place, error) {
-	at := place{floor: minTime, seen: map[seen]bool{}}
+	at := place{floor: kit.MinTime, seen: map[seen]bool{}}
 	if position == "" {
 		return at, nil
 	}
-	m, err := s.seal.openUpTo(maxPosition, position, feedMark[:])
+	m, err := s.seal.OpenUpTo(maxPosition, position, feedMark[:])
 	if err != nil {
 		return at, err
 	}
@@ -96,11 +96,11 @@ func (s *Store) placeOf(position string) (place, error) {
 }
 
 func (s *Store) position(at place) string {
-	m := mark{Query: feedMark[:], Ver: at.floor}
+	m := kit.Mark{Query: feedMark[:], Ver: at.floor}
 	for one := range at.seen {
 		m.Seen = append(m.Seen, one[:]...)
 	}
-	return s.seal.close(m)
+	return s.seal.Close(m)
 }
 
 // changes lists what the reader hasn't seen, and how far it has come then. The
@@ -189,7 +189,7 @@ func (s *Store) versionsFrom(ctx context.Context, floor int64, n int) (all []sto
 
 func changeOf(raw bson.Raw) store.Change {
 	c := store.Change{Ref: store.Ref{Type: text(raw, "t"), ID: text(raw, "id")}, Version: number(raw, "v"),
-		LastUpdated: instant(moment(raw, "lu")), Method: text(raw, "m")}
+		LastUpdated: kit.Instant(moment(raw, "lu")), Method: text(raw, "m")}
 	c.Deleted, _ = raw.Lookup("del").BooleanOK()
 	return c
 }
@@ -241,27 +241,3 @@ func (s *Store) countAfter(ctx context.Context, typ string) (next string, n stor
 
 // countTime bounds the counting of one type.
 const countTime = 60 * time.Second
-
-// news wakes those who wait for a commit of this process.
-type news struct {
-	mu    sync.Mutex
-	heard chan struct{} // nil: nobody listens
-}
-
-func (n *news) listen() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.heard == nil {
-		n.heard = make(chan struct{})
-	}
-	return n.heard
-}
-
-func (n *news) tell() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.heard != nil {
-		close(n.heard)
-		n.heard = nil
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/bson/primitive"
 
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // filter is a query as a MongoDB filter. The terms that must all hold stand in
@@ -17,7 +18,7 @@ import (
 // $elemMatch, $exists and the comparisons.
 func filter(q *search.Query) bson.D {
 	all := bson.D{{Key: "t", Value: q.Type}, {Key: "del", Value: false}}
-	terms := flatten(q.Where, nil)
+	terms := kit.Flatten(q.Where, nil)
 	slices.SortStableFunc(terms, func(a, b search.Node) int { return promise(a) - promise(b) })
 	if len(terms) == 0 {
 		return all
@@ -27,27 +28,6 @@ func filter(q *search.Query) bson.D {
 		list[i] = condition(q.Type, n)
 	}
 	return append(all, bson.E{Key: "$and", Value: list})
-}
-
-// flatten lists the conditions that all must hold, without repeats of the
-// simplest kind.
-func flatten(n search.Node, out []search.Node) []search.Node {
-	switch n := n.(type) {
-	case nil:
-		return out
-	case search.And:
-		for _, inner := range n {
-			out = flatten(inner, out)
-		}
-		return out
-	case search.Has:
-		for _, before := range out {
-			if before, ok := before.(search.Has); ok && before == n {
-				return out
-			}
-		}
-	}
-	return append(out, n)
 }
 
 // promise guesses which terms have few records: ids, identifiers and references

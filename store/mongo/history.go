@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // spot is a version's place in a history list.
@@ -34,11 +35,11 @@ func (s *Store) History(ctx context.Context, scope store.Ref, since time.Time, c
 		return nil, err
 	}
 	defer leave()
-	n, from := pageSize(count), sinceMillis(since)
+	n, from := kit.PageSize(count), kit.SinceMillis(since)
 	asked := sha256.Sum256(fmt.Appendf(nil, "history %q %q %d", scope.Type, scope.ID, from))
 	var last *spot
 	if cursor != "" {
-		m, err := s.seal.open(cursor, asked[:])
+		m, err := s.seal.Open(cursor, asked[:])
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +76,7 @@ func (s *Store) versions(ctx context.Context, scope store.Ref, from int64, n int
 		if i == n || size > maxPage {
 			b := all[i-1]
 			typ, id, _ := strings.Cut(b.key, "/")
-			page.Next = s.seal.close(mark{Query: asked, Keys: []value{{N: &b.lu}}, Type: typ, ID: id, Ver: b.ver})
+			page.Next = s.seal.Close(kit.Mark{Query: asked, Keys: []kit.Value{{N: &b.lu}}, Type: typ, ID: id, Ver: b.ver})
 			return page, nil
 		}
 		r, err := s.versionAt(ctx, p)
@@ -141,19 +142,4 @@ func spots(ctx context.Context, c *mongo.Collection, own string, scope store.Ref
 		return nil
 	})
 	return out, err
-}
-
-// minTime is before every time.
-const minTime = -1 << 62
-
-// sinceMillis is the first millisecond that isn't before t.
-func sinceMillis(t time.Time) int64 {
-	if t.IsZero() {
-		return minTime
-	}
-	ms := t.UnixMilli()
-	if t.After(time.UnixMilli(ms)) {
-		ms++
-	}
-	return ms
 }

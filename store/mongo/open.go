@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/x/mongo/driver/connstring"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // Bounds of one call to the store; a caller's shorter deadline holds.
@@ -39,9 +40,9 @@ type Options struct {
 type Store struct {
 	now    func() time.Time
 	client *mongo.Client
-	seal   sealer
+	seal   kit.Sealer
 	dates  dateParams
-	news   news
+	news   kit.News
 
 	res, hist, claim, aux *mongo.Collection
 

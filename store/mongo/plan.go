@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // plan is one run of a batch inside a transaction: it reads all that the batch
@@ -172,7 +173,7 @@ func (p *plan) remember() {
 	if idem == nil {
 		return
 	}
-	val := store.IdemRecord{Hash: idem.Hash, At: instant(p.now), Versions: p.result.Versions, Answer: idem.Answer}.Value()
+	val := store.IdemRecord{Hash: idem.Hash, At: kit.Instant(p.now), Versions: p.result.Versions, Answer: idem.Answer}.Value()
 	for _, k := range idem.Keys {
 		p.paper(store.KindIdem, k).write(val, p.now+idem.Keep.Milliseconds(), true)
 	}
@@ -182,15 +183,15 @@ func (p *plan) guard(ctx context.Context, i int, g store.Guard) error {
 	switch g := g.(type) {
 	case store.VersionGuard:
 		if st := p.res[g.Ref.String()]; st.ver != g.Version { // 0 where there is none, which guards an absence
-			return conflict(store.GuardFailed, i, g.Ref.String(), st.ver)
+			return kit.Conflict(store.GuardFailed, i, g.Ref.String(), st.ver)
 		}
 		return nil
 	case store.NoMatch:
 		// Two batches that guard the same query write the same document, so
 		// that one of them runs again and then sees the other's record.
-		id := "meta|lock|" + g.Query.Type + "|" + hex.EncodeToString(queryHash(g.Query))
+		id := "meta|lock|" + g.Query.Type + "|" + hex.EncodeToString(kit.QueryHash(g.Query))
 		_, err := p.s.aux.UpdateOne(ctx, byID(id), bson.D{{Key: "$inc", Value: bson.D{{Key: "v", Value: int64(1)}}},
-			{Key: "$set", Value: bson.D{{Key: "kind", Value: sealKind}, {Key: "exp", Value: primitive.NewDateTimeFromTime(time.Now())}}}},
+			{Key: "$set", Value: bson.D{{Key: "kind", Value: kit.KindMeta}, {Key: "exp", Value: primitive.NewDateTimeFromTime(time.Now())}}}},
 			options.Update().SetUpsert(true))
 		if err != nil {
 			return err
@@ -202,7 +203,7 @@ func (p *plan) guard(ctx context.Context, i int, g store.Guard) error {
 		if err != nil {
 			return err
 		}
-		return conflict(store.GuardFailed, i, g.Query.Type, 0)
+		return kit.Conflict(store.GuardFailed, i, g.Query.Type, 0)
 	}
 	return fmt.Errorf("store: unknown guard %T", g)
 }

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // Bounds of the bodies of one answer. A page ends early at maxPage; a GetMany
@@ -75,7 +76,7 @@ func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record,
 	wanted := bson.A{}
 	seen := make(map[store.Ref]bool, len(refs))
 	for _, r := range refs {
-		if !seen[r] && checkRef(r) == nil { // others can't be there
+		if !seen[r] && kit.CheckRef(r) == nil { // others can't be there
 			wanted = append(wanted, r.String())
 		}
 		seen[r] = true

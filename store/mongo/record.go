@@ -3,13 +3,13 @@ package mongo
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // maxDocument leaves a server's 16 MiB some room for what it adds.
@@ -144,7 +144,7 @@ func sortsOf(ix search.Index) bson.D {
 
 // recordOf reads a document of res or hist.
 func recordOf(raw bson.Raw) (*store.Record, error) {
-	r := &store.Record{Type: text(raw, "t"), ID: text(raw, "id"), Version: number(raw, "v"), LastUpdated: instant(moment(raw, "lu")),
+	r := &store.Record{Type: text(raw, "t"), ID: text(raw, "id"), Version: number(raw, "v"), LastUpdated: kit.Instant(moment(raw, "lu")),
 		Method: text(raw, "m"), By: data(raw, "by"), Peer: data(raw, "peer")}
 	r.Deleted, _ = raw.Lookup("del").BooleanOK()
 	b, err := decodeBody(body{value: raw.Lookup("body"), exact: raw.Lookup("bx")})
@@ -177,5 +177,3 @@ func data(raw bson.Raw, name string) []byte {
 	_, b, _ := raw.Lookup(name).BinaryOK()
 	return slices.Clone(b)
 }
-
-func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

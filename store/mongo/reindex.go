@@ -12,17 +12,8 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
-
-// reindexRows is how many records are read, extracted and written at a time.
-const reindexRows = 64
-
-// reindexed is where an unfinished Reindex stands, in aux under kind meta and
-// key "reindex|" + type.
-type reindexed struct {
-	After string `json:"after"` // the last logical id done
-	Done  int    `json:"done"`
-}
 
 // Reindex implements store.Store. It goes by logical id and writes each record's
 // entries on its own, if the record still stands at the version that was read.
@@ -45,9 +36,9 @@ func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Rec
 	}
 }
 
-func reindexID(typ string) string { return "meta|reindex|" + typ }
+func reindexID(typ string) string { return auxID(kit.KindMeta, kit.ReindexKey(typ)) }
 
-func (s *Store) reindexState(ctx context.Context, typ string) (at reindexed, total int, err error) {
+func (s *Store) reindexState(ctx context.Context, typ string) (at kit.Reindexed, total int, err error) {
 	in, leave, err := s.enter(ctx, countTime)
 	if err != nil {
 		return at, 0, err
@@ -67,7 +58,7 @@ func (s *Store) reindexState(ctx context.Context, typ string) (at reindexed, tot
 }
 
 // reindexSome does the next records and moves at behind them.
-func (s *Store) reindexSome(ctx context.Context, typ string, at *reindexed, extract func(*store.Record) (search.Index, error)) (n int, err error) {
+func (s *Store) reindexSome(ctx context.Context, typ string, at *kit.Reindexed, extract func(*store.Record) (search.Index, error)) (n int, err error) {
 	records, err := s.reindexRead(ctx, typ, at.After)
 	if err != nil {
 		return 0, err
@@ -79,7 +70,7 @@ func (s *Store) reindexSome(ctx context.Context, typ string, at *reindexed, extr
 		if err != nil {
 			return 0, err
 		}
-		if err := checkIndex(ix); err != nil {
+		if err := kit.CheckIndex(ix); err != nil {
 			return 0, err
 		}
 		puts.Ops = append(puts.Ops, store.Put{Record: &store.Record{Type: typ, Index: ix}})
@@ -107,7 +98,7 @@ func (s *Store) reindexSome(ctx context.Context, typ string, at *reindexed, extr
 	if err != nil {
 		return 0, err
 	}
-	doc := bson.D{{Key: "_id", Value: reindexID(typ)}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}, {Key: "val", Value: val}}
+	doc := bson.D{{Key: "_id", Value: reindexID(typ)}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(1)}, {Key: "val", Value: val}}
 	_, err = s.aux.ReplaceOne(in, byID(reindexID(typ)), doc, options.Replace().SetUpsert(true))
 	return len(models), fault(ctx, "reindex", err)
 }
@@ -120,7 +111,7 @@ func (s *Store) reindexRead(ctx context.Context, typ, after string) (records []*
 	defer leave()
 	bounds := append(prefixRange(typ+"/"), bson.E{Key: "$gt", Value: typ + "/" + after})
 	err = each(in, s.res, bson.D{{Key: "_id", Value: bounds}, {Key: "del", Value: false}},
-		options.Find().SetSort(key("_id", 1)).SetLimit(reindexRows).SetProjection(noIndex), func(raw bson.Raw) error {
+		options.Find().SetSort(key("_id", 1)).SetLimit(kit.ReindexRows).SetProjection(noIndex), func(raw bson.Raw) error {
 			r, err := recordOf(bytes.Clone(raw))
 			records = append(records, r)
 			return err

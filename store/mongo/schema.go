@@ -11,6 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
 	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 const (
@@ -180,14 +182,14 @@ func (s *Store) checkSchema(ctx context.Context) error {
 }
 
 func (s *Store) keepSchema(ctx context.Context) error {
-	return s.keepMeta(ctx, bson.D{{Key: "_id", Value: schemaID}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(schemaVersion)}})
+	return s.keepMeta(ctx, bson.D{{Key: "_id", Value: schemaID}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(schemaVersion)}})
 }
 
 // openSeal reads the cursor key, or makes it; of several starters one makes it.
 func (s *Store) openSeal(ctx context.Context) error {
 	secret := make([]byte, 64)
 	rand.Read(secret)
-	err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: cursorID}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}, {Key: "val", Value: secret}})
+	err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: cursorID}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(1)}, {Key: "val", Value: secret}})
 	if err != nil {
 		return err
 	}
@@ -195,7 +197,7 @@ func (s *Store) openSeal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.seal, err = newSealer(data(raw, "val"))
+	s.seal, err = kit.NewSealer(data(raw, "val"))
 	return err
 }
 
@@ -207,9 +209,6 @@ func (s *Store) keepMeta(ctx context.Context, doc bson.D) error {
 	}
 	return err
 }
-
-// sealKind is the kind of the engine's own documents in aux.
-const sealKind = "meta"
 
 // dateParams remembers which sort parameters of a type are dates: those that
 // any record ever had as one. The list is kept in aux and only grows.
@@ -238,7 +237,7 @@ func (s *Store) learnDate(ctx context.Context, typ, param string) error {
 	if s.dates.has(id) {
 		return nil
 	}
-	if err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}}); err != nil {
+	if err := s.keepMeta(ctx, bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(1)}}); err != nil {
 		return err
 	}
 	s.dates.add(id)

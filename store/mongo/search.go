@@ -12,6 +12,7 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // defaultCount is where Count stops if its caller names no limit.
@@ -21,7 +22,7 @@ const defaultCount = 10_000
 // parameters, then by logical id ascending; "_id" is a sort parameter too. A
 // page whose bodies pass 32 MiB ends early.
 func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return nil, err
 	}
 	in, leave, err := s.enter(ctx, readTime)
@@ -29,10 +30,10 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 		return nil, err
 	}
 	defer leave()
-	asked := queryHash(q)
-	var last *mark
+	asked := kit.QueryHash(q)
+	var last *kit.Mark
 	if q.Cursor != "" {
-		if last, err = s.seal.open(q.Cursor, asked); err != nil {
+		if last, err = s.seal.Open(q.Cursor, asked); err != nil {
 			return nil, err
 		}
 	}
@@ -43,7 +44,7 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 	if last != nil && !o.fits(last) {
 		return nil, store.ErrCursor
 	}
-	l := &listing{s: s, q: q, o: o, asked: asked, n: pageSize(q.Count), page: &store.Page{}}
+	l := &listing{s: s, q: q, o: o, asked: asked, n: kit.PageSize(q.Count), page: &store.Page{}}
 	if err := l.run(in, last); err != nil {
 		return nil, fault(ctx, "search", err)
 	}
@@ -52,7 +53,7 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 
 // Count implements store.Store. A limit of 0 means 10,000.
 func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return 0, false, err
 	}
 	in, leave, err := s.enter(ctx, readTime)
@@ -68,13 +69,6 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 		return 0, false, fault(ctx, "count", err)
 	}
 	return min(int(found), limit), int(found) <= limit, nil
-}
-
-func pageSize(n int) int {
-	if n <= 0 {
-		return search.DefaultCount
-	}
-	return min(n, search.MaxCount)
 }
 
 // sortKey is one resolved search.Sort.
@@ -121,23 +115,21 @@ func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
 
 // fits says whether a cursor's values are of the order's kinds: a parameter
 // that nobody had may have become a date since.
-func (o order) fits(m *mark) bool {
+func (o order) fits(m *kit.Mark) bool {
 	if len(m.Keys) != len(o.keys) {
 		return false
 	}
 	for i, k := range o.keys {
 		v := m.Keys[i]
-		if k.kind == bson.TypeString && v.N != nil || k.kind != bson.TypeString && v.S != nil || !k.optional && v.none() {
+		if k.kind == bson.TypeString && v.N != nil || k.kind != bson.TypeString && v.S != nil || !k.optional && v.None() {
 			return false
 		}
 	}
 	return true
 }
 
-func (v value) none() bool { return v.N == nil && v.S == nil }
-
-// bson gives the value as the field holds it.
-func (v value) bson(k sortKey) any {
+// bson gives a value as the field holds it.
+func (k sortKey) bson(v kit.Value) any {
 	switch k.kind {
 	case bson.TypeString:
 		return string(v.S)
@@ -148,8 +140,8 @@ func (v value) bson(k sortKey) any {
 }
 
 // values reads the keys of a found record.
-func (o order) values(raw bson.Raw) []value {
-	out := make([]value, len(o.keys))
+func (o order) values(raw bson.Raw) []kit.Value {
+	out := make([]kit.Value, len(o.keys))
 	for i, k := range o.keys {
 		v, err := raw.LookupErr(strings.Split(k.path, ".")...)
 		if err != nil {
@@ -176,12 +168,12 @@ func (o order) values(raw bson.Raw) []value {
 type section struct{ first bool }
 
 // parts lists them from that of the cursor on.
-func (o order) parts(last *mark) []section {
+func (o order) parts(last *kit.Mark) []section {
 	all := []section{{true}, {false}}
 	if len(o.keys) == 0 || !o.keys[0].optional {
 		return all[:1]
 	}
-	if last != nil && last.Keys[0].none() {
+	if last != nil && last.Keys[0].None() {
 		return all[1:]
 	}
 	return all
@@ -224,15 +216,15 @@ func exists(path string, is bool) bson.E {
 
 // after is the condition of coming after the last record of a page, within its
 // part. Nothing comes after none but by the later keys.
-func (o order) after(id string, last *mark) bson.D {
+func (o order) after(id string, last *kit.Mark) bson.D {
 	var either bson.A
 	var equal bson.D
 	for i, k := range o.keys {
-		if last.Keys[i].none() {
+		if last.Keys[i].None() {
 			equal = append(equal, exists(k.path, false))
 			continue
 		}
-		v := last.Keys[i].bson(k)
+		v := k.bson(last.Keys[i])
 		either = append(either, append(slices.Clone(equal), bson.E{Key: k.path, Value: bson.D{{Key: beyond(k.desc), Value: v}}}))
 		if i > 0 && k.optional {
 			either = append(either, append(slices.Clone(equal), exists(k.path, false)))
@@ -260,11 +252,11 @@ type listing struct {
 	page  *store.Page
 
 	size int
-	keys []value // of the last record of the page
+	keys []kit.Value // of the last record of the page
 	full bool
 }
 
-func (l *listing) run(ctx context.Context, last *mark) error {
+func (l *listing) run(ctx context.Context, last *kit.Mark) error {
 	for i, p := range l.o.parts(last) {
 		where := filter(l.q)
 		where = append(where, l.o.has(p)...)
@@ -285,7 +277,7 @@ func (l *listing) run(ctx context.Context, last *mark) error {
 // take adds a record; one more than the page holds says that there is a next.
 func (l *listing) take(raw bson.Raw) error {
 	if got := l.page.Records; len(got) == l.n || l.size > maxPage {
-		l.page.Next = l.s.seal.close(mark{Query: l.asked, Keys: l.keys, ID: got[len(got)-1].ID})
+		l.page.Next = l.s.seal.Close(kit.Mark{Query: l.asked, Keys: l.keys, ID: got[len(got)-1].ID})
 		l.full = true
 		return errStop
 	}

@@ -7,6 +7,8 @@ import (
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/bson/primitive"
 	"go.mongodb.org/mongo-driver/mongo"
+
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // The faults that the self-test names.
@@ -35,7 +37,7 @@ func (s *Store) selfTest(ctx context.Context) error {
 }
 
 func probe(id string) bson.D {
-	return bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(0)}}
+	return bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(0)}}
 }
 
 func (s *Store) testAbort(ctx context.Context, id string) error {

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // persist calls try until it succeeds, meets a conflict or has failed
@@ -121,7 +122,7 @@ func (s *Store) replace(ctx context.Context, st *standing, op store.Op) error {
 		if err != nil {
 			return err
 		}
-		return conflict(store.Exists, 0, st.next.ref.String(), number(raw, "v"))
+		return kit.Conflict(store.Exists, 0, st.next.ref.String(), number(raw, "v"))
 	}
 	old, err := toHist(st.found)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"go.mongodb.org/mongo-driver/bson/primitive"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // standing is a record as a batch finds it and then changes it, in memory.
@@ -25,7 +26,7 @@ func standingOf(raw bson.Raw) *standing {
 // put makes the next version.
 func (st *standing) put(i int, op store.Put, now int64, write primitive.ObjectID) (*store.Version, error) {
 	r := op.Record
-	if err := unmet(op.If, st.ver > 0, st.ver, i, r.Ref().String()); err != nil {
+	if err := kit.Unmet(op.If, st.ver > 0, st.ver, i, r.Ref().String()); err != nil {
 		return nil, err
 	}
 	return st.advance(version{ref: r.Ref(), method: r.Method, by: r.By, peer: r.Peer, body: r.Body, index: r.Index, write: write}, now), nil
@@ -35,13 +36,13 @@ func (st *standing) put(i int, op store.Put, now int64, write primitive.ObjectID
 // nothing.
 func (st *standing) delete(i int, op store.Delete, now int64, write primitive.ObjectID) (*store.Version, error) {
 	if st.ver == 0 {
-		return nil, conflict(store.MissingRecord, i, op.Ref.String(), 0)
+		return nil, kit.Conflict(store.MissingRecord, i, op.Ref.String(), 0)
 	}
-	if err := unmet(op.If, true, st.ver, i, op.Ref.String()); err != nil {
+	if err := kit.Unmet(op.If, true, st.ver, i, op.Ref.String()); err != nil {
 		return nil, err
 	}
 	if st.deleted {
-		return &store.Version{Ref: op.Ref, Version: st.ver, LastUpdated: instant(st.lu)}, nil
+		return &store.Version{Ref: op.Ref, Version: st.ver, LastUpdated: kit.Instant(st.lu)}, nil
 	}
 	return st.advance(version{ref: op.Ref, method: "DELETE", by: op.By, deleted: true, write: write}, now), nil
 }
@@ -56,7 +57,7 @@ func (st *standing) advance(v version, now int64) *store.Version {
 	}
 	v.touches = number(st.found, "g")
 	st.next, st.ver, st.lu, st.deleted = &v, v.ver, v.lu, v.deleted
-	return &store.Version{Ref: v.ref, Version: v.ver, LastUpdated: instant(v.lu)}
+	return &store.Version{Ref: v.ref, Version: v.ver, LastUpdated: kit.Instant(v.lu)}
 }
 
 // part is a slot part as a batch finds and changes it. A hold that ran out
@@ -78,7 +79,7 @@ func (p *part) taken(now int64) bool { return p.owner != "" && (p.until == 0 || 
 
 func (p *part) claim(i int, op store.Claim, now int64) error {
 	if p.taken(now) && p.owner != op.Owner && (op.Predecessor == "" || p.owner != op.Predecessor) {
-		return conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
+		return kit.Conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
 	}
 	p.owner, p.until, p.dirty = op.Owner, 0, true
 	if !op.Until.IsZero() {
@@ -90,7 +91,7 @@ func (p *part) claim(i int, op store.Claim, now int64) error {
 func (p *part) release(i int, op store.Release, now int64) error {
 	if p.owner != op.Owner {
 		if p.taken(now) {
-			return conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
+			return kit.Conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
 		}
 		return nil
 	}
@@ -133,7 +134,7 @@ func (p *paper) read(raw bson.Raw) {
 func (p *paper) live(now int64) bool { return p.ver > 0 && (!p.ends || p.exp > now) }
 
 func (p *paper) condition(c store.Condition, i int, now int64) error {
-	return unmet(c, p.live(now), p.ver, i, p.kind+"|"+p.key)
+	return kit.Unmet(c, p.live(now), p.ver, i, p.kind+"|"+p.key)
 }
 
 func (p *paper) put(i int, op store.AuxPut, now int64) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // maxScan bounds one AuxScan.
@@ -47,21 +48,7 @@ func (w *writer) auxCondition(ctx context.Context, i int, kind, key string, c st
 	if err != nil {
 		return err
 	}
-	return unmet(c, found, ver, i, kind+"|"+key)
-}
-
-// unmet judges a condition against what stands.
-func unmet(c store.Condition, found bool, ver int64, i int, what string) error {
-	if c.Absent && found {
-		return conflict(store.Exists, i, what, ver)
-	}
-	if c.Version != 0 && !found {
-		return conflict(store.MissingRecord, i, what, 0)
-	}
-	if c.Version != 0 && c.Version != ver {
-		return conflict(store.VersionConflict, i, what, ver)
-	}
-	return nil
+	return kit.Unmet(c, found, ver, i, kind+"|"+key)
 }
 
 func (w *writer) auxWrite(ctx context.Context, kind, key string, val []byte, exp any) error {
@@ -85,7 +72,7 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	if len(keys) > store.MaxMany {
 		return nil, fmt.Errorf("%w: more than %d keys", store.ErrTooLarge, store.MaxMany)
 	}
-	if kind == sealKind {
+	if kind == kit.KindMeta {
 		return nil, errMeta
 	}
 	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`
@@ -114,7 +101,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	if limit <= 0 || limit > maxScan {
 		limit = maxScan
 	}
-	if kind == sealKind {
+	if kind == kit.KindMeta {
 		return nil, errMeta
 	}
 	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key >= ? AND key > ? AND key < ?
@@ -157,7 +144,7 @@ func (c *conn) aux(ctx context.Context, kind, text string, args []any, out *[]st
 			return err
 		}
 		if exp.Valid {
-			a.Expires = instant(exp.Int64)
+			a.Expires = kit.Instant(exp.Int64)
 		}
 		*out = append(*out, a)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // guardTime bounds one NoMatch search, because it runs while every other write
@@ -65,7 +66,7 @@ func (w *writer) guard(ctx context.Context, i int, g store.Guard) error {
 			return err
 		}
 		if ver != g.Version { // 0 where there is none, which guards an absence
-			return conflict(store.GuardFailed, i, g.Ref.String(), ver)
+			return kit.Conflict(store.GuardFailed, i, g.Ref.String(), ver)
 		}
 		return nil
 	case store.NoMatch:
@@ -79,15 +80,11 @@ func (w *writer) guard(ctx context.Context, i int, g store.Guard) error {
 			return err
 		}
 		if n > 0 {
-			return conflict(store.GuardFailed, i, g.Query.Type, 0)
+			return kit.Conflict(store.GuardFailed, i, g.Query.Type, 0)
 		}
 		return nil
 	}
 	return fmt.Errorf("store: unknown guard %T", g)
-}
-
-func conflict(kind store.ConflictKind, i int, what string, current int64) error {
-	return &store.ConflictError{Kind: kind, Op: i, What: what, Current: current}
 }
 
 // replay looks for an earlier commit under one of the keys.
@@ -115,7 +112,7 @@ func (w *writer) remember(ctx context.Context, idem *store.Idem, versions []stor
 	if idem == nil {
 		return nil
 	}
-	val := store.IdemRecord{Hash: idem.Hash, At: instant(now), Versions: versions, Answer: idem.Answer}.Value()
+	val := store.IdemRecord{Hash: idem.Hash, At: kit.Instant(now), Versions: versions, Answer: idem.Answer}.Value()
 	for _, key := range idem.Keys {
 		if err := w.auxWrite(ctx, store.KindIdem, key, val, now+idem.Keep.Milliseconds()); err != nil {
 			return err
@@ -123,5 +120,3 @@ func (w *writer) remember(ctx context.Context, idem *store.Idem, versions []stor
 	}
 	return nil
 }
-
-func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // claim takes a slot part. What stands in the way is a claim for good, or a hold
@@ -16,7 +17,7 @@ func (w *writer) claim(ctx context.Context, i int, op store.Claim, now int64) er
 		return err
 	}
 	if found && owner != op.Owner && (op.Predecessor == "" || owner != op.Predecessor) {
-		return conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
+		return kit.Conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
 	}
 	var until any
 	if !op.Until.IsZero() {
@@ -39,7 +40,7 @@ func (w *writer) release(ctx context.Context, i int, op store.Release, now int64
 	}
 	if owner != op.Owner {
 		if live {
-			return conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
+			return kit.Conflict(store.SlotTaken, i, "Slot/"+op.Slot, 0)
 		}
 		return nil
 	}

@@ -1,89 +1,10 @@
 package sqlite
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
-	"hash"
 	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
-	"github.com/onward-health/onward/store"
 )
-
-// Bounds of one query; over them it is ErrTooLarge.
-const (
-	maxNodes  = 400
-	maxDepth  = 24
-	maxValues = 10_000 // entries and ids in all lists together
-	maxSorts  = 8
-)
-
-// checkQuery refuses a query that is out of bounds, holds a Chain or
-// ReverseChain (callers resolve those), or names an unknown operator.
-func checkQuery(q *search.Query) error {
-	if q == nil || !word(q.Type, false) {
-		return fmt.Errorf("store: a query needs a type")
-	}
-	if len(q.Sort) > maxSorts {
-		return fmt.Errorf("%w: more than %d sort parameters", store.ErrTooLarge, maxSorts)
-	}
-	var t tally
-	return t.node(q.Where, 0)
-}
-
-type tally struct{ nodes, values int }
-
-func (t *tally) node(n search.Node, depth int) error {
-	t.nodes++
-	if t.nodes > maxNodes || depth > maxDepth {
-		return fmt.Errorf("%w: the query has more than %d conditions or %d levels", store.ErrTooLarge, maxNodes, maxDepth)
-	}
-	switch n := n.(type) {
-	case nil, search.Has, search.Prefix:
-		return nil
-	case search.HasAny:
-		return t.list(len(n))
-	case search.IDs:
-		return t.list(len(n))
-	case search.Date:
-		return checkOperator(n.Op)
-	case search.Updated:
-		return checkOperator(n.Op)
-	case search.And:
-		return t.nodesOf(n, depth)
-	case search.Or:
-		return t.nodesOf(n, depth)
-	case search.Not:
-		return t.node(n.Node, depth+1)
-	case search.Chain, search.ReverseChain:
-		return fmt.Errorf("store: a chained condition must be resolved before the store sees it")
-	}
-	return fmt.Errorf("store: unknown condition %T", n)
-}
-
-func (t *tally) nodesOf(nodes []search.Node, depth int) error {
-	for _, n := range nodes {
-		if err := t.node(n, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *tally) list(n int) error {
-	if t.values += n; t.values > maxValues {
-		return fmt.Errorf("%w: the query has more than %d values", store.ErrTooLarge, maxValues)
-	}
-	return nil
-}
-
-func checkOperator(op search.Op) error {
-	if spanCondition(op, "", "") == "" {
-		return fmt.Errorf("store: unknown comparison operator")
-	}
-	return nil
-}
 
 // spanCondition is search.Op in SQL; its parameters are given by spanArgs.
 func spanCondition(op search.Op, lo, hi string) string {
@@ -209,63 +130,4 @@ func anys[S ~[]string](texts S) []any {
 		out[i] = t
 	}
 	return out
-}
-
-// queryHash stands for type, condition and order of a query. Two queries with
-// one hash have the same pages, whatever their page size.
-func queryHash(q *search.Query) []byte {
-	h := sha256.New()
-	hashTexts(h, "search", q.Type)
-	hashNode(h, q.Where)
-	for _, s := range q.Sort {
-		hashTexts(h, s.Param, fmt.Sprint(s.Desc))
-	}
-	return h.Sum(nil)[:16]
-}
-
-func hashTexts(h hash.Hash, texts ...string) {
-	hashNumbers(h, int64(len(texts)))
-	for _, t := range texts {
-		hashNumbers(h, int64(len(t)))
-		h.Write([]byte(t))
-	}
-}
-
-func hashNumbers(h hash.Hash, numbers ...int64) {
-	for _, n := range numbers {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
-	}
-}
-
-func hashNode(h hash.Hash, n search.Node) {
-	hashTexts(h, fmt.Sprintf("%T", n))
-	switch n := n.(type) {
-	case search.Has:
-		hashTexts(h, string(n))
-	case search.HasAny:
-		hashTexts(h, n...)
-	case search.Prefix:
-		hashTexts(h, string(n))
-	case search.Date:
-		hashTexts(h, n.Param, string(n.Op))
-		hashNumbers(h, n.Lo, n.Hi)
-	case search.IDs:
-		hashTexts(h, n...)
-	case search.Updated:
-		hashTexts(h, string(n.Op))
-		hashNumbers(h, n.Lo, n.Hi)
-	case search.And:
-		hashNodes(h, n)
-	case search.Or:
-		hashNodes(h, n)
-	case search.Not:
-		hashNode(h, n.Node)
-	}
-}
-
-func hashNodes(h hash.Hash, nodes []search.Node) {
-	hashNumbers(h, int64(len(nodes)))
-	for _, n := range nodes {
-		hashNode(h, n)
-	}
 }

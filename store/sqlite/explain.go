@@ -6,13 +6,14 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // Explain implements store.Store: which condition drives and what it has at
 // most, then SQLite's own plan of each statement. A search may end before the
 // last of them.
 func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return nil, err
 	}
 	plan := &store.Plan{Engine: "sqlite"}
@@ -40,7 +41,7 @@ func (p *planner) explain(ctx context.Context, q *search.Query, plan *store.Plan
 	if err != nil {
 		return err
 	}
-	n := pageSize(q.Count) + 1
+	n := kit.PageSize(q.Count) + 1
 	walk, err := p.walks(ctx, o, n)
 	if err != nil {
 		return err

@@ -3,10 +3,10 @@ package sqlite
 import (
 	"context"
 	"crypto/sha256"
-	"sync"
 	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // feedMark is what a position says it belongs to.
@@ -20,7 +20,7 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 	}
 	seq := int64(0)
 	if after != "" {
-		m, err := s.seal.open(after, feedMark[:])
+		m, err := s.seal.Open(after, feedMark[:])
 		if err != nil {
 			return nil, err
 		}
@@ -29,13 +29,13 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
-		heard := s.news.listen() // before reading, so that nothing falls between
+		heard := s.news.Listen() // before reading, so that nothing falls between
 		list, last, err := s.changes(ctx, seq, limit)
 		if err != nil {
 			return nil, err
 		}
 		if len(list) > 0 {
-			return &store.Changes{List: list, Next: s.seal.close(mark{Query: feedMark[:], Ver: last})}, nil
+			return &store.Changes{List: list, Next: s.seal.Close(kit.Mark{Query: feedMark[:], Ver: last})}, nil
 		}
 		none := &store.Changes{Next: after}
 		if wait <= 0 {
@@ -64,7 +64,7 @@ func (s *Store) changes(ctx context.Context, seq int64, limit int) (list []store
 				if err := scan(&last, &c.Ref.Type, &c.Ref.ID, &c.Version, &lu, &c.Deleted, &c.Method); err != nil {
 					return err
 				}
-				c.LastUpdated = instant(lu)
+				c.LastUpdated = kit.Instant(lu)
 				list = append(list, c)
 				return nil
 			})
@@ -114,28 +114,4 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Count, error) {
 		})
 	})
 	return all, err
-}
-
-// news wakes those who wait for a commit.
-type news struct {
-	mu    sync.Mutex
-	heard chan struct{} // nil: nobody listens
-}
-
-func (n *news) listen() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.heard == nil {
-		n.heard = make(chan struct{})
-	}
-	return n.heard
-}
-
-func (n *news) tell() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.heard != nil {
-		close(n.heard)
-		n.heard = nil
-	}
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // spot is a version's place in a history list.
@@ -22,13 +22,13 @@ func (s *Store) History(ctx context.Context, scope store.Ref, since time.Time, c
 	if scope.Type == "" && scope.ID != "" {
 		return nil, fmt.Errorf("store: a history of an id needs its type")
 	}
-	count = pageSize(count)
-	from := sinceMillis(since)
+	count = kit.PageSize(count)
+	from := kit.SinceMillis(since)
 	asked := sha256.Sum256(fmt.Appendf(nil, "history %q %q %d", scope.Type, scope.ID, from))
-	var last *mark
+	var last *kit.Mark
 	if cursor != "" {
 		var err error
-		if last, err = s.seal.open(cursor, asked[:]); err != nil {
+		if last, err = s.seal.Open(cursor, asked[:]); err != nil {
 			return nil, err
 		}
 		if len(last.Keys) != 1 || last.Keys[0].N == nil {
@@ -49,7 +49,7 @@ func (s *Store) History(ctx context.Context, scope store.Ref, since time.Time, c
 }
 
 // historyText lists places only: bodies would make SQLite's sorter heavy.
-func historyText(scope store.Ref, from int64, last *mark) (string, []any) {
+func historyText(scope store.Ref, from int64, last *kit.Mark) (string, []any) {
 	where, args := `lu >= ?`, []any{from}
 	if scope.Type != "" {
 		where, args = `typ = ? AND `+where, append([]any{scope.Type}, args...)
@@ -77,7 +77,7 @@ func historyText(scope store.Ref, from int64, last *mark) (string, []any) {
 	return text, append(args[:len(args):len(args)], args...)
 }
 
-func (c *conn) history(ctx context.Context, page *store.Page, seal sealer, asked []byte, count int, text string, args []any) error {
+func (c *conn) history(ctx context.Context, page *store.Page, seal kit.Sealer, asked []byte, count int, text string, args []any) error {
 	var spots []spot
 	err := c.each(ctx, text, args, func(scan func(...any) error) error {
 		var p spot
@@ -94,7 +94,7 @@ func (c *conn) history(ctx context.Context, page *store.Page, seal sealer, asked
 	for i, p := range spots {
 		if i == count || size > maxPage {
 			before := spots[i-1]
-			page.Next = seal.close(mark{Query: asked, Keys: []value{{N: &before.lu}}, Type: before.typ, ID: before.id, Ver: before.ver})
+			page.Next = seal.Close(kit.Mark{Query: asked, Keys: []kit.Value{{N: &before.lu}}, Type: before.typ, ID: before.id, Ver: before.ver})
 			return nil
 		}
 		err := c.each(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ? AND ver = ?
@@ -113,11 +113,4 @@ func (c *conn) history(ctx context.Context, page *store.Page, seal sealer, asked
 		}
 	}
 	return nil
-}
-
-func pageSize(n int) int {
-	if n <= 0 {
-		return search.DefaultCount
-	}
-	return min(n, search.MaxCount)
 }

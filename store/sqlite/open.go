@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // Options set up a store.
@@ -28,11 +29,11 @@ type Store struct {
 	place   *place
 	db      *sql.DB
 	readers chan *conn
-	seal    sealer
+	seal    kit.Sealer
 	durable string
 
 	writer  *writer
-	news    news
+	news    kit.News
 	in      chan *request
 	closing chan struct{} // closed when Close begins
 	sending sync.RWMutex  // held for reading while a request goes in

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // levels is how far the records of a term are counted, step by step while no
@@ -32,7 +33,7 @@ type planner struct {
 
 // newPlanner returns nil where nothing can match.
 func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error) {
-	p := &planner{c: c, name: q.Type, terms: flatten(q.Where, nil), drive: -1, rows: manyRows}
+	p := &planner{c: c, name: q.Type, terms: kit.Flatten(q.Where, nil), drive: -1, rows: manyRows}
 	known, err := c.row(ctx, `SELECT t FROM types WHERE name = ?`, []any{q.Type}, &p.typ)
 	if err != nil || !known {
 		return nil, err
@@ -61,27 +62,6 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 		}
 	}
 	return p, nil
-}
-
-// flatten lists the conditions that all must hold, without repeats of the
-// simplest kind.
-func flatten(n search.Node, out []search.Node) []search.Node {
-	switch n := n.(type) {
-	case nil:
-		return out
-	case search.And:
-		for _, inner := range n {
-			out = flatten(inner, out)
-		}
-		return out
-	case search.Has:
-		for _, before := range out {
-			if before, ok := before.(search.Has); ok && before == n {
-				return out
-			}
-		}
-	}
-	return append(out, n)
 }
 
 // promise guesses which terms have few records, so that counting the others can

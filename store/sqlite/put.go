@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // standing is what a write finds of a record.
@@ -26,7 +27,7 @@ func (w *writer) put(ctx context.Context, i int, op store.Put, now int64) (*stor
 	if err != nil {
 		return nil, err
 	}
-	if err := unmet(op.If, found, at.ver, i, r.Ref().String()); err != nil {
+	if err := kit.Unmet(op.If, found, at.ver, i, r.Ref().String()); err != nil {
 		return nil, err
 	}
 	typ, err := w.typeNumber(ctx, r.Type)
@@ -53,7 +54,7 @@ func (w *writer) put(ctx context.Context, i int, op store.Put, now int64) (*stor
 	if err := w.note(ctx, typ, live, at.pk, at.ver+1, lu); err != nil {
 		return nil, err
 	}
-	return &store.Version{Ref: r.Ref(), Version: at.ver + 1, LastUpdated: instant(lu)}, nil
+	return &store.Version{Ref: r.Ref(), Version: at.ver + 1, LastUpdated: kit.Instant(lu)}, nil
 }
 
 // delete leaves a tombstone without index entries.
@@ -63,13 +64,13 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 		return nil, err
 	}
 	if !found {
-		return nil, conflict(store.MissingRecord, i, op.Ref.String(), 0)
+		return nil, kit.Conflict(store.MissingRecord, i, op.Ref.String(), 0)
 	}
-	if err := unmet(op.If, found, at.ver, i, op.Ref.String()); err != nil {
+	if err := kit.Unmet(op.If, found, at.ver, i, op.Ref.String()); err != nil {
 		return nil, err
 	}
 	if at.deleted {
-		return &store.Version{Ref: op.Ref, Version: at.ver, LastUpdated: instant(at.lu)}, nil
+		return &store.Version{Ref: op.Ref, Version: at.ver, LastUpdated: kit.Instant(at.lu)}, nil
 	}
 	typ, err := w.typeNumber(ctx, op.Ref.Type)
 	if err != nil {
@@ -87,7 +88,7 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 	if err := w.note(ctx, typ, -1, at.pk, at.ver+1, lu); err != nil {
 		return nil, err
 	}
-	return &store.Version{Ref: op.Ref, Version: at.ver + 1, LastUpdated: instant(lu)}, nil
+	return &store.Version{Ref: op.Ref, Version: at.ver + 1, LastUpdated: kit.Instant(lu)}, nil
 }
 
 func (w *writer) insert(ctx context.Context, r *store.Record, lu int64) (pk int64, err error) {

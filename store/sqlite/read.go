@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // maxAnswer bounds the bodies of one answer. A page ends early at maxPage; a
@@ -25,7 +25,7 @@ func scanRecord(scan func(...any) error, before ...any) (*store.Record, error) {
 	if err := scan(into...); err != nil {
 		return nil, err
 	}
-	r.LastUpdated = instant(lu)
+	r.LastUpdated = kit.Instant(lu)
 	return &r, nil
 }
 
@@ -67,7 +67,7 @@ func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record,
 	list := make([][2]string, 0, len(refs))
 	seen := make(map[store.Ref]bool, len(refs))
 	for _, r := range refs {
-		if !seen[r] && checkRef(r) == nil { // others can't be there
+		if !seen[r] && kit.CheckRef(r) == nil { // others can't be there
 			list = append(list, [2]string{r.Type, r.ID})
 		}
 		seen[r] = true
@@ -96,17 +96,3 @@ func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record,
 	}
 	return out, nil
 }
-
-// sinceMillis is the first millisecond that isn't before t.
-func sinceMillis(t time.Time) int64 {
-	if t.IsZero() {
-		return minTime
-	}
-	ms := t.UnixMilli()
-	if t.After(time.UnixMilli(ms)) {
-		ms++
-	}
-	return ms
-}
-
-const minTime = -1 << 62

@@ -6,18 +6,8 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
-
-// reindexRows is how many records are read, extracted and written at a time:
-// few, because other writes wait for that long.
-const reindexRows = 64
-
-// reindexed is where an unfinished Reindex stands, in aux under kind meta and
-// key "reindex|" + type.
-type reindexed struct {
-	After string `json:"after"` // the last logical id done
-	Done  int    `json:"done"`
-}
 
 // reindexing is one record on its way to the writer.
 type reindexing struct {
@@ -29,7 +19,7 @@ type reindexing struct {
 // the writer; a record that was written meanwhile is left alone, because its
 // writer has indexed it.
 func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
-	key := "reindex|" + typ
+	key := kit.ReindexKey(typ)
 	at, total, err := s.reindexState(ctx, typ, key)
 	if err != nil {
 		return err
@@ -39,10 +29,10 @@ func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Rec
 		if err != nil {
 			return err
 		}
-		at = reindexed{After: last, Done: at.Done + len(some)}
+		at = kit.Reindexed{After: last, Done: at.Done + len(some)}
 		a := s.submit(ctx, &request{ctx: ctx, done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) {
 			if len(some) == 0 {
-				_, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, sealKind, key)
+				_, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, kit.KindMeta, key)
 				return nil, err
 			}
 			return nil, w.reindexAll(ctx, typ, key, some, at)
@@ -59,10 +49,10 @@ func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Rec
 	}
 }
 
-func (s *Store) reindexState(ctx context.Context, typ, key string) (at reindexed, total int, err error) {
+func (s *Store) reindexState(ctx context.Context, typ, key string) (at kit.Reindexed, total int, err error) {
 	err = s.read(ctx, "reindex", func(c *conn) error {
 		var raw []byte
-		found, err := c.row(ctx, `SELECT val FROM aux WHERE kind = ? AND key = ?`, []any{sealKind, key}, &raw)
+		found, err := c.row(ctx, `SELECT val FROM aux WHERE kind = ? AND key = ?`, []any{kit.KindMeta, key}, &raw)
 		if err == nil && found {
 			err = json.Unmarshal(raw, &at)
 		}
@@ -79,7 +69,7 @@ func (s *Store) reindexSome(ctx context.Context, typ, after string, extract func
 	var records []*store.Record
 	err = s.read(ctx, "reindex", func(c *conn) error {
 		return c.each(ctx, `SELECT pk, `+columns+` FROM res WHERE typ = ? AND id > ? AND del = 0 ORDER BY id LIMIT ?`,
-			[]any{typ, after, reindexRows}, func(scan func(...any) error) error {
+			[]any{typ, after, kit.ReindexRows}, func(scan func(...any) error) error {
 				var n reindexing
 				r, err := scanRecord(scan, &n.pk)
 				if err != nil {
@@ -97,14 +87,14 @@ func (s *Store) reindexSome(ctx context.Context, typ, after string, extract func
 		if some[i].index, err = extract(r); err != nil {
 			return nil, "", err
 		}
-		if err := checkIndex(some[i].index); err != nil {
+		if err := kit.CheckIndex(some[i].index); err != nil {
 			return nil, "", err
 		}
 	}
 	return some, last, nil
 }
 
-func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindexing, at reindexed) error {
+func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindexing, at kit.Reindexed) error {
 	t, err := w.typeNumber(ctx, typ)
 	if err != nil {
 		return err
@@ -124,5 +114,5 @@ func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindex
 	if err != nil {
 		return err
 	}
-	return w.auxWrite(ctx, sealKind, key, val, nil)
+	return w.auxWrite(ctx, kit.KindMeta, key, val, nil)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // defaultCount is where Count stops if its caller names no limit.
@@ -14,27 +15,27 @@ const defaultCount = 10_000
 // parameters, then by logical id ascending; "_id" is a sort parameter too. A
 // page whose bodies pass 32 MiB ends early.
 func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return nil, err
 	}
-	asked := queryHash(q)
-	var last *mark
+	asked := kit.QueryHash(q)
+	var last *kit.Mark
 	if q.Cursor != "" {
 		var err error
-		if last, err = s.seal.open(q.Cursor, asked); err != nil {
+		if last, err = s.seal.Open(q.Cursor, asked); err != nil {
 			return nil, err
 		}
 	}
 	page := &store.Page{}
 	err := s.read(ctx, "search", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
-			n := pageSize(q.Count)
+			n := kit.PageSize(q.Count)
 			found, err := hits(ctx, c, q, n+1, last)
 			if err != nil {
 				return err
 			}
 			return c.fill(ctx, page, found, n, func(h hit) string {
-				return s.seal.close(mark{Query: asked, Keys: h.keys, ID: h.id})
+				return s.seal.Close(kit.Mark{Query: asked, Keys: h.keys, ID: h.id})
 			})
 		})
 	})
@@ -46,7 +47,7 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 
 // Count implements store.Store. A limit of 0 means 10,000.
 func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error) {
-	if err := checkQuery(q); err != nil {
+	if err := kit.CheckQuery(q); err != nil {
 		return 0, false, err
 	}
 	if limit <= 0 {
@@ -65,11 +66,11 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 type hit struct {
 	pk   int64
 	id   string
-	keys []value
+	keys []kit.Value
 }
 
 // hits finds the next n matches in order.
-func hits(ctx context.Context, c *conn, q *search.Query, n int, last *mark) ([]hit, error) {
+func hits(ctx context.Context, c *conn, q *search.Query, n int, last *kit.Mark) ([]hit, error) {
 	p, err := newPlanner(ctx, c, q)
 	if err != nil || p == nil {
 		return nil, err
@@ -86,7 +87,7 @@ func hits(ctx context.Context, c *conn, q *search.Query, n int, last *mark) ([]h
 
 // hits drives by the rarest term, or walks. without lists keys that the records
 // must lack: what remains after walking the index of such a key.
-func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
+func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, last *kit.Mark) ([]hit, error) {
 	walk, err := p.walks(ctx, o, n)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, l
 		return p.walkRecords(ctx, o, without, n, last)
 	}
 	var out []hit
-	if last == nil || !last.Keys[0].none() {
+	if last == nil || !last.Keys[0].None() {
 		if out, err = p.walkIndex(ctx, o, without, n, last); err != nil {
 			return nil, err
 		}
@@ -108,11 +109,11 @@ func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, l
 		return out, nil
 	}
 	if last != nil {
-		last = &mark{Keys: last.Keys[1:], ID: last.ID}
+		last = &kit.Mark{Keys: last.Keys[1:], ID: last.ID}
 	}
 	rest, err := p.hits(ctx, order{o.keys[1:], o.idDesc}, append(without, o.keys[0]), n-len(out), last)
 	for _, h := range rest {
-		h.keys = append([]value{{}}, h.keys...)
+		h.keys = append([]kit.Value{{}}, h.keys...)
 		out = append(out, h)
 	}
 	return out, err
@@ -152,7 +153,7 @@ func (p *planner) run(ctx context.Context, s *sqlText, o order) ([]hit, error) {
 	}
 	var out []hit
 	err := p.c.each(ctx, s.String(), s.args, func(scan func(...any) error) error {
-		h := hit{keys: make([]value, len(o.keys))}
+		h := hit{keys: make([]kit.Value, len(o.keys))}
 		into := []any{&h.pk, &h.id}
 		for i, k := range o.keys {
 			if k.kind == byText {

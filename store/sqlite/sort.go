@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // sortKey is one resolved search.Sort.
@@ -102,17 +103,17 @@ func (o order) by(s *sqlText, keys []sqlText, id string) {
 }
 
 // after writes the condition of coming after the last record of a page.
-func (o order) after(s *sqlText, keys []sqlText, id string, last *mark) {
+func (o order) after(s *sqlText, keys []sqlText, id string, last *kit.Mark) {
 	s.add(`(`)
 	for i, k := range o.keys {
 		v := last.Keys[i]
-		if v.none() {
+		if v.None() {
 			continue // nothing comes after none but by the later keys
 		}
 		o.equal(s, keys[:i], last)
 		s.add(`(`)
 		s.add(keys[i].String(), keys[i].args...)
-		s.add(compare(k.desc), v.arg())
+		s.add(compare(k.desc), arg(v))
 		if !k.present {
 			s.add(` OR `)
 			s.add(keys[i].String()+` IS NULL`, keys[i].args...)
@@ -124,10 +125,10 @@ func (o order) after(s *sqlText, keys []sqlText, id string, last *mark) {
 	s.add(`)`)
 }
 
-func (o order) equal(s *sqlText, keys []sqlText, last *mark) {
+func (o order) equal(s *sqlText, keys []sqlText, last *kit.Mark) {
 	for i, k := range keys {
 		s.add(k.String(), k.args...)
-		s.add(` IS ? AND `, last.Keys[i].arg())
+		s.add(` IS ? AND `, arg(last.Keys[i]))
 	}
 }
 
@@ -138,9 +139,8 @@ func compare(desc bool) string {
 	return ` > ?`
 }
 
-func (v value) none() bool { return v.N == nil && v.S == nil }
-
-func (v value) arg() any {
+// arg is a value for a statement, nil for none.
+func arg(v kit.Value) any {
 	switch {
 	case v.N != nil:
 		return *v.N
@@ -152,13 +152,13 @@ func (v value) arg() any {
 
 // fits says whether a cursor's values are of the order's kinds: a parameter
 // that nobody had may have become a date since.
-func (o order) fits(m *mark) bool {
+func (o order) fits(m *kit.Mark) bool {
 	if len(m.Keys) != len(o.keys) {
 		return false
 	}
 	for i, k := range o.keys {
 		v := m.Keys[i]
-		if k.kind == byText && v.N != nil || k.kind != byText && v.S != nil || k.kind == byUpdated && v.none() {
+		if k.kind == byText && v.N != nil || k.kind != byText && v.S != nil || k.kind == byUpdated && v.None() {
 			return false
 		}
 	}

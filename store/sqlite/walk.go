@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // driven gathers the matches of the driving term and sorts them. The common
 // table is kept as one, so that each key is looked up once a record.
-func (p *planner) driven(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
+func (p *planner) driven(ctx context.Context, o order, without []sortKey, n int, last *kit.Mark) ([]hit, error) {
 	from := &sqlText{}
 	pk, err := p.source(ctx, from)
 	if err != nil {
@@ -37,7 +38,7 @@ func (p *planner) driven(ctx context.Context, o order, without []sortKey, n int,
 func keyName(i int) string { return "k" + string(rune('0'+i)) }
 
 // walkRecords reads the type's records by time of change or by id.
-func (p *planner) walkRecords(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
+func (p *planner) walkRecords(ctx context.Context, o order, without []sortKey, n int, last *kit.Mark) ([]hit, error) {
 	s, keys := &sqlText{}, p.keys(o, `r.pk`)
 	s.add(`SELECT r.pk, r.id`)
 	selectKeys(s, keys)
@@ -47,7 +48,7 @@ func (p *planner) walkRecords(ctx context.Context, o order, without []sortKey, n
 	}
 	s.add(` FROM res r INDEXED BY `+index+` WHERE r.typ = ? AND r.del = 0`, p.name)
 	if last != nil && len(o.keys) > 0 {
-		s.add(` AND r.lu `+orEqual(o.keys[0].desc), last.Keys[0].arg())
+		s.add(` AND r.lu `+orEqual(o.keys[0].desc), arg(last.Keys[0]))
 	}
 	p.rest(s, o, keys, `r.pk`, without, last)
 	s.add(` LIMIT ?`, n)
@@ -56,7 +57,7 @@ func (p *planner) walkRecords(ctx context.Context, o order, without []sortKey, n
 
 // walkIndex reads the index of the first key in order; records without it are
 // not in there.
-func (p *planner) walkIndex(ctx context.Context, o order, without []sortKey, n int, last *mark) ([]hit, error) {
+func (p *planner) walkIndex(ctx context.Context, o order, without []sortKey, n int, last *kit.Mark) ([]hit, error) {
 	o.keys = slices.Clone(o.keys)
 	o.keys[0].present = true
 	k := o.keys[0]
@@ -70,7 +71,7 @@ func (p *planner) walkIndex(ctx context.Context, o order, without []sortKey, n i
 	if k.kind == byDate {
 		p.walkWindow(s, k, last)
 	} else if last != nil {
-		s.add(` AND d.v `+orEqual(k.desc), last.Keys[0].arg())
+		s.add(` AND d.v `+orEqual(k.desc), arg(last.Keys[0]))
 	}
 	if k.several {
 		s.add(` AND NOT EXISTS (SELECT 1 FROM xd e INDEXED BY xd_pk WHERE e.pk = d.pk AND e.t = d.t AND e.p = d.p
@@ -84,7 +85,7 @@ func (p *planner) walkIndex(ctx context.Context, o order, without []sortKey, n i
 // walkWindow bounds the walk: by the cursor, and by conditions on the key itself.
 // Those hold for the span that is walked only where no record has several.
 // There is one lower and one upper bound, because SQLite seeks by one of each.
-func (p *planner) walkWindow(s *sqlText, k sortKey, last *mark) {
+func (p *planner) walkWindow(s *sqlText, k sortKey, last *kit.Mark) {
 	lower, upper := int64(math.MinInt64), int64(math.MaxInt64)
 	if !k.several {
 		lower, upper = p.window(k.param, k.widest)
@@ -99,7 +100,7 @@ func (p *planner) walkWindow(s *sqlText, k sortKey, last *mark) {
 }
 
 // rest writes all conditions and the order of a walk.
-func (p *planner) rest(s *sqlText, o order, keys []sqlText, pk string, without []sortKey, last *mark) {
+func (p *planner) rest(s *sqlText, o order, keys []sqlText, pk string, without []sortKey, last *kit.Mark) {
 	for _, term := range p.terms {
 		s.add(` AND `)
 		if d, is := term.(search.Date); is && pk == `d.pk` && o.keys[0].single(d.Param) {

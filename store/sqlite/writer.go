@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // How the writer groups batches into one commit.
@@ -36,7 +37,7 @@ type answer struct {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
-	if err := check(b); err != nil {
+	if err := kit.Check(b); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -156,7 +157,7 @@ func (w *writer) group(r *request) {
 		return
 	}
 	if written {
-		w.s.news.tell()
+		w.s.news.Tell()
 	}
 	for i, r := range requests {
 		r.done <- answers[i]

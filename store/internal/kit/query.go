@@ -1,4 +1,4 @@
-package mongo
+package kit
 
 import (
 	"crypto/sha256"
@@ -18,10 +18,10 @@ const (
 	maxSorts  = 8
 )
 
-// checkQuery refuses a query that is out of bounds, holds a Chain (callers
-// resolve those), or names an unknown operator.
-func checkQuery(q *search.Query) error {
-	if q == nil || !word(q.Type, false) {
+// CheckQuery refuses a query that is out of bounds, holds a Chain or
+// ReverseChain (callers resolve those), or names an unknown operator.
+func CheckQuery(q *search.Query) error {
+	if q == nil || !Word(q.Type, false) {
 		return fmt.Errorf("store: a query needs a type")
 	}
 	if len(q.Sort) > maxSorts {
@@ -55,7 +55,7 @@ func (t *tally) node(n search.Node, depth int) error {
 		return t.nodesOf(n, depth)
 	case search.Not:
 		return t.node(n.Node, depth+1)
-	case search.Chain:
+	case search.Chain, search.ReverseChain:
 		return fmt.Errorf("store: a chained condition must be resolved before the store sees it")
 	}
 	return fmt.Errorf("store: unknown condition %T", n)
@@ -85,9 +85,9 @@ func checkOperator(op search.Op) error {
 	return fmt.Errorf("store: unknown comparison operator")
 }
 
-// queryHash stands for type, condition and order of a query. Two queries with
+// QueryHash stands for type, condition and order of a query. Two queries with
 // one hash have the same pages, whatever their page size.
-func queryHash(q *search.Query) []byte {
+func QueryHash(q *search.Query) []byte {
 	h := sha256.New()
 	hashTexts(h, "search", q.Type)
 	hashNode(h, q.Where)
@@ -142,4 +142,33 @@ func hashNodes(h hash.Hash, nodes []search.Node) {
 	for _, n := range nodes {
 		hashNode(h, n)
 	}
+}
+
+// Flatten lists the conditions that all must hold, without repeats of the
+// simplest kind.
+func Flatten(n search.Node, out []search.Node) []search.Node {
+	switch n := n.(type) {
+	case nil:
+		return out
+	case search.And:
+		for _, inner := range n {
+			out = Flatten(inner, out)
+		}
+		return out
+	case search.Has:
+		for _, before := range out {
+			if before, ok := before.(search.Has); ok && before == n {
+				return out
+			}
+		}
+	}
+	return append(out, n)
+}
+
+// PageSize is the number of records of a page that asks for n.
+func PageSize(n int) int {
+	if n <= 0 {
+		return search.DefaultCount
+	}
+	return min(n, search.MaxCount)
 }

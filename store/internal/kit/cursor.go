@@ -1,4 +1,4 @@
-package mongo
+package kit
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 
 	"github.com/onward-health/onward/store"
 )
@@ -15,40 +16,48 @@ import (
 // maxCursor bounds what a caller can make us decode.
 const maxCursor = 16 << 10
 
-// mark is where a page ended: the last record's sort values and key. Query is
+// Mark is where a page ended: the last record's sort values and key. Query is
 // the hash of what was asked, so that a cursor can't be used for another list.
-type mark struct {
+type Mark struct {
 	Query []byte  `json:"q"`
-	Keys  []value `json:"k,omitempty"`
+	Keys  []Value `json:"k,omitempty"`
 	Type  string  `json:"t,omitempty"` // history only
 	ID    string  `json:"i"`
 	Ver   int64   `json:"v,omitempty"` // history only
 	Seen  []byte  `json:"s,omitempty"` // positions of the change feed only
 }
 
-// value is one sort value: a number, a text, or none.
-type value struct {
+// Value is one sort value: a number, a text, or none.
+type Value struct {
 	N *int64 `json:"n,omitempty"`
 	S []byte `json:"s"` // bytes, because a cut text need not be valid UTF-8; nil is none, "" isn't
 }
 
-// sealer makes cursors opaque: a sort value may be a name, and cursors travel in
+// None says that there is no value.
+func (v Value) None() bool { return v.N == nil && v.S == nil }
+
+// Sealer makes cursors opaque: a sort value may be a name, and cursors travel in
 // URLs. The HMAC of the content is both its seal and the start value of its
 // encryption, so that equal pages have equal cursors.
-type sealer struct {
+type Sealer struct {
 	mac   []byte
 	block cipher.Block
 }
 
-func newSealer(key []byte) (sealer, error) {
-	if len(key) != 64 {
-		return sealer{}, &DriverError{Doing: "read the cursor key"}
+// KeySize is the length of a Sealer's key in bytes.
+const KeySize = 64
+
+// NewSealer takes the key that the store keeps.
+func NewSealer(key []byte) (Sealer, error) {
+	if len(key) != KeySize {
+		return Sealer{}, errors.New("store: the cursor key isn't one")
 	}
 	block, err := aes.NewCipher(key[32:])
-	return sealer{key[:32], block}, err
+	return Sealer{key[:32], block}, err
 }
 
-func (s sealer) close(m mark) string {
+// Close makes the text of a mark.
+func (s Sealer) Close(m Mark) string {
 	plain, err := json.Marshal(m)
 	if err != nil {
 		return "" // numbers, bytes and ASCII ids always encode
@@ -59,12 +68,13 @@ func (s sealer) close(m mark) string {
 	return base64.RawURLEncoding.EncodeToString(out)
 }
 
-// open gives the mark back if the cursor is ours and for this query.
-func (s sealer) open(cursor string, query []byte) (*mark, error) {
-	return s.openUpTo(maxCursor, cursor, query)
+// Open gives the mark back if the cursor is ours and for this query.
+func (s Sealer) Open(cursor string, query []byte) (*Mark, error) {
+	return s.OpenUpTo(maxCursor, cursor, query)
 }
 
-func (s sealer) openUpTo(most int, cursor string, query []byte) (*mark, error) {
+// OpenUpTo is Open for texts of more bytes.
+func (s Sealer) OpenUpTo(most int, cursor string, query []byte) (*Mark, error) {
 	if len(cursor) > most {
 		return nil, store.ErrCursor
 	}
@@ -77,20 +87,20 @@ func (s sealer) openUpTo(most int, cursor string, query []byte) (*mark, error) {
 	if !hmac.Equal(tag, s.tag(plain)) {
 		return nil, store.ErrCursor
 	}
-	var m mark
+	var m Mark
 	if err := json.Unmarshal(plain, &m); err != nil || !bytes.Equal(m.Query, query) {
 		return nil, store.ErrCursor
 	}
 	return &m, nil
 }
 
-func (s sealer) tag(plain []byte) []byte {
+func (s Sealer) tag(plain []byte) []byte {
 	h := hmac.New(sha256.New, s.mac)
 	h.Write(plain)
 	return h.Sum(nil)[:aes.BlockSize]
 }
 
-func (s sealer) crypt(iv, in []byte) []byte {
+func (s Sealer) crypt(iv, in []byte) []byte {
 	out := make([]byte, len(in))
 	cipher.NewCTR(s.block, iv).XORKeyStream(out, in)
 	return out

@@ -1,4 +1,4 @@
-package mongo
+package kit
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ const (
 	maxIdemKeys = 8
 )
 
-// check refuses a batch that is over a limit or makes no sense, before it costs
-// the server anything. The bounds are those of the sister engine. The message names the operation, never a value.
-func check(b *store.Batch) error {
+// Check refuses a batch that is over a limit or makes no sense, before it costs
+// the engine anything. The message names the operation, never a value.
+func Check(b *store.Batch) error {
 	if b == nil {
 		return fmt.Errorf("store: no batch")
 	}
@@ -50,7 +50,7 @@ func checkOp(op store.Op) error {
 		if len(op.By) > store.MaxBody {
 			return fmt.Errorf("%w: by", store.ErrTooLarge)
 		}
-		return firstOf(checkRef(op.Ref), checkCondition(op.If))
+		return firstOf(CheckRef(op.Ref), checkCondition(op.If))
 	case store.Claim:
 		if op.Owner == "" {
 			return fmt.Errorf("store: a claim needs an owner")
@@ -88,10 +88,11 @@ func checkPut(op store.Put) error {
 	if len(r.Body) > store.MaxBody || len(r.By) > store.MaxBody || len(r.Peer) > store.MaxBody {
 		return fmt.Errorf("%w: body over %d bytes", store.ErrTooLarge, store.MaxBody)
 	}
-	return firstOf(checkIndex(r.Index), checkRef(r.Ref()), checkCondition(op.If))
+	return firstOf(CheckIndex(r.Index), CheckRef(r.Ref()), checkCondition(op.If))
 }
 
-func checkIndex(ix search.Index) error {
+// CheckIndex holds the index of one record to its bounds.
+func CheckIndex(ix search.Index) error {
 	if len(ix.X)+len(ix.D)+len(ix.S) > maxEntries {
 		return fmt.Errorf("%w: more than %d index entries", store.ErrTooLarge, maxEntries)
 	}
@@ -116,9 +117,9 @@ func checkIndex(ix search.Index) error {
 func checkGuard(g store.Guard) error {
 	switch g := g.(type) {
 	case store.VersionGuard:
-		return checkRef(g.Ref)
+		return CheckRef(g.Ref)
 	case store.NoMatch:
-		return checkQuery(g.Query)
+		return CheckQuery(g.Query)
 	}
 	return fmt.Errorf("store: unknown guard %T", g)
 }
@@ -151,16 +152,17 @@ func checkCondition(c store.Condition) error {
 	return nil
 }
 
-// checkRef holds a reference to FHIR's form of types and ids (R4
+// CheckRef holds a reference to FHIR's form of types and ids (R4
 // datatypes.html#id).
-func checkRef(r store.Ref) error {
-	if !word(r.Type, false) || !word(r.ID, true) {
+func CheckRef(r store.Ref) error {
+	if !Word(r.Type, false) || !Word(r.ID, true) {
 		return fmt.Errorf("store: not a record's type and id")
 	}
 	return nil
 }
 
-func word(s string, id bool) bool {
+// Word says whether a text has the form of a type or, with id, of a logical id.
+func Word(s string, id bool) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}
@@ -175,7 +177,7 @@ func word(s string, id bool) bool {
 }
 
 func checkSlot(slot string, part int, owners ...string) error {
-	if !word(slot, true) || part < 0 {
+	if !Word(slot, true) || part < 0 {
 		return fmt.Errorf("store: not a slot's id and part")
 	}
 	for _, o := range owners {
@@ -187,7 +189,7 @@ func checkSlot(slot string, part int, owners ...string) error {
 }
 
 func checkAux(kind, key string) error {
-	if kind == "claim" || kind == sealKind {
+	if kind == KindClaim || kind == KindMeta {
 		return fmt.Errorf("store: documents of kind %s can't be written", kind)
 	}
 	if kind == "" || key == "" || len(kind) > 64 || len(key) > maxAuxKey || !utf8.ValidString(kind+key) {
