@@ -62,6 +62,13 @@ type Store interface {
 	// Counts counts live records and versions by type; types without any are left
 	// out.
 	Counts(ctx context.Context) (map[string]Count, error)
+	// Purge removes what is superseded or deleted and older than a time, a little at
+	// a time: reads find each version whole or not at all, and other writes go on
+	// meanwhile. A version that is gone is ErrNotFound and left out of History. An
+	// error leaves what was removed so far removed, and so does a crash; the audit
+	// record says how much. An id whose deleted record was purged is free: its next
+	// Put makes version 1.
+	Purge(ctx context.Context, r PurgeRequest) (PurgeResult, error)
 	// Health says whether the store can serve.
 	Health(ctx context.Context) (Health, error)
 	// Close finishes what was accepted and closes the store.

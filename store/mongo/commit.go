@@ -86,23 +86,33 @@ func transaction() *options.TransactionOptions {
 		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal})
 }
 
-// transact runs the batch in a transaction, again where it met another or the
-// way to the server failed before the commit.
+// transact runs the batch in a transaction. A replay writes nothing.
 func (s *Store) transact(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	var p *plan
+	err := s.repeat(ctx, func(session mongo.SessionContext) (bool, error) {
+		p = newPlan(s, b)
+		err := p.run(session)
+		return p.result.Replay == nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.result, nil
+}
+
+// repeat runs a transaction, again where it met another or the way to the server
+// failed before the commit. run says whether there is something to commit.
+func (s *Store) repeat(ctx context.Context, run func(mongo.SessionContext) (bool, error)) error {
 	var err error
 	for n := range maxAttempts {
 		if n > 0 && pause(ctx, n-1) != nil {
 			break
 		}
-		var result *store.Result
-		if result, err = s.attempt(ctx, b); err == nil {
-			return result, nil
-		}
-		if !repeatable(err) {
-			return nil, err
+		if err = s.attempt(ctx, run); err == nil || !repeatable(err) {
+			return err
 		}
 	}
-	return nil, &DriverError{Doing: "commit", Code: codeOf(err), is: store.ErrUnavailable}
+	return &DriverError{Doing: "commit", Code: codeOf(err), is: store.ErrUnavailable}
 }
 
 // repeatable says that the transaction wasn't committed and may go through
@@ -116,24 +126,23 @@ func repeatable(err error) bool {
 	return errors.Is(err, errAgain) || duplicate(err) || labelled(err, "TransientTransactionError") || passing[codeOf(err)] || away(err)
 }
 
-func (s *Store) attempt(ctx context.Context, b *store.Batch) (*store.Result, error) {
+func (s *Store) attempt(ctx context.Context, run func(mongo.SessionContext) (bool, error)) error {
 	session, err := s.client.StartSession()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer session.EndSession(context.WithoutCancel(ctx))
 	if err := session.StartTransaction(transaction()); err != nil {
-		return nil, err
+		return err
 	}
-	p := newPlan(s, b)
-	err = p.run(mongo.NewSessionContext(ctx, session))
-	if err != nil || p.result.Replay != nil {
+	write, err := run(mongo.NewSessionContext(ctx, session))
+	if err != nil || !write {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		_ = session.AbortTransaction(end) // the server forgets it after a while anyway
-		return p.result, err
+		return err
 	}
-	return p.result, finish(ctx, session)
+	return finish(ctx, session)
 }
 
 // finish commits. Only an answer of the server that names the transaction as

@@ -200,43 +200,40 @@ func changeOf(raw bson.Raw) store.Change {
 func (s *Store) Counts(ctx context.Context) (map[string]store.Count, error) {
 	all := map[string]store.Count{}
 	for typ := ""; ; {
-		next, n, err := s.countAfter(ctx, typ)
+		next, err := s.typeAfter(ctx, typ)
 		if err != nil {
 			return nil, err
 		}
 		if next == "" {
 			return all, nil
 		}
-		typ, all[next] = next, n
+		if all[next], err = s.countType(ctx, next); err != nil {
+			return nil, err
+		}
+		typ = next
 	}
 }
 
-// countAfter counts the next type; "" when there is none.
-func (s *Store) countAfter(ctx context.Context, typ string) (next string, n store.Count, err error) {
+func (s *Store) countType(ctx context.Context, typ string) (store.Count, error) {
 	in, leave, err := s.enter(ctx, countTime)
 	if err != nil {
-		return "", n, err
+		return store.Count{}, err
 	}
 	defer leave()
-	err = each(in, s.res, bson.D{{Key: "t", Value: bson.D{{Key: "$gt", Value: typ}}}},
-		options.Find().SetSort(key("t", 1)).SetLimit(1).SetProjection(bson.D{{Key: "t", Value: 1}}), func(raw bson.Raw) error {
-			next = text(raw, "t")
-			return nil
-		})
-	if err != nil || next == "" {
-		return "", n, fault(ctx, "count records", err)
+	var n [3]int64
+	for i, c := range []struct {
+		in    *mongo.Collection
+		where bson.D
+	}{
+		{s.res, bson.D{{Key: "t", Value: typ}}},
+		{s.res, bson.D{{Key: "t", Value: typ}, {Key: "del", Value: true}}},
+		{s.hist, bson.D{{Key: "t", Value: typ}}},
+	} {
+		if n[i], err = c.in.CountDocuments(in, c.where); err != nil {
+			return store.Count{}, fault(ctx, "count records", err)
+		}
 	}
-	of := bson.D{{Key: "t", Value: next}}
-	current, err := s.res.CountDocuments(in, of)
-	if err != nil {
-		return "", n, fault(ctx, "count records", err)
-	}
-	gone, err := s.res.CountDocuments(in, bson.D{{Key: "t", Value: next}, {Key: "del", Value: true}})
-	if err != nil {
-		return "", n, fault(ctx, "count records", err)
-	}
-	old, err := s.hist.CountDocuments(in, of)
-	return next, store.Count{Live: current - gone, Versions: current + old}, fault(ctx, "count records", err)
+	return store.Count{Live: n[0] - n[1], Versions: n[0] + n[2]}, nil
 }
 
 // countTime bounds the counting of one type.

@@ -71,6 +71,7 @@ func indexes() map[string][]index {
 			{name: "changed", keys: key("t", 1, "lu", -1, "_id", 1)},
 			{name: "history", keys: key("t", 1, "lu", -1, "_id", -1)},
 			{name: "all", keys: key("lu", -1, "_id", -1)},
+			{name: "deleted", keys: key("t", 1, "lu", 1), partial: bson.D{{Key: "del", Value: true}}},
 		},
 		"hist": {
 			{name: "versions", keys: key("k", 1, "v", -1)},

@@ -128,7 +128,11 @@ func (s *Store) replace(ctx context.Context, st *standing, op store.Op) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.hist.InsertOne(ctx, old); err != nil && !duplicate(err) {
+	if _, err := s.hist.InsertOne(ctx, old); duplicate(err) {
+		if err := s.keepCopy(ctx, st, old); err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
 	where := append(byID(st.next.ref.String()), bson.E{Key: "v", Value: st.next.ver - 1})
@@ -136,6 +140,27 @@ func (s *Store) replace(ctx context.Context, st *standing, op store.Op) error {
 	if err == nil && done.MatchedCount != 1 {
 		return errAgain // it is judged afresh, and a Version asked for is then a conflict
 	}
+	return err
+}
+
+// keepCopy makes sure that the copy which is in hist already is of this very
+// version: another may have been left by a write that met the record's purge. It
+// is replaced only while this version stands.
+func (s *Store) keepCopy(ctx context.Context, st *standing, old bson.Raw) error {
+	ours := st.found.Lookup("w")
+	where := bson.D{{Key: "_id", Value: old.Lookup("_id")}, {Key: "k", Value: old.Lookup("k")}}
+	err := s.hist.FindOne(ctx, append(where, bson.E{Key: "w", Value: ours})).Err()
+	if !errors.Is(err, mongo.ErrNoDocuments) {
+		return err
+	}
+	err = s.res.FindOne(ctx, append(byID(st.next.ref.String()), bson.E{Key: "w", Value: ours})).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return errAgain
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.hist.ReplaceOne(ctx, where, old, options.Replace().SetUpsert(true))
 	return err
 }
 

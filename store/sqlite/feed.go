@@ -74,10 +74,14 @@ func (s *Store) changes(ctx context.Context, seq int64, limit int) (list []store
 
 // note adds a version to the feed and to its type's counters.
 func (w *writer) note(ctx context.Context, typ, live, pk, ver, lu int64) error {
-	t := w.batch[typ]
-	w.batch[typ] = store.Count{Live: t.Live + live, Versions: t.Versions + 1}
+	w.tell(typ, store.Count{Live: live, Versions: 1})
 	_, err := w.exec(ctx, `INSERT INTO feed (pk, ver, lu) VALUES (?, ?, ?)`, pk, ver, lu)
 	return err
+}
+
+func (w *writer) tell(typ int64, n store.Count) {
+	t := w.batch[typ]
+	w.batch[typ] = store.Count{Live: t.Live + n.Live, Versions: t.Versions + n.Versions}
 }
 
 // add keeps what a batch that succeeded has counted.

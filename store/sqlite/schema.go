@@ -65,7 +65,7 @@ var schema = []string{
 }
 
 // tombstones lets a purge find them.
-const tombstones = `CREATE INDEX res_del ON res (lu) WHERE del = 1`
+const tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
 
 // feed lists every version in the order of commit. It names the record by its row
 // of res; lu tells a version from one of another record that had that row before

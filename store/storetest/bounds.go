@@ -54,7 +54,8 @@ var boundChecks = []Check{
 	{"a batch that makes no sense is refused", func(e *Env) error {
 		bad := record("Slot", "a/b", "")
 		ops := []store.Op{nil, store.Put{}, put(bad), put(&store.Record{Type: "Slot", ID: "s1"}), store.Claim{Slot: "s1"},
-			store.Claim{Slot: "", Owner: "Appointment/a"}, store.Delete{}, store.AuxPut{}}
+			store.Claim{Slot: "", Owner: "Appointment/a"}, store.Delete{}, store.AuxPut{},
+			store.AuxPut{Kind: "k", Key: "\xff"}, store.Claim{Slot: "s1", Owner: "\xff"}}
 		for i, op := range ops {
 			_, err := e.Store.Commit(e.ctx, &store.Batch{Ops: []store.Op{op}})
 			var c *store.ConflictError

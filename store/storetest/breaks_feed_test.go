@@ -18,6 +18,7 @@ type feeds struct {
 	extract func(search.Index) search.Index
 	restart bool // Reindex begins anew
 	counts  func(map[string]store.Count)
+	purge   func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error)
 }
 
 func (f feeds) Changes(ctx context.Context, after string, limit int, wait time.Duration) (*store.Changes, error) {
@@ -58,6 +59,13 @@ func (f feeds) Counts(ctx context.Context) (map[string]store.Count, error) {
 	return got, err
 }
 
+func (f feeds) Purge(ctx context.Context, r store.PurgeRequest) (store.PurgeResult, error) {
+	if f.purge == nil {
+		return f.Store.Purge(ctx, r)
+	}
+	return f.purge(ctx, f.Store, r)
+}
+
 func feeding(f feeds) func(store.Store) store.Store {
 	return func(good store.Store) store.Store {
 		f.Store = good
@@ -65,39 +73,64 @@ func feeding(f feeds) func(store.Store) store.Store {
 	}
 }
 
-func init() {
-	breaks = append(breaks, []broken{
-		{"the feed loses the first of each page", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
-			page, err := good.Changes(ctx, after, limit, wait)
-			if err == nil && len(page.List) > 0 {
-				page.List = page.List[1:]
+// feedBreaks are the engines that break a rule of a later method.
+var feedBreaks = []broken{
+	{"the feed loses the first of each page", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
+		page, err := good.Changes(ctx, after, limit, wait)
+		if err == nil && len(page.List) > 0 {
+			page.List = page.List[1:]
+		}
+		return page, err
+	}}), []string{"the feed lists every version from the first on, in order per record", "the feed goes on from a position"}},
+	{"the feed never waits", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, _ time.Duration) (*store.Changes, error) {
+		return good.Changes(ctx, after, limit, 0)
+	}}), []string{"the feed waits for a change and no longer than asked"}},
+	{"takes any position", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
+		page, err := good.Changes(ctx, after, limit, wait)
+		if errors.Is(err, store.ErrCursor) {
+			return good.Changes(ctx, "", limit, wait)
+		}
+		return page, err
+	}}), []string{"a position is good for the feed only"}},
+	{"writes the first half of what it refuses", func(s store.Store) store.Store {
+		return commits{s, func(ctx context.Context, good store.Store, b *store.Batch) (*store.Result, error) {
+			done, err := good.Commit(ctx, b)
+			if err != nil {
+				_, _ = good.Commit(ctx, &store.Batch{Ops: b.Ops[:1]})
 			}
-			return page, err
-		}}), []string{"the feed lists every version from the first on, in order per record", "the feed goes on from a position"}},
-		{"the feed never waits", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, _ time.Duration) (*store.Changes, error) {
-			return good.Changes(ctx, after, limit, 0)
-		}}), []string{"the feed waits for a change and no longer than asked"}},
-		{"takes any position", feeding(feeds{changes: func(ctx context.Context, good store.Store, after string, limit int, wait time.Duration) (*store.Changes, error) {
-			page, err := good.Changes(ctx, after, limit, wait)
-			if errors.Is(err, store.ErrCursor) {
-				return good.Changes(ctx, "", limit, wait)
-			}
-			return page, err
-		}}), []string{"a position is good for the feed only"}},
-		{"writes the first half of what it refuses", func(s store.Store) store.Store {
-			return commits{s, func(ctx context.Context, good store.Store, b *store.Batch) (*store.Result, error) {
-				done, err := good.Commit(ctx, b)
-				if err != nil {
-					_, _ = good.Commit(ctx, &store.Batch{Ops: b.Ops[:1]})
-				}
-				return done, err
-			}}
-		}, []string{"of batches that were refused the feed says nothing", "counters follow every write"}},
-		{"plans show the query", feeding(feeds{explain: func(plan *store.Plan, q *search.Query) { plan.Steps = append(plan.Steps, fmt.Sprint(q.Where)) }}),
-			[]string{"a plan names parameters and no value"}},
-		{"reindexes to nothing", feeding(feeds{extract: func(search.Index) search.Index { return search.Index{} }}),
-			[]string{"a reindex changes what is found and no version"}},
-		{"reindexes to the end whatever happens", feeding(feeds{restart: true}),
-			[]string{"a reindex that was stopped goes on where it stood"}},
-	}...)
+			return done, err
+		}}
+	}, []string{"of batches that were refused the feed says nothing", "counters follow every write"}},
+	{"plans show the query", feeding(feeds{explain: func(plan *store.Plan, q *search.Query) { plan.Steps = append(plan.Steps, fmt.Sprint(q.Where)) }}),
+		[]string{"a plan names parameters and no value"}},
+	{"reindexes to nothing", feeding(feeds{extract: func(search.Index) search.Index { return search.Index{} }}),
+		[]string{"a reindex changes what is found and no version"}},
+	{"reindexes to the end whatever happens", feeding(feeds{restart: true}),
+		[]string{"a reindex that was stopped goes on where it stood"}},
+	{"purges current versions", feeding(feeds{purge: func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error) {
+		done, err := good.Purge(ctx, r)
+		_, _ = good.Commit(ctx, &store.Batch{Ops: []store.Op{store.Delete{Ref: store.Ref{Type: "Slot", ID: "live"}}}})
+		return done, err
+	}}), []string{"a purge removes what is superseded or deleted before a time and nothing else", "a purged id begins anew and the feed stays true"}},
+	{"purges every type", feeding(feeds{purge: func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error) {
+		r.Type, r.ID = "", ""
+		return good.Purge(ctx, r)
+	}}), []string{"a purge leaves other types and records alone", "a purge leaves an audit record"}},
+	{"purges whatever is asked", feeding(feeds{purge: func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error) {
+		done, err := good.Purge(ctx, r)
+		if err != nil {
+			return done, nil
+		}
+		return done, err
+	}}), []string{"a purge that makes no sense is refused"}},
+	{"purges no deleted records", feeding(feeds{purge: func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error) {
+		done, err := good.Purge(ctx, r)
+		done.Records = 0
+		return done, err
+	}}), []string{"a purge of much goes to its end"}},
+	{"counts what was purged", feeding(feeds{counts: func(all map[string]store.Count) {
+		for typ, n := range all {
+			all[typ] = store.Count{Live: n.Live, Versions: n.Versions + 1}
+		}
+	}}), []string{"counters follow every write", "a purge of much goes to its end"}},
 }

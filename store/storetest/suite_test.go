@@ -1,6 +1,7 @@
 package storetest_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/onward-health/onward/store"
@@ -16,7 +17,7 @@ func TestABrokenEngineIsCaught(t *testing.T) {
 	for _, c := range storetest.Checks() {
 		checks[c.Name] = c
 	}
-	for _, b := range breaks {
+	for _, b := range slices.Concat(breaks, feedBreaks) {
 		t.Run(b.name, func(t *testing.T) {
 			for _, name := range b.caughtBy {
 				check, known := checks[name]
