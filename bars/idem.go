@@ -170,10 +170,14 @@ func (d *Desk) outcome(err error) *fhir.Outcome {
 	switch {
 	case errors.As(err, &conflict):
 		return conflictOutcome(conflict)
+	case errors.Is(err, store.ErrUnknown):
+		return fhir.NewOutcome(fhir.KindTimeout, "", "it is not known whether the request was carried out; repeat it with the same ids").Because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fhir.NewOutcome(fhir.KindTimeout, "", "the request was not finished within the time that it has").Because(err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fhir.NewOutcome(fhir.KindUnavailable, "", "the store can't serve now; try again").After(time.Second).Because(err)
+	case errors.Is(err, store.ErrTooCostly):
+		return fhir.NewOutcome(fhir.KindTooCostly, "", "the search would look through too many records; add a parameter that narrows it, such as a reference, an identifier or a code").Because(err)
 	case errors.Is(err, store.ErrTooLarge):
 		return fhir.NewOutcome(fhir.KindTooLarge, "", "more than the store takes at once").Because(err)
 	case errors.Is(err, store.ErrNotFound):

@@ -15,6 +15,19 @@ var ErrTooLarge = errors.New("store: too large")
 // ErrCursor: the cursor isn't one that this store gave for this query.
 var ErrCursor = errors.New("store: the cursor doesn't belong to this query")
 
+// ErrTooCostly: the query names nothing that an index could find, and its type
+// has more records than the engine looks through (Options.MaxScan).
+var ErrTooCostly = errors.New("store: the query would look through too many records")
+
+// ErrUnknown: it isn't known whether the batch was carried out, because the way
+// to the store broke while it was being committed, or the caller's context
+// ended. The same batch with the same Idem keys says which.
+var ErrUnknown = errors.New("store: the result is unknown")
+
+// DefaultMaxScan is how many records a query may look through that names nothing
+// that an index could find.
+const DefaultMaxScan = 200_000
+
 // ConflictKind says which precondition failed.
 type ConflictKind string
 

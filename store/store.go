@@ -32,8 +32,12 @@ type Store interface {
 	// type (ID empty) or of everything (both empty), changed at or after since.
 	History(ctx context.Context, scope Ref, since time.Time, count int, cursor string) (*Page, error)
 	// Commit carries out the batch wholly or not at all, durably before it
-	// returns. See Batch. A caller whose context ends must treat the result as
-	// unknown and may repeat the batch with the same Idem key.
+	// returns. See Batch. Errors: a ConflictError or ErrTooLarge, ErrTooCostly (of a
+	// NoMatch) or a fault of the batch itself, and nothing was written;
+	// ErrUnavailable, and nothing was written; ErrUnknown, and only the same batch
+	// with the same Idem keys tells. A context that ends before the engine has taken
+	// the batch gives its own error and nothing was written; later it gives
+	// ErrUnknown too, and the batch may still be carried out.
 	Commit(ctx context.Context, b *Batch) (*Result, error)
 	// AuxGet returns the documents of a kind under these keys; missing and
 	// expired ones are left out. Kind "claim" reads claims by slot id: Key is

@@ -29,8 +29,7 @@ const (
 var errAgain = errors.New("again")
 
 // Commit implements store.Store. Where the way to the server breaks at the very
-// end and stays broken, the result is unknown and the error is
-// context.DeadlineExceeded, as where the caller's own time has run out.
+// end and stays broken, the result is unknown.
 func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
 	if err := kit.Check(b); err != nil {
 		return nil, err
@@ -119,8 +118,7 @@ func (s *Store) repeat(ctx context.Context, run func(mongo.SessionContext) (bool
 // another time.
 func repeatable(err error) bool {
 	var conflict *store.ConflictError
-	var unknown unknownError
-	if errors.As(err, &conflict) || errors.As(err, &unknown) {
+	if errors.As(err, &conflict) || errors.Is(err, store.ErrUnknown) {
 		return false
 	}
 	return errors.Is(err, errAgain) || duplicate(err) || labelled(err, "TransientTransactionError") || passing[codeOf(err)] || away(err)
@@ -160,17 +158,10 @@ func finish(ctx context.Context, session mongo.Session) error {
 			return err
 		}
 		if pause(ctx, n) != nil {
-			return unknownError{}
+			return store.ErrUnknown
 		}
 	}
 }
-
-// unknownError: the batch may or may not have been carried out. It is
-// context.DeadlineExceeded, of which package store says what callers must do.
-type unknownError struct{}
-
-func (unknownError) Error() string { return "store: commit: the result is unknown" }
-func (unknownError) Unwrap() error { return context.DeadlineExceeded }
 
 // ambiguous says of a write's error that the write may have been carried out.
 func ambiguous(err error) bool {

@@ -58,9 +58,8 @@ func fault(caller context.Context, doing string, err error) error {
 	}
 	var conflict *store.ConflictError
 	var known *DriverError
-	var unknown unknownError
-	if errors.As(err, &conflict) || errors.As(err, &known) || errors.As(err, &unknown) || errors.Is(err, store.ErrNotFound) ||
-		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrUnavailable) {
+	if errors.As(err, &conflict) || errors.As(err, &known) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrNotFound) ||
+		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
 	if ended := caller.Err(); ended != nil {

@@ -48,6 +48,9 @@ func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, erro
 	if err != nil {
 		return nil, fault(ctx, "explain", err)
 	}
+	if err := s.affordable(in, q, o); err != nil {
+		return nil, fault(ctx, "explain", err)
+	}
 	for _, p := range o.parts(nil) {
 		steps, err := s.stages(in, append(filter(q), o.has(p)...), o.sort(p))
 		if err != nil {

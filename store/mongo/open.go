@@ -32,6 +32,10 @@ type Options struct {
 	// Now is the clock that stamps versions and judges expiry; time.Now if nil.
 	// Several goroutines call it at once.
 	Now func() time.Time
+	// MaxScan bounds the records that a query may look through where none of its
+	// conditions is one that an index knows; more is store.ErrTooCostly.
+	// store.DefaultMaxScan if 0, no bound if negative.
+	MaxScan int
 	// Database replaces the one that the address names, "onward" if neither does.
 	Database string
 }
@@ -40,6 +44,7 @@ type Options struct {
 type Store struct {
 	now    func() time.Time
 	client *mongo.Client
+	most   int // see Options.MaxScan
 	seal   kit.Sealer
 	dates  dateParams
 	news   kit.News
@@ -62,6 +67,9 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.MaxScan == 0 {
+		o.MaxScan = store.DefaultMaxScan
 	}
 	parsed, err := connstring.ParseAndValidate(uri)
 	if err != nil {
@@ -96,7 +104,7 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 func newStore(client *mongo.Client, o Options) *Store {
 	db := client.Database(o.Database)
 	return &Store{
-		now: o.Now, client: client,
+		now: o.Now, client: client, most: o.MaxScan,
 		res: db.Collection("res"), hist: db.Collection("hist"), claim: db.Collection("claim"), aux: db.Collection("aux"),
 		dates: dateParams{known: map[string]bool{}},
 	}

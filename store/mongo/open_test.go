@@ -236,7 +236,7 @@ func TestIndexesAreAsWrittenDown(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"res _id", "res t x -lu _id", "res t d.start.lo _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id",
+		"res _id", "res t x -lu _id", "res t d.start.lo _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id", "res t lu partial",
 		"hist _id", "hist k -v", "hist t -lu -k", "hist -lu -k",
 		"claim _id", "claim slot part", "claim owner", "claim exp ttl", "aux _id", "aux kind _id", "aux exp ttl"}, got)
 }

@@ -196,6 +196,9 @@ func (p *plan) guard(ctx context.Context, i int, g store.Guard) error {
 		if err != nil {
 			return err
 		}
+		if err := p.s.affordable(ctx, g.Query, order{}); err != nil {
+			return err
+		}
 		err = p.s.res.FindOne(ctx, filter(g.Query), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return nil

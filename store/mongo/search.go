@@ -44,6 +44,9 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 	if last != nil && !o.fits(last) {
 		return nil, store.ErrCursor
 	}
+	if err := s.affordable(in, q, o); err != nil {
+		return nil, fault(ctx, "search", err)
+	}
 	l := &listing{s: s, q: q, o: o, asked: asked, n: kit.PageSize(q.Count), page: &store.Page{}}
 	if err := l.run(in, last); err != nil {
 		return nil, fault(ctx, "search", err)
@@ -63,6 +66,9 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 	defer leave()
 	if limit <= 0 {
 		limit = defaultCount
+	}
+	if err := s.affordable(in, q, order{}); err != nil {
+		return 0, false, fault(ctx, "count", err)
 	}
 	found, err := s.res.CountDocuments(in, filter(q), options.Count().SetLimit(int64(limit)+1))
 	if err != nil {

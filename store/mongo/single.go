@@ -42,7 +42,7 @@ func persist(ctx context.Context, try func() error, sent func() bool, landed fun
 			continue
 		}
 		if doubt {
-			return unknownError{}
+			return store.ErrUnknown
 		}
 		if again {
 			return &DriverError{Doing: "commit", is: store.ErrUnavailable}

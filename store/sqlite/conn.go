@@ -18,6 +18,8 @@ type conn struct {
 	stmts  map[string]*sql.Stmt
 	crowds map[string]int // how many records an index entry has at least, see planner.estimate
 	asked  int            // searches since crowds was emptied
+
+	maxScan int // see Options.MaxScan
 }
 
 func connect(ctx context.Context, db *sql.DB, pragmas []string) (*conn, error) {

@@ -21,6 +21,10 @@ type Options struct {
 	// Sync is SQLite's synchronous setting: "FULL" (default) survives a power
 	// cut, "NORMAL" may lose the last commits at one but never corrupts.
 	Sync string
+	// MaxScan bounds the records that a query may look through where none of its
+	// conditions is one that an index knows; more is store.ErrTooCostly.
+	// store.DefaultMaxScan if 0, no bound if negative.
+	MaxScan int
 }
 
 // Store is one open database file. See package store for its methods.
@@ -56,6 +60,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	if o.Sync != "FULL" && o.Sync != "NORMAL" {
 		return nil, errors.New("store: sync must be FULL or NORMAL")
+	}
+	if o.MaxScan == 0 {
+		o.MaxScan = store.DefaultMaxScan
 	}
 	p, err := prepare(path)
 	if err != nil {
@@ -115,8 +122,10 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 		if err != nil {
 			return nil, err
 		}
+		r.maxScan = o.MaxScan
 		s.readers <- r
 	}
+	w.maxScan = o.MaxScan
 	s.writer = newWriter(s, w)
 	go s.writer.run()
 	return s, nil

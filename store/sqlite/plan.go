@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
 )
 
@@ -61,7 +62,22 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 			break
 		}
 	}
-	return p, nil
+	return p, p.affordable(ctx)
+}
+
+// affordable refuses to look through all records of a large type because none of
+// the conditions is one that an index knows. Without any condition the first
+// records are the answer.
+func (p *planner) affordable(ctx context.Context) error {
+	if p.drive >= 0 || len(p.terms) == 0 || p.c.maxScan < 0 {
+		return nil
+	}
+	var live int
+	_, err := p.c.row(ctx, `SELECT live FROM types WHERE t = ?`, []any{p.typ}, &live)
+	if err == nil && live > p.c.maxScan {
+		err = store.ErrTooCostly
+	}
+	return err
 }
 
 // promise guesses which terms have few records, so that counting the others can
@@ -154,6 +170,12 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 		s.args = append(s.args, anys(n)...)
 	case search.Prefix:
 		s.add(`x WHERE t = ? AND v >= ? AND v < ?`, p.typ, string(n), successor(string(n)))
+	case search.Updated:
+		if n.Op == search.Ne {
+			return nil, nil
+		}
+		s.add(`res INDEXED BY res_typ_lu WHERE typ = ? AND del = 0 AND `+spanCondition(n.Op, `lu`, `lu`), p.name)
+		s.args = append(s.args, spanArgs(n.Op, n.Lo, n.Hi)...)
 	case search.Date:
 		w, known, err := p.c.width(ctx, p.typ, n.Param)
 		if err != nil || !known {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	lib "modernc.org/sqlite/lib"
+
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
 )
@@ -48,7 +50,7 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 }
 
 // submit gives a request to the writer and waits for its answer. A caller whose
-// context ends goes without.
+// context ends meanwhile goes without.
 func (s *Store) submit(ctx context.Context, r *request) answer {
 	if err := s.send(r); err != nil {
 		return answer{err: err}
@@ -57,7 +59,7 @@ func (s *Store) submit(ctx context.Context, r *request) answer {
 	case a := <-r.done:
 		return a
 	case <-ctx.Done():
-		return answer{err: fault("commit", ctx.Err())}
+		return answer{err: fmt.Errorf("%w: %w", store.ErrUnknown, fault("commit", ctx.Err()))}
 	}
 }
 
@@ -151,6 +153,7 @@ func (w *writer) group(r *request) {
 	err := w.count(ctx)
 	if err == nil {
 		_, err = w.exec(ctx, `COMMIT`)
+		err = uncertain(err)
 	}
 	if err != nil {
 		w.abandon(requests, err)
@@ -211,7 +214,19 @@ func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
 	return answer{err: fault("commit", err)}, broken
 }
 
-// abandon rolls the group back and tells everybody that nothing was written.
+// uncertain tells a COMMIT that wasn't carried out from one that may have been:
+// after an input/output error the log may hold all of it, and a crash before the
+// next write would make it count.
+func uncertain(err error) error {
+	err = fault("commit", err)
+	var e *DriverError
+	if errors.As(err, &e) && e.Code&0xff == lib.SQLITE_IOERR {
+		return fmt.Errorf("%w: %s", store.ErrUnknown, e)
+	}
+	return err
+}
+
+// abandon rolls the group back and tells everybody so.
 func (w *writer) abandon(requests []*request, err error) {
 	_, _ = w.exec(context.Background(), `ROLLBACK`) // fails where SQLite has done it
 	w.forget()
@@ -223,7 +238,7 @@ func (w *writer) abandon(requests []*request, err error) {
 
 func unavailable(err error) error {
 	err = fault("commit", err)
-	if errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
