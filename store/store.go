@@ -253,5 +253,6 @@ type Health struct {
 	Engine  string // "sqlite", ...
 	Schema  int
 	Durable string // what an acknowledged write survives
+	Sync    string // the setting behind it: SQLite's synchronous, MongoDB's write concern
 	Backlog int    // batches that wait for the writer
 }

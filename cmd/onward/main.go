@@ -16,6 +16,7 @@ var version = "devel"
 
 type cli struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
+	Store   storeCommand   `cmd:"" help:"Look after a store."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

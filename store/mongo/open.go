@@ -164,7 +164,7 @@ func (s *Store) enter(ctx context.Context, most time.Duration) (context.Context,
 
 // Health says how the store does.
 func (s *Store) Health(ctx context.Context) (store.Health, error) {
-	h := store.Health{Engine: "mongodb", Schema: schemaVersion, Durable: "journal of the majority of the replica set"}
+	h := store.Health{Engine: "mongodb", Schema: schemaVersion, Durable: "journal of the majority of the replica set", Sync: "majority, journaled"}
 	in, leave, err := s.enter(ctx, readTime)
 	if err != nil {
 		return h, err

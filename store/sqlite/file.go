@@ -27,9 +27,7 @@ type place struct {
 func prepare(path string) (*place, error) {
 	p := &place{}
 	if path == memory {
-		// SQLite's own memory databases either can't be shared by connections or
-		// know no WAL, so that readers would block the writer.
-		dir, err := os.MkdirTemp("", "onward-")
+		dir, err := temporaryFolder()
 		if err != nil {
 			return nil, fmt.Errorf("store: can't make a temporary folder: %w", err)
 		}

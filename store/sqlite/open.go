@@ -35,6 +35,7 @@ type Store struct {
 	readers chan *conn
 	seal    kit.Sealer
 	durable string
+	sync    string
 
 	writer  *writer
 	news    kit.News
@@ -112,7 +113,7 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 		return nil, err
 	}
 	s := &Store{
-		now: o.Now, place: p, db: db, seal: seal, durable: durable(o.Sync),
+		now: o.Now, place: p, db: db, seal: seal, durable: durable(o.Sync), sync: o.Sync,
 		readers: make(chan *conn, readerCount()),
 		in:      make(chan *request, queueLength),
 		closing: make(chan struct{}), drained: make(chan struct{}),
@@ -147,7 +148,7 @@ func durable(sync string) string {
 
 // Health says how the store does.
 func (s *Store) Health(ctx context.Context) (store.Health, error) {
-	h := store.Health{Engine: "sqlite", Schema: schemaVersion, Durable: s.durable, Backlog: len(s.in)}
+	h := store.Health{Engine: "sqlite", Schema: schemaVersion, Durable: s.durable, Sync: s.sync, Backlog: len(s.in)}
 	err := s.read(ctx, "health", func(c *conn) error {
 		var one int
 		_, err := c.row(ctx, `SELECT count(*) FROM types`, nil, &one)

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +67,9 @@ func patientAppointments() *search.Query {
 // that the main calls have prepared, on the readers and on the writer.
 func TestNoStatementReadsAWholeTable(t *testing.T) {
 	const n = 1000 // enough that both ways of finding matches are taken
-	s, err := Open(t.Context(), ":memory:", Options{Now: func() time.Time { return time.UnixMilli(1) }})
+	var clock atomic.Int64
+	clock.Store(1)
+	s, err := Open(t.Context(), ":memory:", Options{Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +80,7 @@ func TestNoStatementReadsAWholeTable(t *testing.T) {
 		(<-s.readers).close()
 	}
 	callEverything(t, s, n)
+	writeEverything(t, s, &clock)
 	c := <-s.readers
 	defer func() {
 		s.readers <- c
@@ -90,11 +95,56 @@ func TestNoStatementReadsAWholeTable(t *testing.T) {
 	if len(c.stmts) < 20 {
 		t.Fatalf("only %d statements were seen", len(c.stmts))
 	}
+	noScans(t, c)
+	written := s.submit(t.Context(), &request{ctx: t.Context(), done: make(chan answer, 1), task: func(_ context.Context, w *writer) (any, error) {
+		noScans(t, w.conn)
+		return len(w.stmts), nil
+	}})
+	if written.err != nil || written.value.(int) < 40 {
+		t.Errorf("of the writer %v statements were seen, %v", written.value, written.err)
+	}
+}
+
+func noScans(t *testing.T, c *conn) {
 	for text := range c.stmts {
 		for _, step := range explain(t, c, text) {
 			if scansTable(step) {
 				t.Errorf("%s\n%s", step, text)
 			}
+		}
+	}
+}
+
+// writeEverything makes the writer prepare each of its statements.
+func writeEverything(t *testing.T, s *Store, clock *atomic.Int64) {
+	t.Helper()
+	ctx := t.Context()
+	commit := func(b *store.Batch) {
+		t.Helper()
+		if _, err := s.Commit(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ref := slotRecord(1).Ref()
+	changed := slotRecord(1)
+	changed.Index.X, changed.Index.S = changed.Index.X[3:], []search.SortKey{{Param: "status", Value: "other"}}
+	changed.Index.D = []search.Span{{Param: "start", Lo: 1, Hi: 1 << 40}}
+	commit(&store.Batch{
+		Ops: []store.Op{store.Put{Record: changed}, store.Delete{Ref: ref}, store.Claim{Slot: "a", Owner: "b", Until: time.UnixMilli(2)}, store.Release{Slot: "a", Owner: "b"},
+			store.AuxPut{Kind: "k", Key: "a", Expires: time.UnixMilli(2)}, store.AuxPut{Kind: "k", Key: "a", If: store.Condition{Version: 1}}, store.AuxDelete{Kind: "k", Key: "b"}},
+		Guards: []store.Guard{store.VersionGuard{Ref: ref, Version: 1}, store.NoMatch{Query: &search.Query{Type: "Slot", Where: search.Has("nothing")}},
+			store.NoMatch{Query: &search.Query{Type: "Slot", Where: search.And{search.Has("status:free"), search.Has("status:busy")}}}},
+		Idem: &store.Idem{Keys: []string{"k"}, Hash: "h", Keep: time.Hour},
+	})
+	if err := s.Reindex(ctx, "Slot", func(*store.Record) (search.Index, error) { return changed.Index, nil }, nil); err != nil {
+		t.Fatal(err)
+	}
+	clock.Add(int64(sweepGrace/time.Millisecond) * 2)
+	commit(&store.Batch{Ops: []store.Op{store.Release{Slot: "a", Owner: "b"}}}) // and a sweep after it
+	for _, r := range []store.PurgeRequest{{Type: ref.Type, ID: ref.ID}, {}} {
+		r.Before, r.By = s.now(), []byte("{}")
+		if _, err := s.Purge(ctx, r); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -141,7 +191,13 @@ func callEverything(t *testing.T, s *Store, n int64) {
 			check(err)
 		}
 	}
-	_, err := s.GetMany(ctx, []store.Ref{{Type: "Slot", ID: slotRecord(1).ID}, {Type: "Slot", ID: slotRecord(2).ID}})
+	_, err := s.Changes(ctx, "", 10, 0)
+	check(err)
+	_, err = s.Counts(ctx)
+	check(err)
+	_, err = s.Explain(ctx, freeSlots(n))
+	check(err)
+	_, err = s.GetMany(ctx, []store.Ref{{Type: "Slot", ID: slotRecord(1).ID}, {Type: "Slot", ID: slotRecord(2).ID}})
 	check(err)
 	_, err = s.GetVersion(ctx, store.Ref{Type: "Slot", ID: slotRecord(1).ID}, 1)
 	check(err)
@@ -155,7 +211,9 @@ func callEverything(t *testing.T, s *Store, n int64) {
 
 func explain(t *testing.T, c *conn, text string) (steps []string) {
 	t.Helper()
-	if !strings.HasPrefix(text, "SELECT") && !strings.HasPrefix(text, "WITH") {
+	switch verb, _, _ := strings.Cut(text, " "); verb {
+	case "SELECT", "WITH", "INSERT", "UPDATE", "DELETE":
+	default:
 		return nil
 	}
 	rows, err := c.c.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+text, make([]any, strings.Count(text, "?"))...)
@@ -176,7 +234,7 @@ func explain(t *testing.T, c *conn, text string) (steps []string) {
 
 // scansTable knows a table by its name and by the aliases that statements use.
 func scansTable(step string) bool {
-	for _, table := range []string{"res", "r", "hist", "x", "xd", "xs", "xw", "d", "e", "claim", "aux"} {
+	for _, table := range []string{"res", "r", "hist", "x", "xd", "xs", "xw", "d", "e", "claim", "aux", "feed", "f", "h"} {
 		if step == "SCAN "+table || strings.HasPrefix(step, "SCAN "+table+" ") {
 			return true
 		}

@@ -116,7 +116,7 @@ var recordChecks = []Check{
 	}},
 	{"a healthy store says so", func(e *Env) error {
 		h, err := e.Store.Health(e.ctx)
-		if err == nil && (h.Engine == "" || h.Schema < 1 || h.Durable == "") {
+		if err == nil && (h.Engine == "" || h.Schema < 1 || h.Durable == "" || h.Sync == "") {
 			return fmt.Errorf("health lacks something: %+v", h)
 		}
 		return err
