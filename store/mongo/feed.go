@@ -22,9 +22,6 @@ import (
 // seconds.
 const overlap = writeTime + 5*time.Second
 
-// pollEvery is how often a reader that waits looks for what other processes wrote.
-const pollEvery = 250 * time.Millisecond
-
 // maxPosition bounds a position, which lists what was seen within the overlap:
 // about 180,000 versions.
 const maxPosition = 2 << 20
@@ -56,7 +53,7 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTimer(pollEvery)
 	defer poll.Stop()
 	for {
 		heard := s.news.Listen() // before reading, so that nothing falls between
@@ -68,6 +65,8 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 		if len(list) > 0 || wait <= 0 {
 			return &store.Changes{List: list, Next: s.position(at)}, nil
 		}
+		s.watchServer()
+		poll.Reset(s.pollTime())
 		select {
 		case <-heard:
 		case <-poll.C:

@@ -48,6 +48,7 @@ type Store struct {
 	seal   kit.Sealer
 	dates  dateParams
 	news   kit.News
+	watch  watch
 
 	res, hist, claim, aux *mongo.Collection
 
@@ -95,6 +96,7 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	if err := s.start(ctx); err != nil {
 		end, cancel := context.WithTimeout(context.WithoutCancel(caller), readTime)
 		defer cancel()
+		s.watch.end()
 		_ = client.Disconnect(end)
 		return nil, fault(caller, "open the database", err)
 	}
@@ -103,11 +105,13 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 
 func newStore(client *mongo.Client, o Options) *Store {
 	db := client.Database(o.Database)
-	return &Store{
+	s := &Store{
 		now: o.Now, client: client, most: o.MaxScan,
 		res: db.Collection("res"), hist: db.Collection("hist"), claim: db.Collection("claim"), aux: db.Collection("aux"),
 		dates: dateParams{known: map[string]bool{}},
 	}
+	s.watch.ctx, s.watch.end = context.WithCancel(context.Background())
+	return s
 }
 
 // lowered says that the address asks for less than we promise.
@@ -181,6 +185,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.watch.end()
+	s.watch.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
 	defer cancel()
 	return fault(ctx, "close", s.client.Disconnect(ctx))

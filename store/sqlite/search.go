@@ -45,7 +45,8 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 	return page, nil
 }
 
-// Count implements store.Store. A limit of 0 means 10,000.
+// Count implements store.Store. A limit of 0 means 10,000. A whole type is read
+// from its counter.
 func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error) {
 	if err := kit.CheckQuery(q); err != nil {
 		return 0, false, err
@@ -55,7 +56,11 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 	}
 	err = s.read(ctx, "count", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
-			n, err = count(ctx, c, q, limit+1)
+			if len(kit.Flatten(q.Where, nil)) > 0 {
+				n, err = count(ctx, c, q, limit+1)
+				return err
+			}
+			_, err = c.row(ctx, `SELECT live FROM types WHERE name = ?`, []any{q.Type}, &n)
 			return err
 		})
 	})

@@ -14,6 +14,7 @@ type Options struct {
 	Standalone     bool          // no replica set
 	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
 	LostUpdates    bool          // findAndModify finds what another has changed
+	NoStreams      bool          // no change streams
 	DoubleIDs      bool          // one _id may be inserted twice
 	WireVersion    int32         // 21 (server 7.0) if 0
 	Lifetime       time.Duration // after which an open transaction is aborted; a minute if 0
@@ -54,6 +55,10 @@ type Server struct {
 	cursors  map[int64]*cursor
 	next     int64
 	indexes  map[string][]bson.D
+	streams  map[int64]*stream
+	writes   int           // that were carried out
+	written  chan struct{} // closed by the next
+	ending   chan struct{} // closed by Close
 	done     sync.WaitGroup
 }
 
@@ -75,7 +80,8 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
-		answered: map[string]bson.D{}, cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{}}
+		answered: map[string]bson.D{}, cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
+		streams: map[int64]*stream{}, written: make(chan struct{}), ending: make(chan struct{})}
 	s.done.Add(1)
 	go s.accept()
 	return s, nil
@@ -114,6 +120,7 @@ func (s *Server) Log() []Call {
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
+	close(s.ending)
 	_ = s.in.Close()
 	for c := range s.conns {
 		_ = c.Close()

@@ -34,6 +34,14 @@ func number(d bson.D) int64 { n, _ := get(d, "txnNumber").(int64); return n }
 // run carries out a command in its transaction, if it has one, else on its own.
 func (s *Server) run(d bson.D) bson.D {
 	name := d[0].Key
+	if name == "aggregate" && isStream(d) {
+		return s.openStream(d)
+	}
+	if name == "getMore" {
+		if reply := s.moreOf(d); reply != nil {
+			return reply
+		}
+	}
 	if get(d, "autocommit") != nil && !s.o.NoTransactions {
 		return s.inTransaction(name, d)
 	}
@@ -71,6 +79,7 @@ func (s *Server) alone(name string, d bson.D) bson.D {
 		if err := s.engine.Commit(txn); err != nil {
 			return Failure(91, "ShutdownInProgress", err.Error())
 		}
+		s.wrote()
 	}
 	return reply
 }
@@ -123,6 +132,7 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 			se.state = "aborted"
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
+		s.wrote()
 		return ok()
 	}
 	reply := s.command(se.txn, name, d)
