@@ -15,21 +15,37 @@ import (
 )
 
 // Store is one database. Methods may be called from many goroutines.
+//
+// What every engine guarantees: once Commit has returned without an error, every
+// later read by anybody, in this process or another, finds what it wrote, and so
+// does a restart. Versions of a record count up by one from 1 and their times
+// never stand still; nothing but Purge removes one. Any read, each page of a list
+// too, shows a batch wholly or not at all, but for lists on MongoDB, which may
+// show a record as it was before a commit that runs meanwhile and another as it
+// is after.
+//
+// Every method may also give ErrUnavailable, ErrTooLarge where an answer or a
+// query is over a limit, and the error of a context that has ended. Errors hold no
+// value of a record or query.
 type Store interface {
 	// Get returns the current version. A deleted record comes back with Deleted
-	// set; ErrNotFound where there never was one.
+	// set; ErrNotFound where there never was one or it was purged.
 	Get(ctx context.Context, ref Ref) (*Record, error)
 	// GetVersion returns any version, ErrNotFound where there is none.
 	GetVersion(ctx context.Context, ref Ref, version int64) (*Record, error)
 	// GetMany returns the current versions of at most MaxMany refs, in no
 	// particular order, leaving out those that are deleted or not there.
 	GetMany(ctx context.Context, refs []Ref) ([]*Record, error)
-	// Search returns one page. Deleted records never match.
+	// Search returns one page. Deleted records never match. ErrCursor for a cursor of
+	// another query; ErrTooCostly where it would look through too many records.
 	Search(ctx context.Context, q *search.Query) (*Page, error)
 	// Count counts matches up to limit; exact is false where there are more.
+	// ErrTooCostly as in Search.
 	Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error)
 	// History returns versions newest first: of one record (Type and ID), of a
-	// type (ID empty) or of everything (both empty), changed at or after since.
+	// type (ID empty) or of everything (both empty), changed at or after since. The
+	// pages of one list stay true while writes go on; ErrCursor for a cursor of
+	// another list.
 	History(ctx context.Context, scope Ref, since time.Time, count int, cursor string) (*Page, error)
 	// Commit carries out the batch wholly or not at all, durably before it
 	// returns. See Batch. Errors: a ConflictError or ErrTooLarge, ErrTooCostly (of a
@@ -116,7 +132,16 @@ type Page struct {
 	Next    string
 }
 
-// Batch is what must become true together. Engines may run it several times.
+// Batch is what must become true together: resources, claims, the messages to be
+// sent (AuxPut of the outbox's kind, keyed in the order of sending), and what else
+// the room must remember. The audit of a write is the By of each version; what
+// needs an entry of its own is an AuxPut of KindAudit in the same batch. Engines
+// may run a batch several times.
+//
+// Idem is judged first, then Guards, then Ops in their order: an operation sees
+// what those before it did, so two Puts of one record make two versions. All
+// versions of a batch have one time, but for records that were written later than
+// that.
 type Batch struct {
 	Ops    []Op
 	Guards []Guard

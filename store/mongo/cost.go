@@ -12,10 +12,10 @@ import (
 )
 
 // affordable refuses to look through all records of a large type, because no
-// condition is one that an index knows, or to sort them all by what none knows.
-// Without either the first records are the answer.
+// condition but the room's own is one that an index knows, or to sort them all by
+// what none knows. Without either the first records are the answer.
 func (s *Store) affordable(ctx context.Context, q *search.Query, o order) error {
-	terms := kit.Flatten(q.Where, nil)
+	terms := kit.Asked(kit.Flatten(q.Where, nil))
 	if s.most < 0 || len(terms) == 0 && o.indexed() {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 func TestAQueryThatNoIndexAnswersIsRefusedOnManyRecords(t *testing.T) {
 	fill := func(s store.Store, from, to int) {
 		for i := range to - from {
-			r := &store.Record{Type: "Slot", ID: fmt.Sprint("s", from+i), Method: "POST", Body: []byte("{}"), Index: search.Index{X: []string{"status:free"}}}
+			r := &store.Record{Type: "Slot", ID: fmt.Sprint("s", from+i), Method: "POST", Body: []byte("{}"), Index: search.Index{X: []string{"@org:A1001", "status:free"}}}
 			_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: r}}})
 			require.NoError(t, err)
 		}
@@ -28,6 +28,8 @@ func TestAQueryThatNoIndexAnswersIsRefusedOnManyRecords(t *testing.T) {
 	}{
 		"not":                 {costly, true},
 		"or":                  {search.Or{search.Has("status:free"), search.Has("status:busy")}, true},
+		"not, of a caller":    {search.And{search.Has("@org:A1001"), costly}, true},
+		"all of a caller":     {search.Has("@org:A1001"), false},
 		"everything":          {nil, false},
 		"an entry":            {search.And{costly, search.Has("status:free")}, false},
 		"when it was written": {search.And{costly, search.Updated{Op: search.Ge}}, false},

@@ -66,10 +66,13 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 }
 
 // affordable refuses to look through all records of a large type because none of
-// the conditions is one that an index knows. Without any condition the first
-// records are the answer.
+// the conditions is one that an index knows, or only one that the room adds and
+// many records meet. Without any condition the first records are the answer.
 func (p *planner) affordable(ctx context.Context) error {
-	if p.drive >= 0 || len(p.terms) == 0 || p.c.maxScan < 0 {
+	if p.c.maxScan < 0 || len(kit.Asked(p.terms)) == 0 {
+		return nil
+	}
+	if p.drive >= 0 && (!kit.RoomsOwn(p.terms[p.drive]) || p.rows < min(manyRows, p.c.maxScan+1)) {
 		return nil
 	}
 	var live int

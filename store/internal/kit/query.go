@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"slices"
+	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
@@ -163,6 +165,24 @@ func Flatten(n search.Node, out []search.Node) []search.Node {
 		}
 	}
 	return append(out, n)
+}
+
+// RoomsOwn says that a condition is one that the room adds to every query of a
+// caller (an entry that begins with "@"): it narrows little, and what else is
+// asked decides whether a query is too costly.
+func RoomsOwn(n search.Node) bool {
+	switch n := n.(type) {
+	case search.Has:
+		return strings.HasPrefix(string(n), "@")
+	case search.HasAny:
+		return len(n) > 0 && strings.HasPrefix(n[0], "@")
+	}
+	return false
+}
+
+// Asked are the conditions that are left without the room's own.
+func Asked(terms []search.Node) []search.Node {
+	return slices.DeleteFunc(slices.Clone(terms), RoomsOwn)
 }
 
 // PageSize is the number of records of a page that asks for n.

@@ -119,8 +119,10 @@ func (s *Server) Log() []Call {
 // Close ends the server and its connections.
 func (s *Server) Close() {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.ending)
+	}
 	s.closed = true
-	close(s.ending)
 	_ = s.in.Close()
 	for c := range s.conns {
 		_ = c.Close()
