@@ -248,3 +248,31 @@ func TestACallerWhoLeftBeforeTheCommitChangedNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, result.Replay)
 }
+
+// unknownStore carries a batch out and then doesn't know it, once.
+type unknownStore struct {
+	store.Store
+	told bool
+}
+
+func (u *unknownStore) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	done, err := u.Store.Commit(ctx, b)
+	if err == nil && !u.told {
+		u.told = true
+		return nil, store.ErrUnknown
+	}
+	return done, err
+}
+
+func TestAnUnknownResultIsATimeoutAndTheRetrySaysWhatHappened(t *testing.T) {
+	s := open(t)
+	desk := bars.NewDesk(&unknownStore{Store: s.store}, bars.Options{Base: base, Now: func() time.Time { return sceneNow }, Budget: time.Minute})
+	r := request(t, booking(t, 0))
+	_, err := desk.Message(s.ctx, r)
+	refused(t, err, fhir.KindTimeout)
+	result, err := desk.Message(s.ctx, r)
+	require.NoError(t, err)
+	require.NotNil(t, result.Replay)
+	require.Len(t, s.all("Appointment"), 1)
+	s.invariant()
+}
