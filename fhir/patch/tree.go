@@ -64,6 +64,9 @@ func (n *node) remove(i int) {
 
 // text writes the node as compact JSON.
 func (n *node) text(out []byte) []byte {
+	if n.kind == fhir.NullKind {
+		return append(out, "null"...) // one of our own has no place in a document
+	}
 	if !n.open || !n.isObject() && !n.isArray() {
 		return append(out, n.value.Raw()...)
 	}
