@@ -157,6 +157,8 @@ func (t *transaction) resolve(ctx context.Context, i int) (step, error) {
 	switch live := s.current != nil && !s.current.Deleted; {
 	case c.IfMatch != 0 && (s.current == nil || s.current.Version != c.IfMatch):
 		return s, fhir.NewOutcome(fhir.KindVersion, "", "If-Match names another version than the current one")
+	case c.IfLive && !live:
+		return s, fhir.NewOutcome(fhir.KindVersion, "", "If-Match asks for a record that is there, but there is none")
 	case c.IfNew && live:
 		return s, fhir.NewOutcome(fhir.KindVersion, "", "If-None-Match asks for a new record, but there is one")
 	case c.Method == http.MethodPatch && !live:

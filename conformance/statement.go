@@ -6,6 +6,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 )
 
@@ -75,7 +76,7 @@ func Statement(f Facts) *fhir.Resource {
 		"searchParam", []*fhir.Object{fhir.Obj("name", "context", "type", "token",
 			"documentation", "A service id (dos-service-id) and use-case codes (usecases-categories-bars), as system|value.")},
 	))
-	rest := fhir.Obj(
+	server := fhir.Obj(
 		"mode", "server",
 		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard.",
 		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
@@ -97,8 +98,8 @@ func Statement(f Facts) *fhir.Resource {
 		Set("implementation", fhir.Obj("description", "Onward", "url", f.BaseURL)).
 		Set("fhirVersion", "4.0.1").
 		Set("format", []string{"json", "xml"}).
-		Set("patchFormat", []string{"application/json-patch+json", "application/merge-patch+json"}).
-		Set("rest", []*fhir.Object{rest}).
+		Set("patchFormat", rest.PatchTypes).
+		Set("rest", []*fhir.Object{server}).
 		Set("messaging", []*fhir.Object{messaging(f.BaseURL)}).
 		Resource()
 }

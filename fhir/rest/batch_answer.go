@@ -27,8 +27,8 @@ func (b *bundled) captured(c *capture, read bool) *entryReply {
 	}
 	b.kept += c.body.Len()
 	e := &entryReply{status: c.status, location: c.header.Get("Location"), etag: c.header.Get("ETag")}
-	if at, err := http.ParseTime(c.header.Get("Last-Modified")); err == nil {
-		e.lastModified = fhir.FormatInstant(at)
+	if !c.changed.IsZero() {
+		e.lastModified = fhir.FormatInstant(c.changed)
 	}
 	if e.status >= 400 || parsePrefer(b.prefer).result == "OperationOutcome" && strings.HasPrefix(c.body.String(), `{"resourceType":"OperationOutcome"`) {
 		e.outcome = c.body.Bytes()

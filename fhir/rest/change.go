@@ -27,6 +27,8 @@ type Change struct {
 	Patch func(current *fhir.Resource) (*fhir.Resource, error)
 	// IfMatch is the version that the record must stand at; 0: any.
 	IfMatch int64
+	// IfLive demands that there is such a record.
+	IfLive bool
 	// IfNew demands, with PUT, that there is no such record.
 	IfNew bool
 	// Name is what other changes call this record by (Bundle.entry.fullUrl).

@@ -30,21 +30,40 @@ func refuseConditions(h http.Header, carriedOut ...string) error {
 
 func formatETag(version int64) string { return `W/"` + strconv.FormatInt(version, 10) + `"` }
 
-// parseIfMatch reads the one version-aware form that R4 http.html gives for
-// If-Match: W/"n". No header is version 0, which asks for nothing. Anything else
-// is refused: a client that guards its write must not have the guard misread.
-func parseIfMatch(values []string) (version int64, err error) {
+// readIfMatch reads If-Match (R4 http.html#concurrency): W/"n", or "n", for R4
+// compares versions and knows no weaker or stronger tag; or *, any version as
+// long as there is one. A tag that isn't a version of ours matches nothing. More
+// than one tag is refused: a client that guards its write means one version.
+func (c *Change) readIfMatch(values []string) error {
 	if len(values) == 0 {
-		return 0, nil
+		return nil
 	}
 	text := strings.Trim(values[0], " \t")
-	inner, opened := strings.CutPrefix(text, `W/"`)
-	inner, closed := strings.CutSuffix(inner, `"`)
-	version, ok := parseVersion(inner)
-	if len(values) > 1 || !opened || !closed || !ok {
-		return 0, fhir.NewOutcome(fhir.KindValue, "", `the header If-Match must be one ETag of this server: W/"n"`)
+	if c.IfLive = text == "*"; c.IfLive && len(values) == 1 {
+		return nil
 	}
-	return version, nil
+	inner, ok := entityTag(text)
+	if len(values) > 1 || !ok {
+		return fhir.NewOutcome(fhir.KindValue, "", `the header If-Match must be one ETag, W/"n", or *`)
+	}
+	if c.IfMatch, ok = parseVersion(inner); !ok {
+		c.IfMatch = 0
+		return fhir.NewOutcome(fhir.KindVersion, "", "If-Match names no version of this server")
+	}
+	return nil
+}
+
+// entityTag reads an entity tag (RFC 9110, 8.8.3), weak or strong.
+func entityTag(text string) (inner string, ok bool) {
+	text = strings.TrimPrefix(text, "W/")
+	inner, opened := strings.CutPrefix(text, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	for _, c := range []byte(inner) {
+		if c <= 0x20 || c == '"' || c == 0x7F {
+			return "", false
+		}
+	}
+	return inner, opened && closed
 }
 
 // parseVersion reads a version number in the one spelling that we give it.
@@ -78,11 +97,11 @@ func noneMatch(values []string, version int64) (bool, error) {
 	}
 	want, match := strconv.FormatInt(version, 10), false
 	for _, item := range items {
-		tag := strings.TrimPrefix(item, "W/")
-		if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' || strings.Contains(tag[1:len(tag)-1], `"`) {
+		tag, ok := entityTag(item)
+		if !ok {
 			return false, fhir.NewOutcome(fhir.KindValue, "", "the header If-None-Match must list ETags")
 		}
-		match = match || tag[1:len(tag)-1] == want
+		match = match || tag == want
 	}
 	return match, nil
 }

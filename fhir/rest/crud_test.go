@@ -63,21 +63,39 @@ func TestUpdateCreatesOnceThenMakesVersions(t *testing.T) {
 	require.Len(t, s.backend.records["Patient/p.1-A"], 2)
 }
 
+// Ensure that every form of If-Match holds the write back, or is refused.
 func TestIfMatchIsReadStrictly(t *testing.T) {
 	s := newScene(t)
 	s.patient("p", "male")
-	for _, value := range []string{
-		`1`, `"1"`, `*`, `W/1`, `w/"1"`, `W/"01"`, `W/"0"`, `W/"-1"`, `W/"+1"`, `W/""`, `W/"x"`, `W/"1", W/"2"`, `W/"1`, `W/ "1"`,
-		`W/"99999999999999999999"`, "",
+	body := `{"resourceType":"Patient","id":"p"}`
+	for _, c := range []struct {
+		value  string
+		status int
+		code   string
+	}{
+		{`1`, 400, "value"}, {`W/1`, 400, "value"}, {`w/"1"`, 400, "value"}, {`W/"1", W/"2"`, 400, "value"}, {`"1","1"`, 400, "value"}, {`*, "1"`, 400, "value"},
+		{`W/"1`, 400, "value"}, {`W/ "1"`, 400, "value"}, {"", 400, "value"}, {`W/"a b"`, 400, "value"}, {`W/"`, 400, "value"},
+		{`W/"2"`, 412, "conflict"}, {`"2"`, 412, "conflict"}, {`W/"01"`, 412, "conflict"}, {`W/"0"`, 412, "conflict"}, {`W/"-1"`, 412, "conflict"}, {`W/"+1"`, 412, "conflict"},
+		{`W/""`, 412, "conflict"}, {`W/"x"`, 412, "conflict"}, {`W/"99999999999999999999"`, 412, "conflict"},
 	} {
-		t.Run(value, func(t *testing.T) {
+		t.Run(c.value, func(t *testing.T) {
 			s := &scene{t: t, url: s.url}
-			s.send("PUT", "/Patient/p", `{"resourceType":"Patient","id":"p"}`, "If-Match: "+value).refused(t, 400, "value")
-			s.do("DELETE", "/Patient/p", "", "If-Match: "+value).refused(t, 400, "value")
+			s.send("PUT", "/Patient/p", body, "If-Match: "+c.value).refused(t, c.status, c.code)
+			s.do("DELETE", "/Patient/p", "", "If-Match: "+c.value).refused(t, c.status, c.code)
+			s.do("PATCH", "/Patient/p", `{}`, asMergePatch, "If-Match: "+c.value).refused(t, c.status, c.code)
+			s.send("PUT", "/Patient?_id=p", body, "If-Match: "+c.value).refused(t, c.status, c.code)
 		})
 	}
-	s.send("PUT", "/Patient/p", `{"resourceType":"Patient","id":"p"}`, `If-Match: W/"1"`, `If-Match: W/"2"`).refused(t, 400, "value")
+	s.send("PUT", "/Patient/p", body, `If-Match: W/"1"`, `If-Match: W/"2"`).refused(t, 400, "value")
 	require.Len(t, s.backend.records["Patient/p"], 1)
+
+	require.Equal(t, 200, s.send("PUT", "/Patient/p", body, `If-Match: "1"`).status, "a strong tag names the same version")
+	require.Equal(t, 200, s.send("PUT", "/Patient/p", body, `If-Match: *`).status)
+	s.send("PUT", "/Patient/q", `{"resourceType":"Patient","id":"q"}`, `If-Match: *`).refused(t, 412, "conflict")
+	require.Equal(t, 204, s.do("DELETE", "/Patient/p", "", `If-Match: *`).status)
+	s.send("PUT", "/Patient/p", body, `If-Match: *`).refused(t, 412, "conflict")
+	require.Len(t, s.backend.records["Patient/p"], 4)
+	require.NotContains(t, s.backend.records, "Patient/q")
 }
 
 func TestReadGivesTheCurrentVersionAndVreadAnyOne(t *testing.T) {

@@ -117,14 +117,20 @@ func FuzzIfMatchHasOneSpelling(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		version, err := parseIfMatch([]string{value})
-		if err == nil {
-			require.Positive(t, version)
-			require.Equal(t, formatETag(version), strings.Trim(value, " \t"))
-			return
+		var c Change
+		err := c.readIfMatch([]string{value})
+		text := strings.Trim(value, " \t")
+		switch {
+		case err == nil && c.IfLive:
+			require.Equal(t, "*", text)
+		case err == nil:
+			require.Positive(t, c.IfMatch)
+			require.Equal(t, formatETag(c.IfMatch), "W/"+strings.TrimPrefix(text, "W/"))
+		default:
+			require.Zero(t, c.IfMatch)
+			refusalQuotesNothing(t, err, value, fhir.AsOutcome(err).Kind)
+			require.Contains(t, []fhir.Kind{fhir.KindValue, fhir.KindVersion}, fhir.AsOutcome(err).Kind)
 		}
-		require.Zero(t, version)
-		refusalQuotesNothing(t, err, value, fhir.KindValue)
 	})
 }
 

@@ -106,7 +106,7 @@ func (m *memory) change(c rest.Change) (rest.Changed, error) {
 	list := m.records[c.Type+"/"+c.ID]
 	live := len(list) > 0 && !list[len(list)-1].Deleted
 	switch {
-	case c.IfMatch != 0 && c.IfMatch != int64(len(list)), c.IfNew && live:
+	case c.IfMatch != 0 && c.IfMatch != int64(len(list)), c.IfNew && live, c.IfLive && !live:
 		return rest.Changed{}, fhir.NewOutcome(fhir.KindVersion, "", "the resource changed since it was read")
 	case c.Method == "DELETE" && len(list) == 0:
 		return rest.Changed{}, nil

@@ -3,12 +3,28 @@ package rest
 import (
 	"bytes"
 	"net/http"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
 )
 
-// metadata answers GET [base]/metadata (R4 http.html#capabilities).
+// metadata answers GET [base]/metadata (R4 http.html#capabilities). mode is full
+// or normative, which is the same statement; what is asked of a terminology
+// server isn't here.
 func (h *Handler) metadata(w http.ResponseWriter, r *http.Request, _ place) error {
 	if h.o.Metadata == nil {
 		return unknownPath()
+	}
+	query, err := general(r, "mode")
+	if err != nil {
+		return err
+	}
+	switch query.Get("mode") {
+	case "", "full", "normative":
+	case "terminology":
+		return fhir.NewOutcome(fhir.KindNotImplemented, "", "this server has no TerminologyCapabilities")
+	default:
+		return fhir.NewOutcome(fhir.KindValue, "", "mode must be full, normative or terminology")
 	}
 	p := replyOf(w, r)
 	get := r.Clone(r.Context()) // the length of a HEAD's answer is that of the body, too
@@ -37,6 +53,9 @@ type capture struct {
 	body   bytes.Buffer
 	most   int  // bytes to keep; 0: all
 	over   bool // there were more
+	// changed is when the record that is answered with was changed; a header
+	// tells that to the second only.
+	changed time.Time
 }
 
 func (c *capture) Header() http.Header    { return c.header }

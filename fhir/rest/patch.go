@@ -2,6 +2,8 @@ package rest
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/patch"
@@ -11,8 +13,11 @@ import (
 const (
 	typeJSONPatch  = "application/json-patch+json"
 	typeMergePatch = "application/merge-patch+json"
-	acceptPatch    = typeJSONPatch + ", " + typeMergePatch
 )
+
+// PatchTypes are the media types that a patch may have; those of FHIR itself
+// are a FHIRPath Patch.
+var PatchTypes = []string{typeJSONPatch, typeMergePatch, "application/fhir+json", "application/fhir+xml"}
 
 // patcher makes the next version of a resource.
 type patcher func(*fhir.Resource) (*fhir.Resource, error)
@@ -49,15 +54,16 @@ func (h *Handler) readPatch(w http.ResponseWriter, r *http.Request) (patcher, er
 	if err != nil {
 		return nil, err
 	}
-	if m.typ != typeJSONPatch && m.typ != typeMergePatch {
-		w.Header().Set("Accept-Patch", acceptPatch) // RFC 5789, 2.2
-		return nil, mediaType("the Content-Type of a patch must be " + typeJSONPatch + " or " + typeMergePatch)
+	if !slices.Contains(PatchTypes, m.typ) {
+		w.Header().Set("Accept-Patch", strings.Join(PatchTypes, ", ")) // RFC 5789, 2.2
+		return nil, mediaType("the Content-Type of a patch must be one of " + strings.Join(PatchTypes, ", "))
 	}
-	body, err := readBody(w, r, h.o.MaxBody)
-	if err != nil {
-		return nil, err
+	var apply patcher
+	if m.isFHIR() {
+		apply, err = h.readFHIRPath(w, r)
+	} else {
+		apply, err = h.readJSONPatch(w, r, m.typ)
 	}
-	apply, err := parsePatch(m.typ, body)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +76,25 @@ func (h *Handler) readPatch(w http.ResponseWriter, r *http.Request) (patcher, er
 	}, nil
 }
 
-func parsePatch(typ string, body []byte) (patcher, error) {
+// readFHIRPath reads a FHIRPath Patch, a Parameters resource in JSON or XML.
+func (h *Handler) readFHIRPath(w http.ResponseWriter, r *http.Request) (patcher, error) {
+	doc, _, err := readResource(w, r, h.o.MaxBody, h.o.Tables)
+	if err != nil {
+		return nil, err
+	}
+	p, err := patch.ParseFHIRPath(doc, h.o.Tables)
+	if err != nil {
+		return nil, err
+	}
+	return p.Apply, nil
+}
+
+// readJSONPatch reads a JSON Patch or a JSON Merge Patch.
+func (h *Handler) readJSONPatch(w http.ResponseWriter, r *http.Request, typ string) (patcher, error) {
+	body, err := readBody(w, r, h.o.MaxBody)
+	if err != nil {
+		return nil, err
+	}
 	if typ == typeMergePatch {
 		doc, err := fhir.Parse(body)
 		if err != nil {

@@ -49,7 +49,7 @@ func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, at place, f
 		return err
 	}
 	if same {
-		versionHeaders(w.Header(), v)
+		versionHeaders(w, v)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -57,14 +57,20 @@ func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, at place, f
 	if err != nil {
 		return err
 	}
-	versionHeaders(w.Header(), v)
+	versionHeaders(w, v)
 	p.send(w, http.StatusOK, c)
 	return nil
 }
 
-func versionHeaders(h http.Header, v *Version) {
-	h.Set("ETag", formatETag(v.Version))
-	h.Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
+// versionHeaders tells which version is answered with.
+func versionHeaders(w http.ResponseWriter, v *Version) {
+	w.Header().Set("ETag", formatETag(v.Version))
+	w.Header().Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
+	if t := trackerOf(w); t != nil {
+		if c, ok := t.ResponseWriter.(*capture); ok { // an entry of a batch
+			c.changed = v.LastUpdated
+		}
+	}
 }
 
 // general reads the query of an interaction that isn't a search. _format and

@@ -33,28 +33,37 @@ func TestAKnownPathRefusesOtherMethodsAndListsItsOwn(t *testing.T) {
 	s := newScene(t, func(o *rest.Options) { o.Metadata = http.NotFoundHandler() })
 	s.patient("a", "male")
 	for _, c := range []struct{ path, allow, methods string }{
-		{"", "POST", "PUT DELETE PATCH OPTIONS"},
-		{"/", "POST", "PUT DELETE PATCH OPTIONS"},
-		{"/metadata", "GET, HEAD", "POST PUT DELETE PATCH OPTIONS"},
+		{"", "POST", "PUT DELETE PATCH"},
+		{"/", "POST", "PUT DELETE PATCH"},
+		{"/metadata", "GET, HEAD", "POST PUT DELETE PATCH TRACE"},
 		{"/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
 		{"/_search", "", "GET PUT DELETE PATCH"},
-		{"/Patient", "GET, HEAD, POST", "PUT DELETE PATCH OPTIONS FOO"},
+		{"/Patient", "GET, HEAD, POST", "PUT DELETE PATCH FOO"},
 		{"/Patient/_search", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
-		{"/Patient/a", "GET, HEAD, PUT, PATCH, DELETE", "POST OPTIONS"},
+		{"/Patient/a", "GET, HEAD, PUT, PATCH, DELETE", "POST"},
 		{"/Patient/a/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
 		{"/Patient/$validate", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/a/$validate", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/a/_history/1", "GET, HEAD", "POST PUT DELETE PATCH"},
 	} {
+		allow := strings.TrimPrefix(c.allow+", OPTIONS", ", ")
 		for _, method := range strings.Fields(c.methods) {
 			a := s.do(method, c.path, "")
 			require.Equal(t, 405, a.status, method+" "+c.path)
-			require.Equal(t, []string{c.allow}, a.header.Values("Allow"), method+" "+c.path)
+			require.Equal(t, []string{allow}, a.header.Values("Allow"), method+" "+c.path)
 			if method != "HEAD" {
 				a.refused(t, 405, "not-supported")
 			}
 		}
+		a := s.do("OPTIONS", c.path, "", "Origin: https://other.example", "Accept: text/html")
+		require.Equal(t, []any{204, "", allow}, []any{a.status, a.body, a.header.Get("Allow")}, c.path)
+		require.Equal(t, strings.Contains(allow, "PATCH"), a.header.Get("Accept-Patch") != "", c.path)
+		require.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
+	}
+	require.Equal(t, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", s.do("OPTIONS", "/Patient?_id=a", "").header.Get("Allow"), "criteria make more possible")
+	for _, path := range []string{"/Encounter", "/nothing/here/at/all", "/Patient/_nothing"} {
+		require.Equal(t, 404, s.do("OPTIONS", path, "").status, path)
 	}
 }
 

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,9 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, v verbs) erro
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodOptions {
+		return h.options(w, r, v)
+	}
 	do, err := v.choose(r)
 	if err != nil {
 		return err
@@ -150,16 +154,35 @@ func (v verbs) choose(r *http.Request) (interaction, error) {
 		return do, nil
 	}
 	o := fhir.NewOutcome(fhir.KindMethod, "", "this path does not take the request's method; the Allow header lists those that it takes")
+	o.Allow = v.allow(r)
+	return nil, o
+}
+
+// allow lists the methods that the request's URL takes, those that need criteria
+// only where it has some.
+func (v verbs) allow(r *http.Request) (list []string) {
 	for _, name := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		if v.do[name] == nil {
+		if v.do[name] == nil && (v.conditional[name] == nil || r.URL.RawQuery == "") {
 			continue
 		}
-		o.Allow = append(o.Allow, name)
+		list = append(list, name)
 		if name == http.MethodGet {
-			o.Allow = append(o.Allow, http.MethodHead)
+			list = append(list, http.MethodHead)
 		}
 	}
-	return nil, o
+	return append(list, http.MethodOptions)
+}
+
+// options answers OPTIONS (RFC 9110, 9.3.7). It tells what a path takes and is no
+// answer to another site's page: no header of CORS is sent.
+func (h *Handler) options(w http.ResponseWriter, r *http.Request, v verbs) error {
+	allow := v.allow(r)
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	if slices.Contains(allow, http.MethodPatch) {
+		w.Header().Set("Accept-Patch", strings.Join(PatchTypes, ", "))
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // parseQuery decodes a query or form. Unlike url.ParseQuery it takes a semicolon

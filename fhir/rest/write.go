@@ -101,7 +101,7 @@ func readUpdate(r *http.Request, at place) (c Change, err error) {
 	if err := refuseConditions(r.Header, "If-Match", "If-None-Match"); err != nil {
 		return c, err
 	}
-	if c.IfMatch, err = parseIfMatch(r.Header.Values("If-Match")); err != nil {
+	if err := c.readIfMatch(r.Header.Values("If-Match")); err != nil {
 		return c, err
 	}
 	c.IfNew, err = ifNew(r.Header)
@@ -135,8 +135,7 @@ func readVersioned(r *http.Request, method string, at place) (c Change, err erro
 	if err := refuseConditions(r.Header, "If-Match"); err != nil {
 		return c, err
 	}
-	c.IfMatch, err = parseIfMatch(r.Header.Values("If-Match"))
-	return c, err
+	return c, c.readIfMatch(r.Header.Values("If-Match"))
 }
 
 // checkAnswer refuses a write whose answer could not be written in the format
@@ -155,7 +154,7 @@ func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Chang
 	p, v := replyOf(w, r), done.Version
 	if v == nil || v.Deleted {
 		if v != nil {
-			w.Header().Set("ETag", formatETag(v.Version))
+			versionHeaders(w, v)
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -170,7 +169,7 @@ func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Chang
 	if done.Created || done.Found {
 		w.Header().Set("Location", h.url(v.Type, v.ID, "_history", strconv.FormatInt(v.Version, 10)))
 	}
-	versionHeaders(w.Header(), v)
+	versionHeaders(w, v)
 	result := parsePrefer(r.Header.Values("Prefer")).result
 	if result == "minimal" {
 		w.WriteHeader(status)
