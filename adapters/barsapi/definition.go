@@ -20,9 +20,12 @@ func (s *server) messageDefinition(w http.ResponseWriter, r *http.Request, id st
 		})
 		return
 	}
-	if !isRead(r) {
+	if allow := methodsWith(http.MethodGet); r.Method == http.MethodOptions {
+		answerOptions(w, r, allow)
+		return
+	} else if !isRead(r) {
 		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes GET only")
-		o.Allow = []string{http.MethodGet}
+		o.Allow = allow
 		s.refusePlain(w, r, o)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,9 +139,12 @@ func (s *server) passOn(w http.ResponseWriter, r *http.Request) {
 
 // serve makes the checks that every path shares, then the path's own work.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb string, work func(http.ResponseWriter, *http.Request, *headers) error) {
-	if r.Method != verb && !(verb == http.MethodGet && r.Method == http.MethodHead) {
+	if allow := methodsWith(verb); r.Method == http.MethodOptions {
+		answerOptions(w, r, allow)
+		return
+	} else if !slices.Contains(allow, r.Method) {
 		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes "+verb+" only")
-		o.Allow = []string{verb}
+		o.Allow = allow
 		s.refuse(w, r, o)
 		return
 	}
@@ -154,6 +158,23 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb stri
 	if err != nil {
 		s.refuse(w, r, err)
 	}
+}
+
+// methodsWith are the methods of a path that takes one verb: HEAD goes with GET,
+// OPTIONS with everything.
+func methodsWith(verb string) []string {
+	if verb == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead, http.MethodOptions}
+	}
+	return []string{verb, http.MethodOptions}
+}
+
+// answerOptions tells what a path takes, which asks for none of the standard's
+// headers.
+func answerOptions(w http.ResponseWriter, r *http.Request, allow []string) {
+	echo(w.Header(), r)
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *server) metadata(w http.ResponseWriter, r *http.Request, _ *headers) error {

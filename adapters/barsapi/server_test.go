@@ -182,9 +182,12 @@ func TestAcceptThatCanBeServed(t *testing.T) {
 
 func TestWrongVerbsAreAnsweredWithThoseThatFit(t *testing.T) {
 	s := open(t)
-	for path, allow := range map[string]string{messagePath: "POST", "/Slot": "GET", "/metadata": "GET", "/MessageDefinition": "GET"} {
-		for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-			if verb == allow {
+	const read = "GET, HEAD, OPTIONS"
+	for path, allow := range map[string]string{messagePath: "POST, OPTIONS", "/Slot": read, "/metadata": read, "/MessageDefinition": read} {
+		w := s.do("OPTIONS", path, speaking(), "")
+		require.Equal(t, []any{204, allow, ""}, []any{w.Code, w.Header().Get("Allow"), w.Body.String()}, path)
+		for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			if strings.Contains(allow, verb) {
 				continue
 			}
 			h := speaking()
@@ -194,7 +197,8 @@ func TestWrongVerbsAreAnsweredWithThoseThatFit(t *testing.T) {
 		}
 	}
 	w := s.do("POST", "/MessageDefinition", http.Header{}, "")
-	require.Equal(t, []any{405, "GET"}, []any{w.Code, w.Header().Get("Allow")})
+	require.Equal(t, []any{405, read}, []any{w.Code, w.Header().Get("Allow")})
+	require.Equal(t, 204, s.do("OPTIONS", "/MessageDefinition/x", http.Header{}, "").Code)
 	require.False(t, resource(t, w).Get("issue", "details").Exists(), "plain FHIR has no words of the standard")
 }
 
