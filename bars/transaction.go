@@ -147,8 +147,8 @@ func (t *transaction) resolve(ctx context.Context, i int) (step, error) {
 		s.ref.ID = t.ids[i]
 	default:
 		s.current, err = t.d.store.Get(ctx, s.ref)
-		if errors.Is(err, store.ErrNotFound) && c.Method != http.MethodPatch {
-			err = nil // a delete of what never was has nothing to do (R4 http.html#delete)
+		if errors.Is(err, store.ErrNotFound) && (c.Method == http.MethodPut || c.Method == http.MethodDelete) {
+			err = nil // R4 http.html#delete: what isn't there is deleted already
 		}
 	}
 	if err != nil {

@@ -16,7 +16,8 @@ type Backend interface {
 	// VersionRead returns one version.
 	VersionRead(ctx context.Context, typ, id string, version int64) (*Version, error)
 	// Commit carries out changes, all of them or none, and says what each did.
-	// An error about one of several is a *ChangeError.
+	// An error about one of several is a *ChangeError. Deleting what isn't there is
+	// none (R4 http.html#delete).
 	Commit(ctx context.Context, changes []Change) ([]Changed, error)
 	// History lists versions, newest first. One record that never was is a
 	// KindNotFound.

@@ -30,7 +30,7 @@ func (b *bundled) captured(c *capture, read bool) *entryReply {
 	if !c.changed.IsZero() {
 		e.lastModified = fhir.FormatInstant(c.changed)
 	}
-	if e.status >= 400 || parsePrefer(b.prefer).result == "OperationOutcome" && strings.HasPrefix(c.body.String(), `{"resourceType":"OperationOutcome"`) {
+	if e.status >= 400 || wantsOutcome(b.prefer) && strings.HasPrefix(c.body.String(), `{"resourceType":"OperationOutcome"`) {
 		e.outcome = c.body.Bytes()
 	} else {
 		e.resource = c.body.Bytes()
@@ -47,13 +47,13 @@ func (b *bundled) refusal(err error) *entryReply {
 // done is the answer to a write of a transaction.
 func (b *bundled) done(d Changed) *entryReply {
 	e, v := &entryReply{status: http.StatusOK}, d.Version
-	if v == nil {
-		e.status = http.StatusNoContent
-		return e
+	if v != nil {
+		e.etag, e.lastModified = formatETag(v.Version), fhir.FormatInstant(v.LastUpdated)
 	}
-	e.etag, e.lastModified = formatETag(v.Version), fhir.FormatInstant(v.LastUpdated)
-	if v.Deleted {
-		e.status = http.StatusNoContent
+	if v == nil || v.Deleted {
+		if e.status = http.StatusNoContent; wantsOutcome(b.prefer) {
+			e.status, e.outcome = http.StatusOK, deleted(v)
+		}
 		return e
 	}
 	word := "the resource was updated"

@@ -40,8 +40,8 @@ type Change struct {
 
 // Changed is what a Change did.
 type Changed struct {
-	// Version is what stands now, after a delete the tombstone; nil where a
-	// conditional delete found nothing.
+	// Version is what stands now, after a delete the tombstone; nil where there
+	// never was what should be deleted.
 	Version *Version
 	Created bool // there was no such record before
 	Found   bool // a conditional create found a match and did nothing

@@ -149,6 +149,28 @@ func checkAnswer(w http.ResponseWriter, r *http.Request, res *fhir.Resource) err
 	return err
 }
 
+// answerDelete sends no body but where Prefer asks for an OperationOutcome, for
+// there is no resource left to send (R4 http.html#delete).
+func (h *Handler) answerDelete(w http.ResponseWriter, r *http.Request, v *Version) {
+	p := replyOf(w, r)
+	c, err := p.render(deleted(v))
+	if err != nil || !wantsOutcome(r.Header.Values("Prefer")) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	p.send(w, http.StatusOK, c)
+}
+
+func wantsOutcome(prefer []string) bool { return parsePrefer(prefer).result == "OperationOutcome" }
+
+// deleted is the OperationOutcome of a delete.
+func deleted(v *Version) []byte {
+	if v == nil {
+		return success("there was nothing to delete")
+	}
+	return success("the resource is deleted")
+}
+
 // answerWrite sends what Prefer asks for; without it the whole resource.
 func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Changed) {
 	p, v := replyOf(w, r), done.Version
@@ -156,7 +178,7 @@ func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Chang
 		if v != nil {
 			versionHeaders(w, v)
 		}
-		w.WriteHeader(http.StatusNoContent)
+		h.answerDelete(w, r, v)
 		return
 	}
 	status, word := http.StatusOK, "the resource was updated"
