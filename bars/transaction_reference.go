@@ -3,6 +3,7 @@ package bars
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,7 +34,11 @@ func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (nex
 			if fault == nil && !found && t.changes[i].Method != http.MethodPatch && unresolved(v, t.names) {
 				dangling.Add(v.Path(), "the reference names no entry of this Bundle")
 			}
-		case "url", "valueUri", "valueUrl", "valueUuid":
+		case "div":
+			if text, changed := t.relink(v.Text()); changed && v.Path() == r.Type()+".text.div" {
+				edit.Replace(v, fhir.Quote(text))
+			}
+		case "url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid":
 			// The url of a canonical resource is its own name.
 			if text := v.Text(); strings.HasPrefix(text, "urn:") && v.Path() != r.Type()+".url" {
 				ref, found = t.names[text]
@@ -55,6 +60,27 @@ func (t *transaction) rewrite(ctx context.Context, i int, r *fhir.Resource) (nex
 func unresolved(v fhir.Value, names map[string]store.Ref) bool {
 	_, known := names[v.Text()]
 	return !known && strings.HasPrefix(v.Text(), "urn:uuid:")
+}
+
+// links are how the narrative refers to another resource (R4 http.html#trules).
+var links = regexp.MustCompile(`\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)')`)
+
+// relink replaces the narrative's links that name another entry.
+func (t *transaction) relink(div string) (out string, changed bool) {
+	end := 0
+	for _, at := range links.FindAllStringSubmatchIndex(div, -1) {
+		from, to := at[2], at[3]
+		if from < 0 {
+			from, to = at[4], at[5]
+		}
+		ref, found := t.names[div[from:to]]
+		if !found || t.means(div[from:to], ref) {
+			continue
+		}
+		out += div[end:from] + ref.String()
+		end, changed = to, true
+	}
+	return out + div[end:], changed
 }
 
 // target finds what a reference of an entry means, if it is to be replaced.
