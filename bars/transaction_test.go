@@ -221,3 +221,20 @@ func TestTransactionsThatRaceForASlotLeaveOneWinner(t *testing.T) {
 	require.Len(t, s.all("Appointment"), 1)
 	s.invariant()
 }
+
+// Ensure that the narrative's links are replaced as references are, and nothing
+// else of it (R4 http.html#trules).
+func TestLinksInTheNarrativeBecomeThoseOfTheNewRecords(t *testing.T) {
+	s := open(t)
+	div := func(to string) string {
+		return `<div xmlns="http://www.w3.org/1999/xhtml"><a title="` + urnPerson + `" href = "` + to + `">&amp; é</a><img src='` + to + `' alt=''/><a href="urn:uuid:other">` + urnPerson + `</a></div>`
+	}
+	r := s.done(
+		ent("POST Patient", urnPerson, person),
+		ent("POST Patient", "", `{"resourceType":"Patient","text":{"status":"generated","div":`+string(fhir.Quote(div(urnPerson)))+`},"extension":[{"url":"https://x.example","valueString":"`+urnPerson+`"}]}`),
+	)
+	entries := r.Get("entry")
+	linked := entries.At(1).Get("resource")
+	require.Equal(t, div("Patient/"+entries.At(0).Dig("resource", "id").Text()), linked.Dig("text", "div").Text())
+	require.Equal(t, urnPerson, linked.Dig("extension", "valueString").Text(), "a string is no link")
+}
