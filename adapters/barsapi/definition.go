@@ -14,6 +14,10 @@ import (
 // messageDefinition serves /MessageDefinition in both dialects: BaRS demands
 // its headers and a context, plain FHIR neither.
 func (s *server) messageDefinition(w http.ResponseWriter, r *http.Request, id string) {
+	if id != "" && !fhir.ValidID(id) { // a path below, which isn't offered
+		s.render(w, r, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no such path"))
+		return
+	}
 	if s.speaks(r) {
 		s.serve(w, r, need{target: true}, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
 			return s.definitions(w, r, id, true)

@@ -69,12 +69,14 @@ func New(d *bars.Desk, o Options) *Door {
 func (s *server) speaks(r *http.Request) bool { return s.o.Always || speaksBaRS(r) }
 
 // Render renders an error of the REST API in the dialect of the request.
-func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
-	if d.s.speaks(r) {
-		d.s.refuse(w, r, o)
+func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) { d.s.render(w, r, o) }
+
+func (s *server) render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
+	if s.speaks(r) {
+		s.refuse(w, r, o)
 		return
 	}
-	d.s.refusePlain(w, r, o)
+	s.refusePlain(w, r, o)
 }
 
 // SetFHIR sets the handler of plain FHIR after construction, because that

@@ -58,7 +58,7 @@ func TestTheCapabilityStatementDoesNotLie(t *testing.T) {
 	}
 	require.Equal(t, 404, s.do("GET", "/FHIR/R4/Basic", nil, nil).status, "a type that isn't advertised")
 	require.Equal(t, 501, s.do("GET", "/FHIR/R4/?_type=Patient", nil, nil).status)
-	require.Equal(t, 415, s.do("PATCH", "/FHIR/R4/Patient/x", plain(), []byte(`{}`)).status, "a patch format that isn't advertised")
+	require.Equal(t, 415, s.do("PATCH", "/FHIR/R4/Patient/x", http.Header{"Content-Type": {"application/xml-patch+xml"}}, []byte(`<diff/>`)).status, "a patch format that isn't advertised")
 	require.Equal(t, 400, s.do("GET", "/FHIR/R4/Patient?animal-breed=x", nil, nil).status)
 }
 
