@@ -44,6 +44,12 @@ func TestWhatTheStatementLeavesOutIsRefusedByMethod(t *testing.T) {
 	s.tryMethods("/FHIR/R4/", []string{"POST"})
 	s.tryMethods("/FHIR/R4/metadata", []string{"GET"})
 	s.tryMethods("/FHIR/R4/_history", []string{"GET"})
+
+	foreign := http.Header{"Origin": {"https://other.example"}, "Access-Control-Request-Method": {"GET"}}
+	require.Equal(t, 403, s.do("OPTIONS", "/FHIR/R4/Patient", foreign, nil).status, "another site's page, and nobody asks who it is")
+	own := http.Header{"Origin": {"http://localhost:3000"}, "Access-Control-Request-Method": {"GET"}}
+	a := s.do("OPTIONS", "/FHIR/R4/Patient", own, nil)
+	require.Equal(t, []any{204, ""}, []any{a.status, a.header.Get("Access-Control-Allow-Origin")})
 }
 
 // tryMethods calls a path with every method.

@@ -1,8 +1,9 @@
 // Package rest is the FHIR R4 RESTful API (R4 http.html and search.html) over a
 // Backend: routes, content negotiation, version headers, bundles and errors.
 //
-// Offered: create, read, vread, update, patch (JSON Patch and JSON Merge Patch),
-// delete, the conditional writes, history of a record, a type and the server,
+// Offered: create, read, vread, update, patch (JSON Patch, JSON Merge Patch and
+// FHIRPath Patch), delete, the conditional writes, history of a record, a type and
+// the server, OPTIONS,
 // search by GET and POST, batch and transaction Bundles and $validate, in JSON and
 // XML, compressed or not. Search across types is known to FHIR but refused with
 // 501. A header that sets a condition which
