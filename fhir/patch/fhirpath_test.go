@@ -117,7 +117,7 @@ func TestAFHIRPathPatchDoesWhatTheStandardSays(t *testing.T) {
 		{"replace where", operation("replace", "path", "Patient . name.where( use='official' and given = 'A' or )", "value", `"valueCode":"x"`), "not-supported"},
 		{"replace where both hold", operation("replace", "path", "Patient.name.where(use = 'usual' and family='\\u0041').family", "value", `"valueString":"Z"`), change(`"family":"\u0041"`, `"family":"Z"`)},
 		{"replace where a number equals", operation("replace", "path", "Patient.extension.where(value = 1.0 and url = 'u:n').url", "value", `"valueUri":"u:z"`), change(`"url":"u:n"`, `"url":"u:z"`)},
-		{"where one of several", operation("replace", "path", "Patient.name.where(given = 'A').family", "value", `"valueString":"Z"`), "processing"},
+		{"where one of several", operation("replace", "path", "Patient.name.where(given = 'A').use", "value", `"valueCode":"old"`), "processing"},
 		{"replace nothing", operation("replace", "path", "Patient.gender", "value", `"valueCode":"male"`), "processing"},
 		{"replace the resource", operation("replace", "path", "Patient", "value", `"resource":{"resourceType":"Patient"}`), "processing"},
 		{"move", operation("move", "path", "Patient.name[0].given", "source", "1", "destination", "0"), change(`["A","B"],"_given":[null,{"id":"g"}]`, `["B","A"],"_given":[{"id":"g"},null]`)},
@@ -159,6 +159,19 @@ func TestAPathReachesEveryKindOfElement(t *testing.T) {
 	const form = `{"resourceType":"Questionnaire","item":[{"linkId":"1","item":[{"linkId":"2"}]}]}`
 	require.Equal(t, strings.Replace(form, `"2"`, `"3"`, 1),
 		applyPath(t, form, parameters(operation("replace", "path", "Questionnaire.item.item.linkId", "value", `"valueString":"3"`))), "an element defined elsewhere")
+}
+
+// Ensure that a place in a list that loses all that stands in it goes.
+func TestAPlaceWithoutAnythingGoes(t *testing.T) {
+	for _, row := range []struct{ doc, path, want string }{
+		{`"given":["A",null],"_given":[null,{"id":"g"}]`, "name.given[1].id", `"given":["A"]`},
+		{`"given":["A",null,"B"],"_given":[null,{"id":"g"},{"id":"b"}]`, "name.given[1].id", `"given":["A","B"],"_given":[null,{"id":"b"}]`},
+		{`"_given":[{"id":"f"},{"id":"g"}]`, "name.given[0].id", `"_given":[{"id":"g"}]`},
+		{`"text":"t","_given":[{"id":"f"}]`, "name.given[0].id", `"text":"t"`},
+	} {
+		const head = `{"resourceType":"Patient","name":[{`
+		require.Equal(t, head+row.want+`}]}`, applyPath(t, head+row.doc+`}]}`, parameters(operation("delete", "path", row.path))), row.doc)
+	}
 }
 
 func TestAPathThatIsNotASimpleOneIsRefused(t *testing.T) {
@@ -206,6 +219,12 @@ func TestAFHIRPathPatchThatIsNoneIsRefusedWithItsPlace(t *testing.T) {
 func TestAFHIRPathPatchIsBounded(t *testing.T) {
 	many := strings.Repeat(operation("delete", "path", "Patient.gender")+",", patch.MaxOperations+1)
 	require.Equal(t, "too-complex", applyPath(t, aPatient, parameters(strings.TrimSuffix(many, ","))))
+	names := `{"resourceType":"Patient","name":[` + strings.Repeat(`{"given":["A"]},`, 50_000) + `{"given":["Z"]}]}`
+	require.Equal(t, strings.Replace(names, `"Z"`, `"Y"`, 1),
+		applyPath(t, names, parameters(operation("replace", "path", "Patient.name.given.last()", "value", `"valueString":"Y"`))), "the cost is that of the list, not its square")
+	given := `{"resourceType":"Patient","name":[{"given":["A"` + strings.Repeat(`,"A"`, 20_000) + `]}]}`
+	inserts := strings.Repeat(operation("insert", "path", "Patient.name.given", "index", "0", "value", `"valueString":"B"`)+",", 100)
+	require.Equal(t, "too-complex", applyPath(t, given, parameters(strings.TrimSuffix(inserts, ","))))
 	large := `{"resourceType":"Patient","name":[` + strings.TrimSuffix(strings.Repeat(`{"use":"usual"},`, 20_000), ",") + `]}`
 	var search []string
 	for i := range 500 {

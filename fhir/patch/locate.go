@@ -10,7 +10,7 @@ import (
 
 // maxVisited bounds the elements that all operations of a patch look at
 // together.
-const maxVisited = 4 << 20
+const maxVisited = 1 << 20
 
 // pathEditor is a document that operations of a FHIRPath Patch are applied to.
 type pathEditor struct {
@@ -27,6 +27,7 @@ type spot struct {
 	owner  *def.Type // the type of that object
 	el     *def.Element
 	at     int // its place in the list, where the element repeats
+	pair
 }
 
 // pair is the two nodes of an element; either may be nil. Only a primitive
@@ -102,8 +103,8 @@ func (e *pathEditor) childrenOf(spots []spot, name string) (all []spot, why stri
 			if why != "" {
 				return nil, why
 			}
-			for at := range list {
-				all = append(all, spot{object, typ, el, at})
+			for at, p := range list {
+				all = append(all, spot{object, typ, el, at, p})
 			}
 		}
 	}
@@ -116,19 +117,18 @@ func (e *pathEditor) open(s spot, create bool) (*node, *def.Type, string) {
 	if s.parent == nil {
 		return e.root, e.typ, ""
 	}
-	typ := e.tables.TypeOf(s.el)
-	list, why := e.read(s.parent, s.el)
-	if why != "" {
-		return nil, nil, why
-	}
-	object := list[s.at].main
+	typ, object := e.tables.TypeOf(s.el), s.main
 	if typ.Kind.Primitive() {
-		if object = list[s.at].side; object == nil && create {
-			object = &node{open: true, kind: fhir.ObjectKind}
-			list[s.at].side = object
-			write(s.parent, s.el, list)
+		if s.side != nil || !create {
+			return s.side, typ, ""
 		}
-		return object, typ, ""
+		list, why := e.read(s.parent, s.el)
+		if why != "" {
+			return nil, nil, why
+		}
+		list[s.at].side = &node{open: true, kind: fhir.ObjectKind}
+		write(s.parent, s.el, list)
+		return list[s.at].side, typ, ""
 	}
 	if typ.Kind == def.XHTML {
 		return nil, typ, ""
@@ -287,11 +287,7 @@ func (e *pathEditor) holds(s spot, c condition) (bool, string) {
 	if len(found) != 1 {
 		return false, ""
 	}
-	list, why := e.read(found[0].parent, found[0].el)
-	if why != "" {
-		return false, why
-	}
-	n := list[found[0].at].main
+	n := found[0].main
 	if n == nil {
 		return false, ""
 	}
