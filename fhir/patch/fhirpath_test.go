@@ -219,13 +219,13 @@ func TestAFHIRPathPatchThatIsNoneIsRefusedWithItsPlace(t *testing.T) {
 func TestAFHIRPathPatchIsBounded(t *testing.T) {
 	many := strings.Repeat(operation("delete", "path", "Patient.gender")+",", patch.MaxOperations+1)
 	require.Equal(t, "too-complex", applyPath(t, aPatient, parameters(strings.TrimSuffix(many, ","))))
-	names := `{"resourceType":"Patient","name":[` + strings.Repeat(`{"given":["A"]},`, 50_000) + `{"given":["Z"]}]}`
+	names := `{"resourceType":"Patient","name":[` + strings.Repeat(`{"given":["A"]},`, 5_000) + `{"given":["Z"]}]}`
 	require.Equal(t, strings.Replace(names, `"Z"`, `"Y"`, 1),
 		applyPath(t, names, parameters(operation("replace", "path", "Patient.name.given.last()", "value", `"valueString":"Y"`))), "the cost is that of the list, not its square")
-	given := `{"resourceType":"Patient","name":[{"given":["A"` + strings.Repeat(`,"A"`, 20_000) + `]}]}`
+	given := `{"resourceType":"Patient","name":[{"given":["A"` + strings.Repeat(`,"A"`, 15_000) + `]}]}`
 	inserts := strings.Repeat(operation("insert", "path", "Patient.name.given", "index", "0", "value", `"valueString":"B"`)+",", 100)
 	require.Equal(t, "too-complex", applyPath(t, given, parameters(strings.TrimSuffix(inserts, ","))))
-	large := `{"resourceType":"Patient","name":[` + strings.TrimSuffix(strings.Repeat(`{"use":"usual"},`, 20_000), ",") + `]}`
+	large := `{"resourceType":"Patient","name":[` + strings.TrimSuffix(strings.Repeat(`{"use":"usual"},`, 5_000), ",") + `]}`
 	var search []string
 	for i := range 500 {
 		search = append(search, operation("delete", "path", fmt.Sprintf("Patient.name.where(use = '%d')", i)))
