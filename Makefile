@@ -18,7 +18,10 @@ else
 RACE := CGO_ENABLED=0 $(GO) test
 endif
 
-.PHONY: build run test bench fuzz vet lint crosscheck soak clean
+# npm's own record of what it installed.
+INSTALLED := conformance/clients/node_modules/.package-lock.json
+
+.PHONY: build run test bench bench-fhir fuzz vet lint examples clients medplum hapi crosscheck soak clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -34,6 +37,9 @@ test: ## every test; skips and failures with their reasons, counts in the last l
 bench: ## Go benchmarks: make bench BENCH=Parse
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
+bench-fhir: ## parse, validate and index a referral beside encoding/json on the same bytes, as ratios
+	$(GO) test -run '^$$' -bench 'BesideUnmarshal' -benchtime $(BENCHTIME) -benchmem ./fhir/...
+
 fuzz: ## every fuzz target for FUZZTIME each
 	.ci/fuzz each $(FUZZTIME)
 
@@ -44,9 +50,29 @@ lint: vet ## vet, staticcheck, gofmt
 	$(GO) tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
 
-crosscheck: build ## FHIR clients of others against the built binary; needs Node 20 or later
-	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'crosscheck needs Node 20 or later with npm, and finds none'; exit 1; }
-	cd conformance/clients && npm ci --no-progress && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
+# Tests with "Official" in their name read the official R4 examples.
+examples: ## our tests on the 5,306 official R4 examples; needs npm on first use
+	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
+	@folder=$$(.ci/examples) && ONWARD_R4_EXAMPLES="$$folder" $(GO) test -json -count=1 -timeout 10m -run Official $$(grep -rl --include='*_test.go' ONWARD_R4_EXAMPLES . | xargs dirname | sort -u) | bin/testreport
+
+clients: build $(INSTALLED) ## FHIR clients of others against the built binary; needs Node 20 or later
+	cd conformance/clients && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
+
+medplum: $(INSTALLED) ## Medplum's validator beside ours on the official examples; needs Node 20 or later
+	@folder=$$(.ci/examples) && node conformance/clients/medplum-verdicts.js "$$folder" | \
+	$(GO) run ./conformance/crosscheck -examples "$$folder" -explained conformance/crosscheck/medplum.json
+
+hapi: ## the HAPI validator beside ours on the official examples, 10 minutes; needs a JDK 17 and Maven
+	@command -v mvn >/dev/null || { echo 'hapi needs a JDK 17 and Maven, and finds no mvn'; exit 1; }
+	cd conformance/hapi && mvn -q -B compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+	@folder=$$(.ci/examples) && java -Xmx6g -cp "conformance/hapi/target/classes:$$(cat conformance/hapi/target/classpath)" Verdicts "$$folder" >conformance/hapi/target/verdicts && \
+	$(GO) run ./conformance/crosscheck -examples "$$folder" -explained conformance/crosscheck/hapi.json <conformance/hapi/target/verdicts
+
+crosscheck: clients medplum hapi ## all that others made
+
+$(INSTALLED): conformance/clients/package.json conformance/clients/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'this needs Node 20 or later with npm, and finds none'; exit 1; }
+	cd conformance/clients && npm ci --no-progress
 
 soak: ## what doesn't fit into CI: long fuzzing, tests many times in random order
 	.ci/fuzz each 10m

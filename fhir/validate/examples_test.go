@@ -39,7 +39,7 @@ var invalidExamples = map[string]string{
 func TestOfficialExamplesAreAcceptedExceptWrongOnes(t *testing.T) {
 	folder := os.Getenv("ONWARD_R4_EXAMPLES")
 	if folder == "" {
-		t.Skip("set ONWARD_R4_EXAMPLES to the unpacked official R4 examples to run this")
+		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	require.NoError(t, err)

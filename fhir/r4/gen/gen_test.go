@@ -70,7 +70,7 @@ func TestOnlyValueSetsThatThePackageListsInFullAreExpanded(t *testing.T) {
 func TestTheTablesAreThoseOfTheOfficialDefinitions(t *testing.T) {
 	folder := os.Getenv("ONWARD_R4_EXAMPLES")
 	if folder == "" {
-		t.Skip("set ONWARD_R4_EXAMPLES to the unpacked official R4 examples to run this")
+		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
 	}
 	files := map[string][]byte{"v3-codesystems.json": []byte(`{}`)} // not among the examples
 	for name, official := range map[string]string{
