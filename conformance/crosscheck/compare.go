@@ -38,7 +38,8 @@ func run(examples, explained string, verdicts io.Reader, out io.Writer) (ok bool
 	if err != nil {
 		return false, err
 	}
-	var files, accepted, refused, differences, unexplained int
+	judged := map[string]bool{}
+	var accepted, refused, differences, unexplained int
 	for lines := bufio.NewReader(verdicts); ; {
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF && len(line) == 0 {
@@ -49,13 +50,13 @@ func run(examples, explained string, verdicts io.Reader, out io.Writer) (ok bool
 		}
 		var theirs verdict
 		if err := json.Unmarshal(line, &theirs); err != nil {
-			return false, fmt.Errorf("verdict %d: %w", files+1, err)
+			return false, fmt.Errorf("verdict %d: %w", len(judged)+1, err)
 		}
 		ours, err := judge(examples, theirs.File)
 		if err != nil {
 			return false, err
 		}
-		files++
+		judged[theirs.File] = true
 		switch {
 		case len(ours.Issues) == 0 && len(theirs.Issues) == 0:
 			accepted++
@@ -72,10 +73,14 @@ func run(examples, explained string, verdicts io.Reader, out io.Writer) (ok bool
 			}
 		}
 	}
-	if n, err := missing(examples, files); err != nil {
+	all, err := filepath.Glob(filepath.Join(examples, "*-*.json"))
+	if err != nil {
 		return false, err
-	} else if n != 0 {
-		return false, fmt.Errorf("%d examples more than verdicts", n)
+	}
+	for _, file := range all {
+		if name := filepath.Base(file); judged[name] == slices.Contains(list.Unjudged.Files, name) {
+			return false, fmt.Errorf("%s: a verdict and none expected, or the other way round", name)
+		}
 	}
 	unused := list.unused()
 	for _, e := range unused {
@@ -85,7 +90,7 @@ func run(examples, explained string, verdicts io.Reader, out io.Writer) (ok bool
 		fmt.Fprintf(out, "%6d  %s: %s\n", e.used, e.By, e.Reason)
 	}
 	fmt.Fprintf(out, "%s: %d resources, %d accepted by both, %d refused by both, %d issues differ, %d of them unexplained\n",
-		list.Validator, files, accepted, refused, differences, unexplained)
+		list.Validator, len(judged), accepted, refused, differences, unexplained)
 	return unexplained == 0 && len(unused) == 0, nil
 }
 
@@ -141,10 +146,4 @@ var decoration = regexp.MustCompile(`/\*.*?\*/|\.ofType\([A-Za-z]+\)`)
 
 func plain(path string) string {
 	return strings.ReplaceAll(decoration.ReplaceAllString(path, ""), "[", ".[")
-}
-
-// missing says how many resources of the folder have no verdict.
-func missing(folder string, judged int) (int, error) {
-	files, err := filepath.Glob(filepath.Join(folder, "*-*.json"))
-	return len(files) - judged, err
 }

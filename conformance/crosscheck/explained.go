@@ -11,7 +11,12 @@ import (
 
 // explained is a committed list of differences that are right or known.
 type explained struct {
-	Validator   string        `json:"validator"`
+	Validator string `json:"validator"`
+	// Unjudged are the files without a verdict.
+	Unjudged struct {
+		Files  []string `json:"files"`
+		Reason string   `json:"reason"`
+	} `json:"unjudged"`
 	Differences []*explaining `json:"differences"`
 }
 
