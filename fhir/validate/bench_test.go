@@ -1,8 +1,12 @@
 package validate
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
@@ -43,17 +47,78 @@ func BenchmarkResource(b *testing.B) {
 	}
 }
 
-// BenchmarkParseValidateExtract is what a plain write costs before the store.
-func BenchmarkParseValidateExtract(b *testing.B) {
+// takeIn is what a plain write of a resource costs before the store. It tells
+// when each part ended.
+func takeIn(tb testing.TB, text []byte, ended func(part int)) {
+	r, err := fhir.Parse(text)
+	ended(0)
+	if err != nil || !Resource(r, Options{}).OK() {
+		tb.Fatal("not accepted")
+	}
+	ended(1)
+	if search.Extract(r, search.Options{}).Over {
+		tb.Fatal("not indexed")
+	}
+	ended(2)
+}
+
+// BenchmarkTakeInBesideUnmarshal runs parsing, validating and indexing by turns
+// with encoding/json on the same bytes, and reports each as a share of the
+// latter. Shares can be compared between machines, times can't.
+func BenchmarkTakeInBesideUnmarshal(b *testing.B) {
+	text := []byte(referral)
+	var parts [3]time.Duration
+	var unmarshal time.Duration
+	for b.Loop() {
+		start := time.Now()
+		takeIn(b, text, func(part int) {
+			now := time.Now()
+			parts[part] += now.Sub(start)
+			start = now
+		})
+		var m map[string]any
+		if err := json.Unmarshal(text, &m); err != nil {
+			b.Fatal(err)
+		}
+		unmarshal += time.Since(start)
+	}
+	of := func(d time.Duration, name string) {
+		b.ReportMetric(float64(d)/float64(unmarshal), name+"/unmarshal")
+		b.ReportMetric(float64(d.Nanoseconds())/float64(b.N), name+"-ns")
+	}
+	of(parts[0], "parse")
+	of(parts[1], "validate")
+	of(parts[2], "index")
+	of(parts[0]+parts[1]+parts[2], "all")
+	b.ReportMetric(float64(unmarshal.Nanoseconds())/float64(b.N), "unmarshal-ns")
+	b.ReportMetric(0, "ns/op") // both together say nothing
+}
+
+// BenchmarkTakeIn is the same alone, for its memory.
+func BenchmarkTakeIn(b *testing.B) {
 	text := []byte(referral)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := fhir.Parse(text)
-		if err != nil || !Resource(r, Options{}).OK() {
-			b.Fatal("not accepted")
-		}
-		search.Extract(r, search.Options{})
+		takeIn(b, text, func(int) {})
+	}
+}
+
+// Times differ from run to run, allocations don't: a change that costs more of
+// them fails here, not in a benchmark that nobody reads.
+func TestAReferralIsTakenInWithFewAllocations(t *testing.T) {
+	text := []byte(referral)
+	require.InDelta(t, 3000, len(text), 250)
+	parts := [...]struct {
+		name string
+		most float64
+		run  func()
+	}{
+		{"parse", 4, func() { _, _ = fhir.Parse(text) }},
+		{"parse, validate, index", 40, func() { takeIn(t, text, func(int) {}) }},
+	}
+	for _, part := range parts {
+		require.LessOrEqual(t, testing.AllocsPerRun(100, part.run), part.most, part.name)
 	}
 }
 
