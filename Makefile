@@ -21,7 +21,7 @@ endif
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 
-.PHONY: build run test bench bench-fhir fuzz vet lint examples clients medplum hapi crosscheck soak clean
+.PHONY: build run test bench bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -49,6 +49,10 @@ vet:
 lint: vet ## vet, staticcheck, gofmt
 	$(GO) tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
+
+bounds: ## what hostile input may cost in time and memory; without the race detector
+	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
+	@$(GO) test -json -count=1 -timeout 5m -run 'Hostile|FewAllocations' ./fhir/... | bin/testreport
 
 # Tests with "Official" in their name read the official R4 examples.
 examples: ## our tests on the 5,306 official R4 examples; needs npm on first use

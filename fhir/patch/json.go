@@ -55,7 +55,7 @@ func (op *operation) read(v fhir.Value) string {
 	op.name = v.Get("op").Text()
 	var ok bool
 	if op.path, ok = pointer(v.Get("path")); !ok {
-		return "path must be a JSON Pointer"
+		return "path must be a JSON Pointer that a resource is deep enough for"
 	}
 	switch op.name {
 	case "add", "replace", "test":
@@ -64,7 +64,7 @@ func (op *operation) read(v fhir.Value) string {
 		}
 	case "move", "copy":
 		if op.from, ok = pointer(v.Get("from")); !ok {
-			return "from must be a JSON Pointer"
+			return "from must be a JSON Pointer that a resource is deep enough for"
 		}
 		if op.name == "move" && len(op.from) < len(op.path) && slices.Equal(op.from, op.path[:len(op.from)]) {
 			return "a value can't be moved into itself"
@@ -76,7 +76,8 @@ func (op *operation) read(v fhir.Value) string {
 	return ""
 }
 
-// pointer reads a JSON Pointer (RFC 6901).
+// pointer reads a JSON Pointer (RFC 6901). One with more steps than a resource
+// can be deep leads nowhere and isn't taken apart.
 func pointer(v fhir.Value) (steps []string, ok bool) {
 	text := v.Text()
 	if v.Kind() != fhir.StringKind || text != "" && text[0] != '/' {
@@ -85,10 +86,14 @@ func pointer(v fhir.Value) (steps []string, ok bool) {
 	if text == "" {
 		return nil, true
 	}
+	if strings.Count(text, "/") > fhir.MaxDepth {
+		return nil, false
+	}
 	for step := range strings.SplitSeq(text[1:], "/") {
-		rest := strings.NewReplacer("~0", "", "~1", "").Replace(step)
-		if strings.Contains(rest, "~") {
-			return nil, false
+		for _, escape := range strings.Split(step, "~")[1:] {
+			if escape == "" || escape[0] != '0' && escape[0] != '1' {
+				return nil, false
+			}
 		}
 		steps = append(steps, strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~"))
 	}

@@ -92,6 +92,8 @@ func TestAJSONPatchIsBounded(t *testing.T) {
 		double = append(double, fmt.Sprintf(`{"op":"copy","from":"","path":"/x%d"}`, i))
 	}
 	require.Equal(t, "processing", apply(t, `{"a":"0123456789"}`, "["+strings.Join(double, ",")+"]"))
+	require.Equal(t, "processing", apply(t, `{"a":1}`, `[{"op":"test","value":1,"path":"`+strings.Repeat("/a", fhir.MaxDepth)+`"}]`))
+	require.Equal(t, "structure", apply(t, `{"a":1}`, `[{"op":"test","value":1,"path":"`+strings.Repeat("/a", fhir.MaxDepth+1)+`"}]`))
 	deep := strings.Repeat(`{"op":"copy","from":"","path":"/x"},`, 70)
 	require.Equal(t, "too-complex", apply(t, `{"a":1}`, `[{"op":"add","path":"/y","value":`+strings.Repeat("[", 60)+strings.Repeat("]", 60)+`},`+deep[:len(deep)-1]+`]`))
 }
