@@ -23,7 +23,7 @@ function freePort() {
 /** Starts a server; resolves to its FHIR base URL and how to stop it. */
 export async function start() {
   const binary = process.env.ONWARD_BINARY
-  if (!binary) throw new Error('ONWARD_BINARY must name the built binary; make crosscheck sets it')
+  if (!binary) throw new Error('ONWARD_BINARY must name the built binary; make clients sets it')
   const folder = await mkdtemp(join(tmpdir(), 'onward-clients-'))
   const origin = `http://127.0.0.1:${await freePort()}`
   const child = spawn(binary, ['serve', '--listen', origin.slice('http://'.length)], { cwd: folder })
