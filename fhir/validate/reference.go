@@ -14,6 +14,10 @@ import (
 func (c *checker) target(m fhir.Value, r *row) {
 	reference := m.Get("reference")
 	text := plain(reference)
+	if bytes.ContainsAny(text, " \t\r\n") {
+		c.rule(reference, "", "a reference is a URL, which has no white space") // it would lead nowhere
+		return
+	}
 	if len(text) > 0 && text[0] == '#' {
 		if n := len(c.anchors); n > 0 && c.anchors[n-1].reference == m {
 			c.anchors[n-1].targets = r.targets
