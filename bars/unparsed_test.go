@@ -19,6 +19,7 @@ import (
 // with the two members of meta put in (design D25).
 func TestReadingNeverParsesTheBody(t *testing.T) {
 	s := open(t)
+	s.faulty = true // what is stored here is no FHIR, on purpose
 	const front, back = `{"resourceType":"Patient","id":"odd",`, `"name":[{"family":"A","family":01,"given":[tru]}]}`
 	_, err := fhir.Parse([]byte(front + back))
 	require.Error(t, err)
