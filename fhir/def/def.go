@@ -26,6 +26,22 @@ type Tables struct {
 	// Constraints names the invariants that must hold (severity error), by path
 	// and key. Their expressions aren't data: the validator holds them as code.
 	Constraints []Constraint
+	// Compartments lists the compartments by the type that each belongs to.
+	Compartments []Compartment
+}
+
+// Compartment is the resources that belong to one resource of Type, such as a
+// patient (R4 compartmentdefinition.html).
+type Compartment struct {
+	Type    string
+	Members []Member // by type
+}
+
+// Member says by which search parameters a resource refers to the owner of a
+// compartment that it is in. The owner itself is in it without any.
+type Member struct {
+	Type   string
+	Params []string // sorted
 }
 
 // Constraint is an invariant by the path of the type or element that declares
@@ -87,6 +103,28 @@ type CodeSet struct {
 type System struct {
 	URL   string
 	Codes []string // sorted
+}
+
+// Compartment returns the compartment of a type, or nil.
+func (t *Tables) Compartment(typ string) *Compartment {
+	for i := range t.Compartments {
+		if t.Compartments[i].Type == typ {
+			return &t.Compartments[i]
+		}
+	}
+	return nil
+}
+
+// Member returns what puts a type into the compartment, or nil where it never is
+// in one.
+func (c *Compartment) Member(typ string) *Member {
+	at, ok := slices.BinarySearchFunc(c.Members, typ, func(m Member, typ string) int {
+		return strings.Compare(m.Type, typ)
+	})
+	if !ok {
+		return nil
+	}
+	return &c.Members[at]
 }
 
 // Type returns a type by name, or nil. A backbone element is named by its

@@ -1,6 +1,6 @@
 // Package r4 holds the definitions of FHIR R4 (4.0.1) as static tables: every
 // resource and data type, its elements in order, their types, cardinality,
-// reference targets and required codes. The XML codec, the validator and the
+// reference targets, required codes and compartments. The XML codec, the validator and the
 // REST layer look things up in it.
 //
 // Of the invariants it holds only the names (package validate has them as

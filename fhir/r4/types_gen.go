@@ -6,10 +6,11 @@ import "github.com/onward-health/onward/fhir/def"
 
 // Tables is FHIR R4.
 var Tables = &def.Tables{
-	Version:     "4.0.1",
-	Targets:     targets,
-	CodeSets:    codeSets,
-	Constraints: constraints,
+	Version:      "4.0.1",
+	Targets:      targets,
+	CodeSets:     codeSets,
+	Constraints:  constraints,
+	Compartments: compartments,
 	Types: []def.Type{
 		{Name: "Account", Kind: def.Resource, Elements: []def.Element{
 			{Name: "id", Type: 669},

@@ -1,51 +1,46 @@
 package search
 
-import "slices"
+import (
+	"slices"
 
-// compartment lists the parameters that put a record of a type in the
-// compartment of the patient that they refer to (R4
-// compartmentdefinition-patient.html). Types that aren't here, Task among them,
-// are never in it.
-var compartment = map[string][]string{
-	"AllergyIntolerance":    {"asserter", "patient", "recorder"},
-	"Appointment":           {"actor"},
-	"CarePlan":              {"patient", "performer"},
-	"Communication":         {"recipient", "sender", "subject"},
-	"Condition":             {"asserter", "patient"},
-	"Consent":               {"patient"},
-	"DocumentReference":     {"author", "subject"},
-	"Encounter":             {"patient"},
-	"Flag":                  {"patient"},
-	"MedicationStatement":   {"subject"},
-	"Observation":           {"performer", "subject"},
-	"Patient":               {"link"},
-	"Procedure":             {"patient", "performer"},
-	"QuestionnaireResponse": {"author", "subject"},
-	"RelatedPerson":         {"patient"},
-	"Schedule":              {"actor"},
-	"ServiceRequest":        {"performer", "subject"},
-}
+	"github.com/onward-health/onward/fhir/r4"
+)
 
-// CompartmentTypes lists the types that can be in a Patient's compartment,
-// sorted.
-func CompartmentTypes() []string {
-	var list []string
-	for typ := range compartment {
-		list = append(list, typ)
+// CompartmentTypes lists the types that can be in a compartment of this type,
+// the type itself among them, sorted; none where R4 has no such compartment (R4
+// compartmentdefinition.html).
+func CompartmentTypes(owner string) []string {
+	c := r4.Tables.Compartment(owner)
+	if c == nil {
+		return nil
+	}
+	list := []string{owner}
+	for _, m := range c.Members {
+		if _, held := table[m.Type]; held && m.Type != owner {
+			list = append(list, m.Type)
+		}
 	}
 	slices.Sort(list)
 	return list
 }
 
-// InCompartment is the condition of being in the compartment of the Patient with
-// this id; it is never met for a type that can't be. The Patient itself is in.
-func InCompartment(typ, patient string) Node {
+// InCompartment is the condition of being in the compartment of a Patient,
+// Encounter, RelatedPerson, Practitioner or Device (owner) with this id; it is
+// never met for a type that can't be. The owner itself is in.
+func InCompartment(owner, id, typ string) Node {
 	entries := HasAny{}
-	for _, name := range compartment[typ] {
-		entries = append(entries, entry(name, ":", "Patient/"+patient))
+	if c := r4.Tables.Compartment(owner); c != nil {
+		if m := c.Member(typ); m != nil {
+			for _, name := range m.Params {
+				entries = append(entries, entry(name, ":", owner+"/"+id))
+			}
+		}
 	}
-	if typ == "Patient" {
-		return Or{IDs{patient}, entries}
+	switch {
+	case typ != owner:
+		return entries
+	case len(entries) == 0:
+		return IDs{id}
 	}
-	return entries
+	return Or{IDs{id}, entries}
 }

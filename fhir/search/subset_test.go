@@ -105,16 +105,29 @@ func TestWhatIsNotOfferedSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "isn't known here")
 }
 
-func TestThePatientCompartment(t *testing.T) {
-	for _, typ := range CompartmentTypes() {
-		for _, name := range compartment[typ] {
-			p := paramOf(typ, name)
-			require.NotNil(t, p, "%s.%s", typ, name)
-			require.True(t, mayRefer(p, "Patient"), "%s.%s", typ, name)
+func TestCompartmentsGoByReferencesToTheirOwner(t *testing.T) {
+	for _, owner := range []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"} {
+		types := CompartmentTypes(owner)
+		require.Contains(t, types, owner)
+		for _, typ := range types {
+			m := r4.Tables.Compartment(owner).Member(typ)
+			require.True(t, m != nil || typ == owner, "%s %s", owner, typ)
+			if m == nil {
+				continue
+			}
+			for _, name := range m.Params {
+				p := paramOf(typ, name)
+				require.NotNil(t, p, "%s: %s.%s", owner, typ, name)
+				require.True(t, mayRefer(p, owner), "%s: %s.%s", owner, typ, name)
+			}
 		}
 	}
+	require.Empty(t, CompartmentTypes("Slot"))
+	require.NotContains(t, CompartmentTypes("Patient"), "Task", "R4 has no Task in it, though R5 has")
+	require.True(t, Match(&Query{Where: InCompartment("Device", "d", "Device")}, "d", 0, Index{}))
+	require.True(t, Match(&Query{Where: InCompartment("Encounter", "e", "Observation")}, "o", 0, Index{X: []string{"encounter:Encounter/e"}}))
 	in := func(typ, id string, entries ...string) bool {
-		return Match(&Query{Where: InCompartment(typ, "p1")}, id, 0, Index{X: entries})
+		return Match(&Query{Where: InCompartment("Patient", "p1", typ)}, id, 0, Index{X: entries})
 	}
 	require.True(t, in("Appointment", "a", "actor:Patient/p1"))
 	require.False(t, in("Appointment", "a", "actor:Patient/p2"))

@@ -29,7 +29,26 @@ func emit(folder string, t *def.Tables) error {
 	if err := write(folder, "codes_gen.go", func(w *bytes.Buffer) { emitCodes(w, t) }); err != nil {
 		return err
 	}
-	return write(folder, "constraints_gen.go", func(w *bytes.Buffer) { emitConstraints(w, t) })
+	if err := write(folder, "constraints_gen.go", func(w *bytes.Buffer) { emitConstraints(w, t) }); err != nil {
+		return err
+	}
+	return write(folder, "compartments_gen.go", func(w *bytes.Buffer) { emitCompartments(w, t) })
+}
+
+func emitCompartments(w *bytes.Buffer, t *def.Tables) {
+	w.WriteString("var compartments = []def.Compartment{\n")
+	for _, c := range t.Compartments {
+		fmt.Fprintf(w, "{Type: %q, Members: []def.Member{\n", c.Type)
+		for _, m := range c.Members {
+			fmt.Fprintf(w, "{Type: %q", m.Type)
+			if len(m.Params) > 0 {
+				fmt.Fprintf(w, ", Params: []string{%s}", quoted(m.Params))
+			}
+			w.WriteString("},\n")
+		}
+		w.WriteString("}},\n")
+	}
+	w.WriteString("}\n")
 }
 
 func emitConstraints(w *bytes.Buffer, t *def.Tables) {
@@ -53,7 +72,7 @@ func write(folder, name string, body func(w *bytes.Buffer)) error {
 
 func emitTypes(w *bytes.Buffer, t *def.Tables) {
 	w.WriteString("// Tables is FHIR R4.\nvar Tables = &def.Tables{\n")
-	fmt.Fprintf(w, "Version: %q,\nTargets: targets,\nCodeSets: codeSets,\nConstraints: constraints,\nTypes: []def.Type{\n", t.Version)
+	fmt.Fprintf(w, "Version: %q,\nTargets: targets,\nCodeSets: codeSets,\nConstraints: constraints,\nCompartments: compartments,\nTypes: []def.Type{\n", t.Version)
 	for i := range t.Types {
 		typ := &t.Types[i]
 		fmt.Fprintf(w, "{Name: %q, Kind: def.%s, Elements: []def.Element{\n", typ.Name, kindNames[typ.Kind])

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,4 +104,40 @@ func TestTheTablesAreThoseOfTheOfficialDefinitions(t *testing.T) {
 			require.Equal(t, w, g, want.Name)
 		}
 	}
+}
+
+// TestTheCompartmentsAreThoseOfTheOfficialDefinitions holds what the package has,
+// what it had to be corrected in and what was written out against R4 itself.
+func TestTheCompartmentsAreThoseOfTheOfficialDefinitions(t *testing.T) {
+	folder := os.Getenv("ONWARD_R4_EXAMPLES")
+	if folder == "" {
+		t.Skip("set ONWARD_R4_EXAMPLES to the unpacked official R4 examples to run this")
+	}
+	var official []def.Compartment
+	for _, name := range []string{"device", "encounter", "patient", "practitioner", "relatedPerson"} {
+		text, err := os.ReadFile(filepath.Join(folder, "CompartmentDefinition-"+name+".json"))
+		require.NoError(t, err)
+		c, err := readCompartment(text)
+		require.NoError(t, err)
+		for i := range c.Members {
+			slices.Sort(c.Members[i].Params)
+			if len(c.Members[i].Params) == 0 {
+				c.Members[i].Params = nil
+			}
+		}
+		official = append(official, c)
+	}
+	require.Equal(t, official, r4.Tables.Compartments)
+}
+
+func TestThePackagesPatientCompartmentIsCorrected(t *testing.T) {
+	text := `{"resourceType":"CompartmentDefinition","code":"Patient","resource":[{"code":"Slot"},
+		{"code":"Encounter","param":["subject"]},{"code":"Task","param":["patient","focus"]},{"code":"Flag","param":["patient"]}]}`
+	all, err := compartments([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, all, 5)
+	require.Equal(t, def.Compartment{Type: "Patient", Members: []def.Member{
+		{Type: "Encounter", Params: []string{"patient"}}, {Type: "Flag", Params: []string{"patient"}}}}, all[2])
+	_, err = compartments([]byte(`{"resourceType":"Patient"}`))
+	require.ErrorContains(t, err, patientFile)
 }

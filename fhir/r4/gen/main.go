@@ -70,6 +70,9 @@ func run(archive, out string) error {
 	if err != nil {
 		return err
 	}
+	if tables.Compartments, err = compartments(files[patientFile]); err != nil {
+		return err
+	}
 	return emit(out, tables)
 }
 
@@ -95,6 +98,7 @@ var wanted = map[string]bool{
 	"dataelements.json":       true,
 	"valuesets.json":          true,
 	"v3-codesystems.json":     true,
+	patientFile:               true,
 }
 
 // unpack checks the archive's hash and version and returns the wanted files.
