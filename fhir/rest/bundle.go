@@ -97,6 +97,9 @@ func (h *Handler) printEntry(out io.Writer, v *Version, frame []byte) {
 	_, _ = io.WriteString(out, "}")
 }
 
+// included is the frame of what an include brought.
+var included = []byte(`"search":{"mode":"include"}`)
+
 // matched is the frame of a search match.
 func matched(*Version) []byte { return []byte(`"search":{"mode":"match"}`) }
 

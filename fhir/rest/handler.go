@@ -44,6 +44,11 @@ type Options struct {
 	Profiles *profile.Set
 	// Clock stamps bundles. Default: time.Now.
 	Clock func() time.Time
+	// Explain takes "_explain=true" in a search and shows how it would be carried
+	// out instead of its matches. Values are masked, but what is stored and how
+	// much of it shows through: for operators only. The Backend must be an
+	// Explainer. Without it the parameter is refused.
+	Explain bool
 	// Render writes an error. Default: WriteOutcomeTo in the Plain style. It is
 	// also the place to log Outcome.Cause, which a client never sees.
 	Render func(w http.ResponseWriter, r *http.Request, o *fhir.Outcome)

@@ -33,16 +33,20 @@ func TestAKnownPathRefusesOtherMethodsAndListsItsOwn(t *testing.T) {
 	s := newScene(t, func(o *rest.Options) { o.Metadata = http.NotFoundHandler() })
 	s.patient("a", "male")
 	for _, c := range []struct{ path, allow, methods string }{
-		{"", "POST", "PUT DELETE PATCH"},
-		{"/", "POST", "PUT DELETE PATCH"},
-		{"/metadata", "GET, HEAD", "POST PUT DELETE PATCH TRACE"},
+		{"", "GET, HEAD, POST", "PUT DELETE PATCH"},
+		{"/", "GET, HEAD, POST", "PUT DELETE PATCH"},
+		{"/metadata", "GET, HEAD", "POST PUT DELETE PATCH"},
 		{"/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
-		{"/_search", "", "GET PUT DELETE PATCH"},
+		{"/_search", "POST", "GET PUT DELETE PATCH"},
 		{"/Patient", "GET, HEAD, POST", "PUT DELETE PATCH FOO"},
 		{"/Patient/_search", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
 		{"/Patient/a", "GET, HEAD, PUT, PATCH, DELETE", "POST"},
 		{"/Patient/a/_history", "GET, HEAD", "POST PUT DELETE PATCH"},
+		{"/Patient/a/Observation", "GET, HEAD", "POST PUT DELETE PATCH"},
+		{"/Patient/a/*", "GET, HEAD", "POST PUT DELETE PATCH"},
+		{"/Patient/a/Observation/_search", "POST", "GET PUT DELETE PATCH"},
+		{"/Patient/a/$everything", "GET, HEAD, POST", "PUT DELETE PATCH"},
 		{"/Patient/$validate", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/a/$validate", "POST", "GET HEAD PUT DELETE PATCH"},
 		{"/Patient/a/_history/1", "GET, HEAD", "POST PUT DELETE PATCH"},
@@ -72,8 +76,10 @@ func TestWhatFHIRDefinesAndWeDoNotOfferIsRefusedWith501(t *testing.T) {
 	s.patient("a", "male")
 	patient := `{"resourceType":"Patient","id":"a"}`
 	for _, c := range []struct{ method, path, header string }{
-		{"GET", "/?_type=Patient", ""},
-		{"POST", "/_search", ""},
+		{"GET", "/Patient/$everything", ""},
+		{"POST", "/Patient/$everything", ""},
+		{"GET", "/Observation/o/$everything", ""},
+		{"GET", "/?_type=Patient", `If-Match: W/"1"`},
 		{"PATCH", "/Patient/a", `If-None-Match: *`},
 		{"POST", "/Patient", `If-Match: W/"1"`},
 		{"POST", "/Patient", `If-None-Match: *`},
@@ -109,7 +115,7 @@ func TestUnknownPathsAndTypesAre404(t *testing.T) {
 	s := newScene(t)
 	for _, path := range []string{
 		"/Foo", "/Foo/1", "/Foo/_search", "/Foo/1/_history", "/Encounter/1", "/patient/1", "/metadata", "/Patient/", "/Patient/a/",
-		"/Patient/a/b", "/Patient/a/_history/1/x", "/Patient/$everything", "/Patient/a/$everything", "/$process-message", "//Patient/a",
+		"/Patient/a/b", "/Patient/a/_history/1/x", "/Patient/a/$everything", "/Patient/a/$nothing", "/Patient/a/Encounter", "/Observation/o/Patient", "/Observation/o/*", "/Patient/a/Binary", "/Patient/a/**", "/$process-message", "//Patient/a",
 		"/Patient/../Patient/a", "/Patient/_reserved", "/%50atient%2Fa", "/Foo%",
 	} {
 		req, err := http.NewRequest("GET", s.url, nil)

@@ -14,7 +14,9 @@ import (
 )
 
 // place is what the path names.
-type place struct{ typ, id, version string }
+//
+// inner is the type looked for in a compartment, or "*".
+type place struct{ typ, id, version, inner string }
 
 // interaction answers a request to a place; its error is rendered for it.
 type interaction func(w http.ResponseWriter, r *http.Request, at place) error
@@ -42,14 +44,11 @@ func (h *Handler) routes() *mux.Router {
 	})
 
 	h.route(m, "/", verbs{
-		do:      map[string]interaction{http.MethodPost: h.bundle},
-		refused: map[string]string{http.MethodGet: "searching across resource types is not offered"},
+		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.bundle},
 	})
 	h.route(m, "/metadata", verbs{do: map[string]interaction{http.MethodGet: h.metadata}})
 	h.route(m, "/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
-	h.route(m, "/_search", verbs{refused: map[string]string{
-		http.MethodPost: "searching across resource types is not offered",
-	}})
+	h.searchRoutes(m)
 	h.route(m, "/{type}", verbs{
 		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.writing(h.create)},
 		conditional: map[string]interaction{
@@ -72,6 +71,7 @@ func (h *Handler) routes() *mux.Router {
 	h.route(m, "/{type}/{id}/_history/{version}", verbs{
 		do: map[string]interaction{http.MethodGet: h.versionRead}, negotiates: http.MethodGet,
 	})
+	h.compartmentRoutes(m)
 	return m
 }
 
@@ -123,10 +123,19 @@ func (h *Handler) place(vars map[string]string) (at place, err error) {
 	if err == nil {
 		at.version, err = url.PathUnescape(vars["version"])
 	}
+	if err == nil {
+		at.inner, err = url.PathUnescape(vars["inner"])
+	}
 	if err != nil {
 		return at, fhir.NewOutcome(fhir.KindInvalid, "", "the path is malformed")
 	}
 	if _, typed := vars["type"]; typed && !h.types[at.typ] {
+		return at, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no resource type of the name in the path")
+	}
+	if at.inner != "" && (at.inner[0] == '_' || at.inner[0] == '$') {
+		return at, unknownPath()
+	}
+	if at.inner != "" && at.inner != "*" && !h.types[at.inner] {
 		return at, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no resource type of the name in the path")
 	}
 	if at.id != "" && (at.id[0] == '_' || at.id[0] == '$') {

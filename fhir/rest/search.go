@@ -9,15 +9,16 @@ import (
 	"github.com/onward-health/onward/fhir/search"
 )
 
-// search answers GET [base]/Type?… (R4 http.html#search).
+// search answers GET [base]/Type?…, [base]?… and [base]/Type/id/Type?… (R4
+// http.html#search).
 func (h *Handler) search(w http.ResponseWriter, r *http.Request, at place) error {
 	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
 		return err
 	}
-	return h.answerSearch(w, r, at.typ, r.URL.RawQuery)
+	return h.answerSearch(w, r, at, r.URL.RawQuery)
 }
 
-// searchForm answers POST [base]/Type/_search, whose parameters stand in the
+// searchForm answers POST [base]/Type/_search and the like, whose parameters stand in the
 // body, in the URL or in both.
 func (h *Handler) searchForm(w http.ResponseWriter, r *http.Request, at place) error {
 	if err := refuseConditions(r.Header); err != nil {
@@ -38,31 +39,39 @@ func (h *Handler) searchForm(w http.ResponseWriter, r *http.Request, at place) e
 	if err := trackerOf(w).ask(r, query); err != nil {
 		return err
 	}
-	return h.answerSearch(w, r, at.typ, raw)
+	return h.answerSearch(w, r, at, raw)
 }
 
-func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, typ, rawQuery string) error {
+func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, at place, rawQuery string) error {
+	in, err := h.scope(at)
+	if err != nil {
+		return err
+	}
 	o := h.o.Search
 	o.Own = nil // nothing would look at them
+	if h.o.Explain {
+		o.Own = []string{explainParam}
+	}
 	o.ReverseChains, o.Includes, o.Subsets = true, true, true
 	if handling := parsePrefer(r.Header.Values("Prefer")).handling; handling != "" {
 		o.Lenient = handling == "lenient"
 	}
-	parsed, err := search.Parse(typ, rawQuery, o)
+	parsed, err := in.parse(rawQuery, o)
 	if err != nil {
 		return err
 	}
-	if parsed.CountOnly {
-		parsed.Query.Count = 1 // a page of none can't be asked for
+	if explained, err := wantsPlan(parsed.Own); err != nil {
+		return err
+	} else if explained {
+		return h.explain(w, r, parsed)
 	}
-	count := parsed.CountOnly || parsed.Total == "accurate" || parsed.Total == "estimate"
-	page, err := h.backend.Search(r.Context(), parsed.Query, count)
+	page, err := h.find(r.Context(), parsed)
 	if err != nil {
 		return err
 	}
 	b := bundle{
 		kind: "searchset", total: page.Total, versions: page.Versions, frame: matched,
-		self: link(h.url(typ), parsed.Applied, parsed.Query.Cursor),
+		self: link(in.path, parsed.Applied, parsed.Query.Cursor),
 	}
 	if !parsed.CountOnly {
 		if err := h.bring(r.Context(), &b, parsed.Includes); err != nil {
@@ -76,12 +85,35 @@ func (h *Handler) answerSearch(w http.ResponseWriter, r *http.Request, typ, rawQ
 	case parsed.CountOnly:
 		b.versions = nil
 	case page.Next != "":
-		b.next = link(h.url(typ), parsed.Applied, page.Next)
+		b.next = link(in.path, parsed.Applied, page.Next)
 	}
 	if parsed.Total == "none" && !parsed.CountOnly {
 		b.total = -1
 	}
 	return h.writeBundle(w, r, b)
+}
+
+// find carries out a search. A number that was asked for and can't be told is an
+// error where nothing else was asked for.
+func (h *Handler) find(ctx context.Context, p *search.Parsed) (*Page, error) {
+	count := p.CountOnly || p.Total == "accurate" || p.Total == "estimate"
+	var page *Page
+	var err error
+	if p.Queries != nil {
+		page, err = h.several(ctx, p, count)
+	} else {
+		if p.CountOnly {
+			p.Query.Count = 1 // a page of none can't be asked for
+		}
+		page, err = h.backend.Search(ctx, p.Query, count)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.CountOnly && page.Total < 0 {
+		return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "there are more matches than can be counted; narrow the search")
+	}
+	return page, nil
 }
 
 // bring adds what the includes ask for behind the matches.
@@ -102,7 +134,7 @@ func (h *Handler) bring(ctx context.Context, b *bundle, includes []search.Includ
 		if matches[place{typ: v.Type, id: v.ID}] {
 			return matched(v)
 		}
-		return []byte(`"search":{"mode":"include"}`)
+		return included
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func FuzzParse(f *testing.F) {
 		"_has:Appointment:slot:patient.name=x&_has:Task:focus:_has:Task:part-of:status=draft&schedule.actor.organization.name=y",
 		"_include=Slot:schedule&_include:iterate=Schedule:actor:Patient&_revinclude=Appointment:*&_elements=status,start",
 		"value-quantity=ge5.4||mg&code-value-quantity=urn:s|c$5e-3|urn:u|g&code-value-concept=a$b,c$|d&code-value-string=a$b&phonetic=smyth&deceased=true",
+		"_type=Slot,Patient&identifier=urn:s|1&_sort=-_lastUpdated&_revinclude=*&_tag:not=x",
 		"&&=&%zz=1&_cursor=abc&_lastUpdated=ap2026&a=b;c=d",
 	} {
 		for _, typ := range []string{"Appointment", "Patient", "Slot", "Observation", ""} {
@@ -33,16 +34,23 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typ, query string, lenient bool) {
 		o := offered
 		o.Lenient = lenient
-		p, err := Parse(typ, query, o)
+		parse := func(query string) (*Parsed, error) {
+			if typ == "" {
+				return ParseTypes([]string{"Patient", "Slot", "Observation"}, query, o)
+			}
+			return Parse(typ, query, o)
+		}
+		p, err := parse(query)
 		if err != nil {
 			var outcome *fhir.Outcome
 			require.True(t, errors.As(err, &outcome))
 			return
 		}
 		require.LessOrEqual(t, p.Query.Count, MaxCount)
-		again, err := Parse(typ, strings.Join(p.Applied, "&"), o)
+		again, err := parse(strings.Join(p.Applied, "&"))
 		require.NoError(t, err)
 		require.Equal(t, p.Query.Where, again.Query.Where)
+		require.Equal(t, p.Queries, again.Queries)
 		require.Equal(t, p.Query.Sort, again.Query.Sort)
 		require.Equal(t, p.Includes, again.Includes)
 		require.Equal(t, p.Shape, again.Shape)

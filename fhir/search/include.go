@@ -22,7 +22,7 @@ type Include struct {
 const maxIncludes = 32
 
 // include reads "_include" and "_revinclude" with their values "Type:param",
-// "Type:param:Target", "Type:*" and, forward only, "*".
+// "Type:param:Target", "Type:*" and "*".
 func (p *parser) include(typ, name, value string) *fhir.Outcome {
 	base, modifier, modified := strings.Cut(name, ":")
 	i := Include{Reverse: base == "_revinclude", Iterate: modifier == "iterate"}
@@ -39,9 +39,6 @@ func (p *parser) include(typ, name, value string) *fhir.Outcome {
 		return badValue(name, `it must be Type:parameter, Type:parameter:TargetType or Type:*`)
 	}
 	if value == "*" {
-		if i.Reverse {
-			return refuse(name, "everything that refers to a record can't be asked for; name a type")
-		}
 		return p.addInclude(name, value, i)
 	}
 	if _, held := table[parts[0]]; !held {

@@ -36,6 +36,8 @@ func TestIncludesBringWhatTheyName(t *testing.T) {
 		{"QuestionnaireResponse", "_id=r2&_include=QuestionnaireResponse:questionnaire", ""},
 		{"Questionnaire", "_revinclude=QuestionnaireResponse:questionnaire", "r1 r2"},
 		{"Slot", "_id=none&_include=Slot:schedule", ""},
+		{"Slot", "_id=s1&_revinclude=*", "a1"},
+		{"Schedule", "_id=d1&_revinclude=*&_revinclude:iterate=Appointment:slot", "a1 s1 s2"},
 	} {
 		t.Run(c.typ+"?"+c.query, func(t *testing.T) {
 			m := clinic(t)
@@ -56,7 +58,7 @@ func TestIncludesAreCheckedAgainstTheTable(t *testing.T) {
 		"_include=Slot:*:Schedule": fhir.KindValue, "_include=Schedule:actor": fhir.KindValue, "_revinclude=Schedule:actor": fhir.KindValue,
 		"_revinclude=Task:focus:Patient": fhir.KindValue, "_include=Slot:status": fhir.KindNotSupported, "_include=Slot:colour": fhir.KindNotSupported,
 		"_include=Basic:subject": fhir.KindNotSupported, "_include=Slot:schedule:Patient": fhir.KindNotSupported, "_include:recurse=Slot:schedule": fhir.KindNotSupported,
-		"_include:=Slot:schedule": fhir.KindNotSupported, "_revinclude=*": fhir.KindNotSupported,
+		"_include:=Slot:schedule": fhir.KindNotSupported, "_revinclude=Basic:*": fhir.KindNotSupported,
 		manyIncludes(): fhir.KindTooCostly,
 	} {
 		_, err := Parse("Slot", query, offered)

@@ -143,8 +143,20 @@ func (in *inclusion) canonicals(urls []string) error {
 	return nil
 }
 
-// backward adds the records that refer to these.
+// backward adds the records that refer to these: of one type, or of every one.
 func (in *inclusion) backward(level []Found, i Include) error {
+	if i.Type != "" {
+		return in.backwardOf(i.Type, level, i)
+	}
+	for _, typ := range Types() {
+		if err := in.backwardOf(typ, level, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *inclusion) backwardOf(typ string, level []Found, i Include) error {
 	var entries HasAny
 	for _, f := range level {
 		if i.Target != "" && f.Type != i.Target {
@@ -154,7 +166,7 @@ func (in *inclusion) backward(level []Found, i Include) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range i.params(i.Type) {
+		for _, p := range i.params(typ) {
 			if !mayRefer(&p, f.Type) {
 				continue
 			}
@@ -165,7 +177,7 @@ func (in *inclusion) backward(level []Found, i Include) error {
 	}
 	for some := range slices.Chunk(entries, MaxAlternatives) {
 		// Records that are in the list already don't count, but have to be read.
-		q := &Query{Type: i.Type, Where: HasAny(some)}
+		q := &Query{Type: typ, Where: HasAny(some)}
 		found, err := everything(in.ctx, in.src, q, MaxIncluded+len(in.seen), tooManyIncluded)
 		if err != nil {
 			return err

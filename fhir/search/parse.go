@@ -22,6 +22,9 @@ const (
 // Parsed is a search request.
 type Parsed struct {
 	Query *Query
+	// Queries are those of ParseTypes, one a type in the order of Types, without
+	// sort, count and cursor, which Query has.
+	Queries []*Query
 	// Applied lists the parameters that were understood, as "name=value" in
 	// percent-encoding and in request order: the self link. A next link adds
 	// "_cursor", which is never in here.
@@ -32,7 +35,7 @@ type Parsed struct {
 	CountOnly bool
 	// Shape is what "_summary" and "_elements" ask for.
 	Shape Shape
-	// Types is what "_type" asks for in a search of the whole server, sorted.
+	// Types are those of ParseTypes, sorted.
 	Types []string
 	// Includes lists what "_include" and "_revinclude" ask for; see Included.
 	Includes []Include
@@ -44,9 +47,7 @@ type Parsed struct {
 type Pair struct{ Name, Value string }
 
 // Parse reads the query text of a search for one resource type (R4
-// search.html). With type "" it reads that of a search of the whole server, which
-// takes the parameters of every resource and "_type"; the caller carries it out
-// for each type. Errors are *fhir.Outcome: KindNotSupported for a parameter or
+// search.html); see ParseTypes for several. Errors are *fhir.Outcome: KindNotSupported for a parameter or
 // modifier that isn't offered (dropped instead when Options.Lenient is set),
 // KindValue for a bad value, KindTooCostly over a bound. They name the
 // parameter and never its value.
@@ -123,6 +124,12 @@ type parser struct {
 	chains  int                // inner queries
 	depth   int                // links before what is being read
 	leading map[[2]string]bool // see leads
+
+	// Of ParseTypes: the types that _type may name, the terms that each type's
+	// query has, and what the parameter being read means for each type.
+	served []string
+	spent  []int
+	across []Node
 }
 
 // pair reads one parameter, which stands behind others; the node is nil for one that filters nothing.
@@ -142,6 +149,13 @@ func (p *parser) pair(typ string, pair Pair, before []Pair) (Node, *fhir.Outcome
 			return nil, badValue(pair.Name, "it may be given once only")
 		}
 		return nil, read(p, typ, pair.Value)
+	}
+	if typ == "" {
+		if err := p.filterAll(pair.Name, pair.Value); err != nil {
+			return nil, err
+		}
+		p.apply(pair.Name, pair.Value)
+		return nil, nil
 	}
 	node, err := p.filter(typ, pair.Name, pair.Value)
 	if err != nil {

@@ -60,6 +60,9 @@ const maxSort = 5
 
 func (p *parser) sort(typ, value string) *fhir.Outcome {
 	keys := strings.Split(value, ",")
+	if typ == "" && strings.TrimPrefix(value, "-") != "_lastUpdated" {
+		return refuse("_sort", "a search of several types is in order of type and id, or sorted by _lastUpdated alone")
+	}
 	if len(keys) > maxSort {
 		return fhir.NewOutcome(fhir.KindTooCostly, "", "parameter _sort has more than "+strconv.Itoa(maxSort)+" keys")
 	}

@@ -38,7 +38,7 @@ func (p *parser) elements(typ, value string) *fhir.Outcome {
 	}
 	types := []string{typ}
 	if typ == "" {
-		types = Types()
+		types = p.out.Types
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(types, func(t string) bool { return isElement(t, name) }) {
@@ -50,20 +50,11 @@ func (p *parser) elements(typ, value string) *fhir.Outcome {
 	return nil
 }
 
-// types reads "_type" of a search of the whole server.
+// types takes "_type", which ParseTypes has read.
 func (p *parser) types(typ, value string) *fhir.Outcome {
 	if typ != "" {
-		return refuse("_type", "only a search of the whole server takes it")
+		return refuse("_type", "only a search of several types takes it")
 	}
-	var list []string
-	for _, name := range strings.Split(value, ",") {
-		if _, held := table[name]; !held {
-			return badValue("_type", "it must be a comma list of resource types that are held here")
-		}
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	p.out.Types = slices.Compact(list)
 	p.apply("_type", value)
 	return nil
 }

@@ -102,3 +102,11 @@ const (
 	Eb Op = "eb" // hi < a
 	Ap Op = "ap" // overlaps [a,b]; Parse has widened it
 )
+
+// Both joins two conditions, of which the second may be nil.
+func Both(a, b Node) Node {
+	if b == nil {
+		return a
+	}
+	return And{a, b}
+}

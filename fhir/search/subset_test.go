@@ -1,6 +1,7 @@
 package search
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,14 +78,53 @@ func TestEverySummaryNamesElementsOfItsType(t *testing.T) {
 	require.NotNil(t, r4.Tables.Resource("Slot"))
 }
 
-func TestASearchOfTheWholeServerNamesItsTypes(t *testing.T) {
-	p, err := Parse("", "_type=Slot,Patient,Slot&_lastUpdated=ge2026&_tag=a", offered)
+func TestASearchOfSeveralTypesIsOneQueryForEach(t *testing.T) {
+	p, err := ParseTypes(Types(), "identifier=urn:s|1&_type=Slot,Patient,Slot&_lastUpdated=ge2026&_tag=a&_sort=-_lastUpdated&_count=3", offered)
 	require.NoError(t, err)
 	require.Equal(t, []string{"Patient", "Slot"}, p.Types)
-	require.Len(t, p.Query.Where, 2)
-	for query, kind := range map[string]fhir.Kind{"_type=Basic": fhir.KindValue, "_type=": fhir.KindValue, "status=free": fhir.KindNotSupported, "_type=Slot&_type=Slot": fhir.KindValue} {
-		_, err := Parse("", query, offered)
-		require.Equal(t, kind, fhir.AsOutcome(err).Kind, query)
+	require.Equal(t, []Sort{{"_lastUpdated", true}}, p.Query.Sort)
+	require.Equal(t, 3, p.Query.Count)
+	require.Len(t, p.Queries, 2)
+	for i, q := range p.Queries {
+		require.Equal(t, p.Types[i], q.Type)
+		require.Len(t, q.Where, 3)
+	}
+	require.Equal(t, "identifier=urn:s%7C1", p.Applied[0])
+
+	p, err = ParseTypes(Types(), "status=http://hl7.org/fhir/slotstatus|free&_type=Slot,Appointment", offered)
+	require.NoError(t, err)
+	require.Equal(t, HasAny(nil), p.Queries[0].Where, "each type has its own code system")
+	require.Equal(t, Has("status:free"), p.Queries[1].Where)
+
+	p, err = ParseTypes(Types(), "", offered)
+	require.NoError(t, err)
+	require.Len(t, p.Queries, len(Types()))
+	p, err = ParseTypes(Types(), "status=free&_tag=a&status=busy", Options{Lenient: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"_tag=a"}, p.Applied, "what one type hasn't got is dropped for all")
+	require.Equal(t, Has("_tag:a"), p.Queries[0].Where)
+}
+
+func TestASearchOfSeveralTypesRefusesWhatItCantApplyToAll(t *testing.T) {
+	for query, want := range map[string]struct {
+		kind fhir.Kind
+		says string
+	}{
+		"_type=Basic":                       {fhir.KindValue, "_type"},
+		"_type=":                            {fhir.KindValue, "_type"},
+		"_type=Slot&_type=Slot":             {fhir.KindValue, "_type"},
+		"status=free":                       {fhir.KindNotSupported, "status: AllergyIntolerance hasn't got it"},
+		"_type=Slot,Patient&start=2026":     {fhir.KindNotSupported, "start: Patient hasn't got it"},
+		"_type=Slot,Patient&identifier:x=1": {fhir.KindNotSupported, "identifier:x: the modifier isn't offered"},
+		"_sort=status":                      {fhir.KindNotSupported, "_sort"},
+		"_sort=_lastUpdated,_id":            {fhir.KindNotSupported, "_sort"},
+		"_content=x":                        {fhir.KindNotSupported, "_content"},
+		"_type=" + strings.Repeat("Slot,", 500) + "Slot": {fhir.KindTooCostly, "_type"},
+	} {
+		_, err := ParseTypes(Types(), query, offered)
+		require.Error(t, err, query)
+		require.Equal(t, want.kind, fhir.AsOutcome(err).Kind, query)
+		require.Contains(t, err.Error(), want.says, query)
 	}
 }
 
