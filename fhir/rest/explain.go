@@ -20,7 +20,7 @@ type Explainer interface {
 // Plan is how a search of one type would be carried out. Nothing in it may be a
 // value of the query or of a record (design D21).
 type Plan struct {
-	Condition string   // see search.Mask; chains are followed already
+	Condition string   // see search.Describe; chains are followed already
 	Engine    string   // "" where the store doesn't say
 	Steps     []string // the engine's
 	Rows      int      // that the engine expects to look at, -1: not known
@@ -52,19 +52,21 @@ func (h *Handler) explain(w http.ResponseWriter, r *http.Request, p *search.Pars
 	}
 	var all []*fhir.Object
 	for _, q := range queries {
-		plan, err := explainer.Explain(r.Context(), q)
+		whole := *q
+		whole.Sort, whole.Count = p.Query.Sort, p.Query.Count
+		plan, err := explainer.Explain(r.Context(), &whole)
 		if err != nil {
 			return err
 		}
-		all = append(all, fhir.Obj("name", "query", "part", plan.parts(q, p)))
+		all = append(all, fhir.Obj("name", "query", "part", plan.parts(&whole)))
 	}
 	return WriteResource(w, r, http.StatusOK, fhir.NewObject("Parameters").Set("parameter", all).Resource())
 }
 
-func (plan *Plan) parts(q *search.Query, p *search.Parsed) []*fhir.Object {
+func (plan *Plan) parts(q *search.Query) []*fhir.Object {
 	text := func(name, value string) *fhir.Object { return fhir.Obj("name", name, "valueString", value) }
 	parts := []*fhir.Object{fhir.Obj("name", "type", "valueCode", q.Type), text("condition", plan.Condition)}
-	for _, s := range p.Query.Sort {
+	for _, s := range q.Sort {
 		order := " ascending"
 		if s.Desc {
 			order = " descending"

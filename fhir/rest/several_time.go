@@ -119,6 +119,8 @@ func (l *listing) markAt(ctx context.Context, s *feed, last *Version) (string, e
 	at := last.LastUpdated.UnixMilli()
 	m := mark{Type: s.query.Type, Last: &at, Bound: s.bound, Inner: s.next}
 	switch {
+	case s.used == 0 && len(s.chunk) > 0: // it has read on behind that record
+		m.Inner = s.start
 	case s.used < len(s.chunk):
 		page, err := l.backend.Search(ctx, l.ask(s, s.start, s.used), false)
 		if err != nil {
