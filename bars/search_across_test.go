@@ -33,16 +33,16 @@ func TestASearchWithoutATypeIsInOrderOfTypeAndID(t *testing.T) {
 		require.Equal(t, want, l.all(fmt.Sprintf("/?_count=%d", size)), "pages of %d", size)
 	}
 	for query, want := range map[string]string{
-		"_type=Patient,Observation":                       "Observation/o1 Observation/o2 Patient/p1 Patient/p2 Patient/p3",
-		"_type=Patient":                                   "Patient/p1 Patient/p2 Patient/p3",
-		"_tag=x":                                          "Observation/o2 Patient/p2",
-		"_tag=x&_type=Patient":                            "Patient/p2",
-		"_id=p1,o1,none":                                  "Observation/o1 Patient/p1",
-		"_lastUpdated=ge" + l.at(2):                       "Encounter/e1 Task/t1",
+		"_type=Patient,Observation": "Observation/o1 Observation/o2 Patient/p1 Patient/p2 Patient/p3",
+		"_type=Patient":             "Patient/p1 Patient/p2 Patient/p3",
+		"_tag=x":                    "Observation/o2 Patient/p2",
+		"_tag=x&_type=Patient":      "Patient/p2",
+		"_id=p1,o1,none":            "Observation/o1 Patient/p1",
+		"_lastUpdated=ge" + l.at(2): "Encounter/e1 Task/t1",
 		"identifier=urn:s|1&_type=Patient,Observation":    "Observation/o1 Patient/p1",
 		"patient=p1&_type=Observation,Flag,Encounter":     "Encounter/e1 Flag/f1 Observation/o1",
 		"patient.identifier=urn:s|1&_type=Flag,Encounter": "Encounter/e1 Flag/f1",
-		"_type=Slot":                                      "",
+		"_type=Slot": "",
 	} {
 		require.Equal(t, want, l.found("/?"+query), query)
 		status, r := l.send("POST", "/_search", query, "Content-Type: application/x-www-form-urlencoded")
