@@ -42,23 +42,79 @@ func (b *Records) VersionRead(ctx context.Context, typ, id string, version int64
 // History lists versions, newest first.
 func (b *Records) History(ctx context.Context, q rest.HistoryQuery) (*rest.Page, error) {
 	scope := store.Ref{Type: q.Type, ID: q.ID}
-	if q.ID != "" {
-		if _, err := b.d.store.Get(ctx, scope); err != nil {
-			return nil, b.d.outcome(err)
-		}
-	}
-	if q.At != nil {
-		page, err := b.historyAt(ctx, q, scope)
-		if err != nil {
-			return nil, b.d.outcome(err)
-		}
-		return pageOf(page, -1), nil
-	}
-	page, err := b.d.store.History(ctx, scope, q.Since, q.Count, q.Cursor)
+	total, err := b.versions(ctx, q, scope)
 	if err != nil {
 		return nil, b.d.outcome(err)
 	}
-	return pageOf(page, -1), nil
+	if q.CountOnly {
+		return &rest.Page{Total: total}, nil
+	}
+	page, err := b.historyPage(ctx, q, scope)
+	if err != nil {
+		return nil, b.d.outcome(err)
+	}
+	if q.Cursor == "" && page.Next == "" {
+		total = len(page.Records)
+	}
+	return pageOf(page, total), nil
+}
+
+func (b *Records) historyPage(ctx context.Context, q rest.HistoryQuery, scope store.Ref) (*store.Page, error) {
+	if q.At != nil {
+		return b.historyAt(ctx, q, scope)
+	}
+	return b.d.store.History(ctx, scope, q.Since, q.Count, q.Cursor)
+}
+
+// versions is how many versions a history has, -1 where that isn't known. Within
+// a time they are counted one by one, and only if nothing else was asked for.
+func (b *Records) versions(ctx context.Context, q rest.HistoryQuery, scope store.Ref) (int, error) {
+	last := int64(0)
+	if q.ID != "" {
+		rec, err := b.d.store.Get(ctx, scope)
+		if err != nil {
+			return 0, err
+		}
+		last = rec.Version
+	}
+	if q.At != nil || !q.Since.IsZero() {
+		if !q.CountOnly {
+			return -1, nil
+		}
+		return b.countVersions(ctx, q, scope)
+	}
+	if q.ID != "" {
+		return int(last), nil
+	}
+	counts, err := b.d.store.Counts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if q.Type != "" {
+		return int(counts[q.Type].Versions), nil
+	}
+	total := 0
+	for _, c := range counts {
+		total += int(c.Versions)
+	}
+	return total, nil
+}
+
+// countVersions goes through a history, -1 where it has more than maxTotal.
+func (b *Records) countVersions(ctx context.Context, q rest.HistoryQuery, scope store.Ref) (int, error) {
+	total := 0
+	for q.Count = search.MaxCount; ; {
+		page, err := b.historyPage(ctx, q, scope)
+		if err != nil {
+			return 0, err
+		}
+		if total += len(page.Records); total > maxTotal {
+			return -1, nil
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return total, nil
+		}
+	}
 }
 
 // maxScan bounds the versions that one page of a history at a time looks at;
@@ -111,8 +167,12 @@ func (b *Records) stoodIn(ctx context.Context, rec *store.Record, p rest.Period)
 	return next.LastUpdated.After(p.From), nil
 }
 
-// maxTotal bounds counting.
-const maxTotal = 10_000
+// maxTotal bounds the versions that are counted one by one, maxMatches the
+// matches that the store counts.
+const (
+	maxTotal   = 10_000
+	maxMatches = 1_000_000
+)
 
 // Search returns one page; the total where the page holds all or it is asked
 // for.
@@ -129,7 +189,7 @@ func (b *Records) Search(ctx context.Context, q *search.Query, count bool) (*res
 	if n := len(page.Records); q.Cursor == "" && page.Next == "" {
 		total = n
 	} else if count {
-		n, exact, err := b.d.store.Count(ctx, resolved, maxTotal)
+		n, exact, err := b.d.store.Count(ctx, resolved, maxMatches)
 		if err != nil {
 			return nil, b.d.outcome(err)
 		}

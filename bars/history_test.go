@@ -1,6 +1,8 @@
 package bars_test
 
 import (
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,7 +70,47 @@ func TestHistoryByScopeAndAtATime(t *testing.T) {
 					q.Cursor = page.Next
 				}
 				require.Equal(t, row.want, got)
+				q = row.q
+				q.CountOnly = true
+				page, err := desk.Records().History(s.plain(), q)
+				require.NoError(t, err)
+				require.Equal(t, len(row.want), page.Total)
+				require.Empty(t, page.Versions)
 			}
 		})
 	}
+}
+
+func TestAHistoryTellsItsTotalAndKeepsItsPagesWhileOthersWrite(t *testing.T) {
+	l := newLibrary(t)
+	for i := range 4 {
+		l.put(fmt.Sprintf(`Patient/a "multipleBirthInteger":%d`, i), fmt.Sprintf(`Observation/o%d`, i))
+		l.tick()
+	}
+	for path, want := range map[string]string{"/Patient/a/_history": "4", "/Patient/_history": "4", "/Observation/o0/_history": "1", "/_history": "8"} {
+		require.Equal(t, want, string(l.get(path).Get("total").Raw()), path)
+		require.Equal(t, want, string(l.get(path+"?_count=1").Get("total").Raw()), path)
+		alone := l.get(path + "?_count=0")
+		require.Equal(t, want, string(alone.Get("total").Raw()), path)
+		require.False(t, alone.Get("entry").Exists())
+		require.Empty(t, linkOf(alone, "next"))
+	}
+	require.Equal(t, "2", string(l.get("/Patient/_history?_count=0&_since="+l.at(2)).Get("total").Raw()))
+	require.Equal(t, "1", string(l.get("/Patient/a/_history?_count=0&_at="+l.at(2)).Get("total").Raw()))
+	require.False(t, l.get("/_history?_count=1&_since="+l.at(2)).Get("total").Exists(), "not without counting")
+	l.refused("/Patient/none/_history?_count=0", 404, "not-found", "")
+
+	var got []string
+	for path := "/_history?_count=3"; path != ""; {
+		page := l.get(path)
+		for e := range page.Get("entry").Items() {
+			got = append(got, e.Dig("response", "location").Text())
+		}
+		require.True(t, strings.HasPrefix(linkOf(page, "self"), base+"/_history?_count=3"))
+		path = linkOf(page, "next")
+		l.tick()
+		l.put(`Patient/a "active":true`, fmt.Sprintf(`Slot/s%d "schedule":{"reference":"Schedule/x"},"status":"free","start":"2030-01-01T09:00:00Z","end":"2030-01-01T09:20:00Z"`, len(got)))
+	}
+	require.Equal(t, []string{"Patient/a/_history/4", "Observation/o3/_history/1", "Patient/a/_history/3", "Observation/o2/_history/1",
+		"Patient/a/_history/2", "Observation/o1/_history/1", "Patient/a/_history/1", "Observation/o0/_history/1"}, got)
 }

@@ -49,6 +49,8 @@ type HistoryQuery struct {
 	At     *Period
 	Count  int
 	Cursor string // Page.Next of the page before
+	// CountOnly asks for Page.Total and no versions.
+	CountOnly bool
 }
 
 // Period is a stretch of time, both ends inclusive.

@@ -246,13 +246,16 @@ func TestHistoryChecksItsParameters(t *testing.T) {
 	s := newScene(t)
 	s.patient("a", "male")
 	for _, query := range []string{
-		"_count=0", "_count=-1", "_count=x", "_count=+5", "_count=1.0", "_count=99999999999999999999",
+		"_count=-1", "_count=x", "_count=+5", "_count=1.0", "_count=99999999999999999999",
 		"_since=2026", "_since=2026-03-01", "_since=2026-03-01T09:30Z", "_since=yesterday", "_cursor=nonsense",
 		"_cursor=" + strings.Repeat("0", 5000),
 	} {
 		s.do("GET", "/Patient/a/_history?"+query, "").refused(t, 400, "value")
 	}
 	s.do("GET", "/Patient/a/_history?_count=1&_count=2", "").refused(t, 400, "invalid")
+	alone := s.do("GET", "/Patient/a/_history?_count=0", "")
+	require.Equal(t, 200, alone.status)
+	require.Contains(t, alone.body, `"total":1,"link":[{"relation":"self","url":"`+base+`/Patient/a/_history?_count=0"}]}`)
 	s.do("GET", "/Patient/a/_history?_at=2026-03-01T09:30", "").refused(t, 400, "value")
 	s.do("GET", "/Patient/unknown/_history", "").refused(t, 404, "not-found")
 

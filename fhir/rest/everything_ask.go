@@ -77,7 +77,7 @@ func (a *everythingAsked) take(name string, values []string, h *Handler) (bool, 
 	var err error
 	switch value := values[0]; name {
 	case "_count":
-		a.count, err = parseCount(value)
+		a.count, err = parseCount(value, 1)
 		if err == nil {
 			values[0] = strconv.Itoa(a.count)
 		}

@@ -17,7 +17,7 @@ const maxCursor = 4096
 
 // history answers GET [base]/Type/id/_history, [base]/Type/_history and
 // [base]/_history (R4 http.html#history) with the parameters _since, _at, _count
-// and our own _cursor.
+// (0 for the total alone) and our own _cursor.
 func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) error {
 	if err := refuseConditions(r.Header, "If-None-Match", "If-Modified-Since"); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 	if err != nil {
 		return err
 	}
-	count, err := parseCount(query.Get("_count"))
+	count, err := parseCount(query.Get("_count"), 0)
 	if err != nil {
 		return err
 	}
@@ -43,12 +43,15 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 		return fhir.NewOutcome(fhir.KindValue, "", "_cursor is not one of this server's")
 	}
 	page, err := h.backend.History(r.Context(), HistoryQuery{
-		Type: at.typ, ID: at.id, Since: since, At: period, Count: count, Cursor: cursor,
+		Type: at.typ, ID: at.id, Since: since, At: period, Count: count, CountOnly: count == 0, Cursor: cursor,
 	})
 	if err != nil {
 		return err
 	}
-	if len(page.Versions) == 0 && at.id != "" && since.IsZero() && period == nil && cursor == "" {
+	if count == 0 && page.Total < 0 {
+		return fhir.NewOutcome(fhir.KindTooCostly, "", "there are more versions than can be counted; narrow the history by _since")
+	}
+	if count > 0 && len(page.Versions) == 0 && at.id != "" && since.IsZero() && period == nil && cursor == "" {
 		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such resource")
 	}
 
@@ -72,7 +75,7 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request, at place) erro
 		kind: "history", total: page.Total, versions: page.Versions, frame: changed,
 		self: link(path, applied, cursor),
 	}
-	if page.Next != "" {
+	if page.Next != "" && count > 0 {
 		b.next = link(path, applied, page.Next)
 	}
 	return h.writeBundle(w, r, b)
@@ -102,16 +105,16 @@ func parseAt(text string) (*Period, error) {
 	return &Period{from, to}, nil
 }
 
-// parseCount reads _count of a history; more than search.MaxCount becomes that,
-// since a server may send less than was asked for.
-func parseCount(text string) (int, error) {
+// parseCount reads _count of a history or an operation; more than
+// search.MaxCount becomes that, since a server may send less than was asked for.
+func parseCount(text string, least int) (int, error) {
 	if text == "" {
 		return search.DefaultCount, nil
 	}
 	digits := strings.Trim(text, "0123456789") == "" && len(text) <= 9
 	count, err := strconv.Atoi(text)
-	if !digits || err != nil || count < 1 {
-		return 0, fhir.NewOutcome(fhir.KindValue, "", "_count must be a whole number from 1")
+	if !digits || err != nil || count < least {
+		return 0, fhir.NewOutcome(fhir.KindValue, "", "_count must be a whole number from "+strconv.Itoa(least))
 	}
 	return min(count, search.MaxCount), nil
 }

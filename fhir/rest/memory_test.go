@@ -151,6 +151,9 @@ func (m *memory) History(_ context.Context, q rest.HistoryQuery) (*rest.Page, er
 	slices.SortFunc(all, func(a, b *rest.Version) int {
 		return cmp.Or(b.LastUpdated.Compare(a.LastUpdated), cmp.Compare(b.Type+"/"+b.ID, a.Type+"/"+a.ID), cmp.Compare(b.Version, a.Version))
 	})
+	if q.CountOnly {
+		return &rest.Page{Total: len(all)}, nil
+	}
 	return page(all, q.Count, q.Cursor)
 }
 
