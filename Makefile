@@ -9,6 +9,9 @@ BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 20s
 ARGS ?=
+SOAK_RESOURCES ?= 5000
+SOAK_QUERIES ?= 10000
+SOAK_SEED ?= 7
 
 # The race detector needs a C compiler.
 CC_FOUND := $(shell command -v gcc || command -v clang || command -v cc)
@@ -21,7 +24,7 @@ endif
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 
-.PHONY: build run test bench bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak clean
+.PHONY: build run test bench bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -78,7 +81,11 @@ $(INSTALLED): conformance/clients/package.json conformance/clients/package-lock.
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'this needs Node 20 or later with npm, and finds none'; exit 1; }
 	cd conformance/clients && npm ci --no-progress
 
-soak: ## what doesn't fit into CI: long fuzzing, tests many times in random order
+soak-search: ## 10,000 generated queries over 5,000 generated resources, the embedded store against the in-memory matcher
+	$(GO) test ./store/storetest -count=1 -v -timeout 1h -run TestDifferFindsNoDifference \
+	  -differ.resources $(SOAK_RESOURCES) -differ.queries $(SOAK_QUERIES) -differ.seed $(SOAK_SEED)
+
+soak: soak-search ## what doesn't fit into CI: searches, long fuzzing, tests many times in random order
 	.ci/fuzz each 10m
 	$(RACE) -timeout 4h -shuffle on -count 10 $(TESTFLAGS) ./...
 

@@ -22,6 +22,9 @@
 //	identifier=sys|code      token with system                     identifier=sys|code
 //	identifier=sys|          token's system                        identifier=sys|
 //	identifier=|code         token without a system                identifier=|code
+//	code~wrist injury        token: the normalised text beside the  :text as a prefix
+//	                         code (CodeableConcept.text, display,
+//	                         Identifier.type.text), and its words
 //	patient:Patient/p1       reference; the own base is stripped,  patient=p1, patient=Patient/p1,
 //	                         any other absolute URL is kept        patient:Patient=p1
 //	patient=sys|value        Reference.identifier, as a token;     patient:identifier=sys|value

@@ -48,11 +48,36 @@ func (x *extractor) complexToken(v fhir.Value) {
 	case v.Get("coding").Exists():
 		for item := range v.Get("coding").Items() {
 			x.systemToken(':', item.Get("system"), textOf(item.Get("code")))
+			x.label(item.Get("display"))
 		}
+		x.label(v.Get("text"))
 	case v.Get("code").Exists():
 		x.systemToken(':', v.Get("system"), textOf(v.Get("code")))
-	default:
+		x.label(v.Get("display"))
+	case v.Get("value").Exists():
 		x.systemToken(':', v.Get("system"), textOf(v.Get("value")))
+		x.label(v.Get("type").Get("text"))
+	default: // a system, or words alone
+		x.systemToken(':', v.Get("system"), nil)
+		x.label(v.Get("text"))
+		x.label(v.Get("display"))
+	}
+}
+
+// maxLabelWords bounds the words of one text beside a code that can be searched
+// for by themselves.
+const maxLabelWords = 16
+
+// label enters the text beside a code for :text: the whole and each word.
+func (x *extractor) label(v fhir.Value) {
+	written := textOf(v)
+	if len(written) == 0 {
+		return
+	}
+	x.scratch = normalise(x.scratch[:0], written)
+	if len(x.scratch) > 0 {
+		x.add('~', x.scratch)
+		x.words('~', x.scratch, maxLabelWords)
 	}
 }
 
@@ -173,15 +198,16 @@ func (x *extractor) normalised(written []byte) {
 	}
 	x.add(':', whole)
 	x.sortBy(whole)
-	x.words(whole)
+	x.words(':', whole, len(whole))
 	if x.p.suffixes {
 		x.suffixes(whole)
 	}
 }
 
-func (x *extractor) words(whole []byte) {
+// words enters the words of a text, at most so many.
+func (x *extractor) words(separator byte, whole []byte, most int) {
 	start := -1
-	for i := 0; i <= len(whole) && !x.over; {
+	for i := 0; i <= len(whole) && most > 0 && !x.over; {
 		r, size := utf8.RuneError, 1
 		if i < len(whole) {
 			r, size = utf8.DecodeRune(whole[i:])
@@ -192,7 +218,8 @@ func (x *extractor) words(whole []byte) {
 		}
 		if !inWord && start >= 0 {
 			if word := bytes.Trim(whole[start:i], "'"); len(word) > 0 && len(word) < len(whole) {
-				x.add(':', word)
+				x.add(separator, word)
+				most--
 			}
 			start = -1
 		}

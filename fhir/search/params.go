@@ -219,6 +219,11 @@ func only(name, target, path string) Param {
 // canMiss says whether :missing means anything. A "whether" is never missing.
 func (p *Param) canMiss() bool { return len(p.steps) > 0 && !p.whether }
 
+// labelled says whether a text may stand beside the code, for :text.
+func (p *Param) labelled() bool {
+	return p.Type == TokenType && p.system == "" && !p.contact && len(p.steps) > 0
+}
+
 func newParam(p Param) Param {
 	if len(p.Targets) == 0 {
 		p.Targets = nil

@@ -92,6 +92,12 @@ func (t term) ids(values []string) (Node, *fhir.Outcome) {
 }
 
 func (t term) tokens(values []string) (Node, *fhir.Outcome) {
+	if t.modifier == "text" && t.param.labelled() {
+		return t.prefixes(values, func(value string) (string, *fhir.Outcome) {
+			needle, err := t.needle(value)
+			return prefixEntry(t.param.Name, "~", needle), err
+		})
+	}
 	if t.modifier != "" && t.modifier != "not" {
 		return nil, badModifier(t.name, t.param)
 	}
@@ -246,7 +252,8 @@ func (t term) date(value string) (op Op, lo, hi int64, err *fhir.Outcome) {
 		return "", 0, 0, badValue(t.name, "it must be a FHIR date or dateTime, with one of the prefixes eq ne gt lt ge le sa eb ap or none")
 	}
 	if op == Ap {
-		lo, hi = widen(lo, hi, t.p.o.now())
+		// By the hour, so that the pages of one list ask the same.
+		lo, hi = widen(lo, hi, t.p.o.now().Truncate(time.Hour))
 	}
 	return op, lo, hi, nil
 }

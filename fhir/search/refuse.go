@@ -42,6 +42,9 @@ func modifiersOf(p *Param) string {
 	switch p.Type {
 	case TokenType:
 		list = []string{"not"}
+		if p.labelled() {
+			list = append(list, "text")
+		}
 	case StringType:
 		if p.sounds {
 			break

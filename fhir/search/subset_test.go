@@ -132,8 +132,8 @@ func TestWhatIsNotOfferedSaysSo(t *testing.T) {
 	for query, says := range map[string]string{
 		"_content=x": "isn't indexed", "_text=x": "isn't indexed", "_filter=x": "filter expressions", "_list=x": "lists", "_query=x": "named query",
 		"_contained=true": "contained", "_containedType=container": "contained", "near=1|2|3|km": "distances", "near:missing=true": "distances",
-		"type:in=urn:v": "not, missing", "type:not-in=urn:v": "not, missing", "type:above=x": "not, missing", "type:below=x": "not, missing", "type:text=x": "not, missing",
-		"type:identifier=x": "not, missing", "identifier:of-type=a|b|c": "not, missing", "partof:above=x": "identifier, Location, missing", "partof:below=x": "identifier, Location, missing",
+		"type:in=urn:v": "not, text, missing", "type:not-in=urn:v": "not, text, missing", "type:above=x": "not, text, missing", "type:below=x": "not, text, missing", "status:text=x": "not, missing",
+		"type:identifier=x": "not, text, missing", "identifier:of-type=a|b|c": "not, text, missing", "partof:above=x": "identifier, Location, missing", "partof:below=x": "identifier, Location, missing",
 		"partof:text=x": "identifier", "name:text=x": "exact, contains, missing", "_sort=near": "can't be sorted by",
 	} {
 		_, err := Parse("Location", query, offered)

@@ -84,6 +84,9 @@ func (g *resourceGenerator) param(typ string, depth int) (name, value string) {
 	amount := func(name string) made { return func() (string, string) { return as(name, g.amount()) } }
 	tokens := func(name string) made {
 		return func() (string, string) {
+			if g.IntN(6) == 0 {
+				return as(name+":text", g.of(g.word(), strings.ToLower(g.word()), "smi,dyke"))
+			}
 			return as(name+g.of("", "", ":not"), g.of(token(), token()+","+token(), "urn:s|"))
 		}
 	}

@@ -35,7 +35,8 @@ func (g *resourceGenerator) id() string { return fmt.Sprint("r", g.IntN(g.ids)) 
 
 func (g *resourceGenerator) code() string {
 	code := g.of("a", "b", "c", "a$b", "d,e")
-	return fmt.Sprintf(`{"coding":[{%s"code":%q}]}`, g.of(`"system":"urn:s",`, `"system":"urn:t",`, ``), code)
+	return fmt.Sprintf(`{"coding":[{%s"code":%q%s}]%s}`, g.of(`"system":"urn:s",`, `"system":"urn:t",`, ``), code,
+		g.of("", `,"display":"`+g.word()+`"`), g.of("", "", `,"text":"`+g.word()+` `+g.word()+`"`))
 }
 
 func (g *resourceGenerator) word() string {

@@ -8,7 +8,7 @@ import (
 	"github.com/onward-health/onward/store/storetest"
 )
 
-// A long run: go test ./store/storetest -run Differ -differ.resources 5000 -differ.queries 10000 -differ.seed 7
+// The long run is make soak-search.
 var (
 	differSeed      = flag.Uint64("differ.seed", 2, "seed of the random resources and queries")
 	differResources = flag.Int("differ.resources", 300, "resources in the store")
