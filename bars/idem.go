@@ -183,7 +183,7 @@ func (d *Desk) outcome(err error) *fhir.Outcome {
 	case errors.Is(err, store.ErrNotFound):
 		return fhir.NewOutcome(fhir.KindNotFound, "", "there is no such record").Because(err)
 	case errors.Is(err, store.ErrCursor):
-		return fhir.NewOutcome(fhir.KindValue, "", "the page token belongs to another search").Because(err)
+		return fhir.NewOutcome(fhir.KindValue, "", "_cursor is not one of this server's for this search").Because(err)
 	}
 	d.log.Error("unexpected fault", "error", err)
 	return fhir.AsOutcome(err)

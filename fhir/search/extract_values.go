@@ -256,6 +256,7 @@ func (x *extractor) canonical(url string) {
 	}
 	url = x.o.stripBase(url)
 	x.add(':', []byte(url))
+	x.sortBy([]byte(url))
 	if plain, _, versioned := strings.Cut(url, "|"); versioned && plain != "" {
 		x.add(':', []byte(plain))
 	}
@@ -281,9 +282,13 @@ func (x *extractor) object(v fhir.Value) {
 		x.begin(':')
 		x.buf = append(x.buf, target.text...)
 		x.end()
+		x.sortBy([]byte(target.text))
 	}
 	if id := v.Get("identifier"); id.Kind() == fhir.ObjectKind {
+		sorted := x.sorted
+		x.sorted = true // the text alone is sorted by
 		x.systemToken('~', id.Get("system"), textOf(id.Get("value")))
+		x.sorted = sorted
 	}
 }
 

@@ -23,7 +23,7 @@ type Span struct {
 	Lo, Hi int64
 }
 
-// SortKey is the value that a string, token or uri parameter sorts by.
+// SortKey is the value that a string, token, uri or reference parameter sorts by.
 type SortKey struct{ Param, Value string }
 
 // Open ends of a Span.

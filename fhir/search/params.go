@@ -228,7 +228,7 @@ func newParam(p Param) Param {
 	if len(p.Targets) == 0 {
 		p.Targets = nil
 	}
-	p.sortable = p.Type == TokenType || p.Type == StringType || p.Type == URIType
+	p.sortable = p.Type == TokenType || p.Type == StringType || p.Type == URIType || p.Type == ReferenceType
 	for _, path := range p.Paths {
 		p.steps = append(p.steps, stepsOf(path))
 	}

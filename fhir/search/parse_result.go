@@ -89,8 +89,8 @@ func (p *parser) sort(typ, value string) *fhir.Outcome {
 	return nil
 }
 
-// canSort leaves out references and composites, whose values have no order that
-// means anything.
+// canSort leaves out composites and phonetic parameters, whose values have no
+// order that means anything. A reference sorts by its text, "Type/id".
 func canSort(p *Param) bool {
 	return p.Name == "_id" || p.Type == DateType || p.Type == QuantityType || p.sortable && !p.sounds
 }

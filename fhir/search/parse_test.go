@@ -127,7 +127,7 @@ func TestParseRefuses(t *testing.T) {
 		{"Slot", "schedule:Patient.name=x", fhir.KindNotSupported, "schedule:Patient.name"},
 		{"ServiceRequest", "subject:Group.identifier=x", fhir.KindNotSupported, "behind the dot"},
 		{"Slot", "_sort=colour", fhir.KindNotSupported, "specialty, start, status"},
-		{"Slot", "_sort=schedule", fhir.KindNotSupported, "_sort"},
+		{"Patient", "_sort=phonetic", fhir.KindNotSupported, "_sort"},
 		{"Slot", "_summary=text", fhir.KindNotSupported, "_summary"},
 
 		{"Slot", "status=", fhir.KindValue, "status"},

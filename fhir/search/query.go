@@ -19,7 +19,7 @@ const (
 )
 
 // Sort orders by "_lastUpdated", "_id", a date or quantity parameter (its least
-// Lo) or a string, token or uri parameter (its SortKey). Records without a value
+// Lo) or a string, token, uri or reference parameter (its SortKey). Records without a value
 // come last.
 type Sort struct {
 	Param string

@@ -29,13 +29,13 @@ func differSorts(typ string) []string {
 	case "Organization", "HealthcareService":
 		return []string{"name", "_profile"}
 	case "Schedule", "Appointment":
-		return []string{"date"}
+		return []string{"date", "actor"}
 	case "Slot":
-		return []string{"start", "status", "service-type"}
+		return []string{"start", "status", "service-type", "schedule"}
 	case "Observation":
 		return []string{"value-quantity", "component-value-quantity", "code", "date", "value-string"}
 	case "Task":
-		return []string{"period", "status"}
+		return []string{"period", "status", "focus"}
 	case "Questionnaire":
 		return []string{"url", "title", "context-quantity"}
 	}
