@@ -38,7 +38,11 @@ func (f Facts) profiles(typ string) []string {
 var interactions = []string{"create", "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "search-type"}
 
 // systemInteractions are those of the REST API on the whole server.
-var systemInteractions = []string{"transaction", "batch", "history-system"}
+var systemInteractions = []string{"transaction", "batch", "history-system", "search-system"}
+
+// compartments says what R4 has no element for: R4's rest.compartment only links
+// definitions.
+const compartments = "Searches of a Patient's, Encounter's, RelatedPerson's, Practitioner's or Device's compartment: [Type]/[id]/[Type] and [Type]/[id]/*."
 
 // Statement writes the CapabilityStatement.
 func Statement(f Facts) *fhir.Resource {
@@ -65,8 +69,7 @@ func Statement(f Facts) *fhir.Resource {
 			"searchInclude", includes(typ, f.BaRS),
 			"searchRevInclude", reverseIncludes(typ, f.Types),
 			"searchParam", params(typ, f.BaRS),
-			"operation", []*fhir.Object{fhir.Obj("name", "validate",
-				"definition", "http://hl7.org/fhir/OperationDefinition/Resource-validate")},
+			"operation", operations(typ),
 		))
 	}
 	resources = append(resources, fhir.Obj(
@@ -78,10 +81,11 @@ func Statement(f Facts) *fhir.Resource {
 	))
 	server := fhir.Obj(
 		"mode", "server",
-		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard.",
+		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard. "+compartments,
 		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
 		"resource", resources,
 		"interaction", code(systemInteractions...),
+		"searchParam", commonParams(),
 		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
 	)
@@ -104,6 +108,16 @@ func Statement(f Facts) *fhir.Resource {
 		Resource()
 }
 
+// operations lists the operations on a type.
+func operations(typ string) []*fhir.Object {
+	list := []*fhir.Object{fhir.Obj("name", "validate", "definition", "http://hl7.org/fhir/OperationDefinition/Resource-validate")}
+	if typ == "Patient" {
+		list = append(list, fhir.Obj("name", "everything", "definition", "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+			"documentation", "Of one Patient only."))
+	}
+	return list
+}
+
 // messaging lists the messages that the receiver takes.
 func messaging(base string) *fhir.Object {
 	var messages []*fhir.Object
@@ -116,6 +130,16 @@ func messaging(base string) *fhir.Object {
 			"address", base+"/$process-message")},
 		"supportedMessage", messages,
 	)
+}
+
+// commonParams lists what a search of all types takes, beside _type.
+func commonParams() []*fhir.Object {
+	list := []*fhir.Object{fhir.Obj("name", "_type", "type", "special",
+		"documentation", "A comma list of types; parameters that all of them have may be used beside it.")}
+	for _, p := range search.ParamsOf("") {
+		list = append(list, fhir.Obj("name", p.Name, "type", string(p.Type)))
+	}
+	return list
 }
 
 func params(typ string, inBaRS bool) []*fhir.Object {
@@ -144,7 +168,7 @@ func params(typ string, inBaRS bool) []*fhir.Object {
 // includes lists what "_include" takes; in BaRS also what GET /Slot of the
 // standard includes.
 func includes(typ string, inBaRS bool) []string {
-	list := []string{"*"}
+	list := []string{"*", typ + ":*"}
 	for _, p := range search.ParamsOf(typ) {
 		if p.Type == search.ReferenceType {
 			list = append(list, typ+":"+p.Name)
@@ -163,7 +187,7 @@ func includes(typ string, inBaRS bool) []string {
 // reverseIncludes lists what "_revinclude" takes: the parameters of other types
 // that may refer to this one.
 func reverseIncludes(typ string, types []string) []string {
-	var list []string
+	list := []string{"*"}
 	for _, other := range types {
 		for _, p := range search.ParamsOf(other) {
 			if p.Type == search.ReferenceType && (p.Targets == nil || slices.Contains(p.Targets, typ)) {

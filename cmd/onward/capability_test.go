@@ -57,7 +57,8 @@ func TestTheCapabilityStatementDoesNotLie(t *testing.T) {
 		s.trySystem(interaction.Get("code").Text())
 	}
 	require.Equal(t, 404, s.do("GET", "/FHIR/R4/Basic", nil, nil).status, "a type that isn't advertised")
-	require.Equal(t, 501, s.do("GET", "/FHIR/R4/?_type=Patient", nil, nil).status)
+	s.trySystemSearch(statement.Get("rest").At(0).Get("searchParam"))
+	s.tryCompartments()
 	require.Equal(t, 415, s.do("PATCH", "/FHIR/R4/Patient/x", http.Header{"Content-Type": {"application/xml-patch+xml"}}, []byte(`<diff/>`)).status, "a patch format that isn't advertised")
 	require.Equal(t, 400, s.do("GET", "/FHIR/R4/Patient?animal-breed=x", nil, nil).status)
 }
@@ -71,6 +72,9 @@ func (s *server) trySystem(code string) {
 		a := s.do("POST", "/FHIR/R4", plain(), []byte(body))
 		require.Equal(s.t, 200, a.status, "%s", a.body)
 		require.Equal(s.t, "201 Created", a.resource(s.t).Get("entry", "response", "status").Text())
+	case "search-system":
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4?_type=Patient,Slot", nil, nil).status)
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4/?_count=1", nil, nil).status)
 	case "history-system":
 		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4/_history", nil, nil).status)
 	default:
@@ -120,10 +124,23 @@ func (s *server) tryType(typ string, resource fhir.Value) {
 	require.Equal(t, 200, s.do("PUT", base+"?_id="+id, plain(), []byte(put)).status, typ)
 	require.Equal(t, "single", resource.Get("conditionalDelete").Text())
 	require.Equal(t, 204, s.do("DELETE", base+"?_id=none", nil, nil).status, typ)
+	everything := false
 	for operation := range resource.Get("operation").Items() {
-		require.Equal(t, "validate", operation.Get("name").Text(), "an operation that this test doesn't know")
-		require.Equal(t, 200, s.do("POST", base+"/$validate", plain(), []byte(body)).status, typ)
+		switch name := operation.Get("name").Text(); name {
+		case "validate":
+			require.Equal(t, 200, s.do("POST", base+"/$validate", plain(), []byte(body)).status, typ)
+		case "everything":
+			require.Equal(t, 200, s.do("GET", base+"/"+id+"/$everything", nil, nil).status, typ)
+			require.Equal(t, 200, s.do("POST", base+"/"+id+"/$everything", plain(), []byte(`{"resourceType":"Parameters"}`)).status, typ)
+			everything = true
+		default:
+			require.Fail(t, "an operation that this test doesn't know", name)
+		}
 	}
+	if !everything {
+		require.Equal(t, 501, s.do("GET", base+"/"+id+"/$everything", nil, nil).status, typ)
+	}
+	require.Equal(t, 501, s.do("GET", base+"/$everything", nil, nil).status, typ)
 	for _, kind := range []string{"Include", "RevInclude"} {
 		for value := range resource.Get("search" + kind).Items() {
 			a := s.do("GET", base+"?_"+strings.ToLower(kind)+"="+url.QueryEscape(value.Text()), nil, nil)
@@ -146,4 +163,49 @@ func (s *server) tryType(typ string, resource fhir.Value) {
 		}
 	}
 	require.Equal(t, 204, deletes(), typ)
+}
+
+// trySystemSearch uses every parameter of a search across types, and one of a
+// single type.
+func (s *server) trySystemSearch(params fhir.Value) {
+	s.t.Helper()
+	seen := map[string]bool{}
+	for param := range params.Items() {
+		name, value := param.Get("name").Text(), "x"
+		seen[name] = true
+		switch name {
+		case "_type":
+			value = "Patient,Slot"
+		case "_lastUpdated":
+			value = "ge2026"
+		}
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4?"+name+"="+value, nil, nil).status, name)
+		require.Equal(s.t, 200, s.do("POST", "/FHIR/R4/_search", form(), []byte(name+"="+value)).status, name)
+	}
+	for _, name := range []string{"_type", "_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"} {
+		require.True(s.t, seen[name], name)
+	}
+	require.Equal(s.t, 400, s.do("GET", "/FHIR/R4?status=free", nil, nil).status, "a parameter that isn't advertised")
+	require.Equal(s.t, 400, s.do("GET", "/FHIR/R4?_type=Basic", nil, nil).status, "a type that isn't advertised")
+}
+
+// tryCompartments searches each compartment that the statement's text names, and
+// one that it doesn't.
+func (s *server) tryCompartments() {
+	s.t.Helper()
+	for _, owner := range []string{"Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"} {
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4/"+owner+"/x/*", nil, nil).status, owner)
+		require.Equal(s.t, 200, s.do("GET", "/FHIR/R4/"+owner+"/x/Observation?status=final", nil, nil).status, owner)
+		require.Equal(s.t, 200, s.do("POST", "/FHIR/R4/"+owner+"/x/Observation/_search", form(), []byte("status=final")).status, owner)
+		require.Equal(s.t, 404, s.do("GET", "/FHIR/R4/"+owner+"/x/Slot", nil, nil).status, owner)
+	}
+	require.Equal(s.t, 404, s.do("GET", "/FHIR/R4/Organization/x/Observation", nil, nil).status)
+	// The operator's parameter works here, where only this machine can ask.
+	explained := s.do("GET", "/FHIR/R4/Slot?status=free&_explain=true", nil, nil)
+	require.Equal(s.t, 200, explained.status)
+	require.Equal(s.t, "Parameters", explained.resource(s.t).Type())
+}
+
+func form() http.Header {
+	return http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 }
