@@ -3,10 +3,9 @@
 //
 // Offered: create, read, vread, update, patch (JSON Patch, JSON Merge Patch and
 // FHIRPath Patch), delete, the conditional writes, history of a record, a type and
-// the server, OPTIONS,
-// search by GET and POST, batch and transaction Bundles and $validate, in JSON and
-// XML, compressed or not. Search across types is known to FHIR but refused with
-// 501. A header that sets a condition which
+// the server, OPTIONS, search by GET and POST of one type, of several and of
+// compartments, Patient/id/$everything, batch and transaction Bundles and $validate,
+// in JSON and XML, compressed or not. A header that sets a condition which
 // an interaction doesn't carry out is refused as well, for a condition that is
 // passed over in silence overwrites or duplicates a record. The exceptions are
 // If-None-Match and If-Modified-Since on a GET of a bundle: a bundle has no
