@@ -11,8 +11,8 @@ import (
 // The long run is make soak-search.
 var (
 	differSeed      = flag.Uint64("differ.seed", 2, "seed of the random resources and queries")
-	differResources = flag.Int("differ.resources", 300, "resources in the store")
-	differQueries   = flag.Int("differ.queries", 300, "queries compared")
+	differResources = flag.Int("differ.resources", 150, "resources in the store")
+	differQueries   = flag.Int("differ.queries", 150, "queries compared")
 )
 
 func TestDifferFindsNoDifference(t *testing.T) {
