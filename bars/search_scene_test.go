@@ -80,9 +80,43 @@ func (l *library) put(resources ...string) {
 		if members != "" {
 			members = "," + members
 		}
-		status, r := l.send("PUT", "/"+name, fmt.Sprintf(`{"resourceType":%q,"id":%q%s}`, typ, id, members))
+		status, r := l.send("PUT", "/"+name, complete(l.t, fmt.Sprintf(`{"resourceType":%q,"id":%q%s}`, typ, id, members)))
 		require.Contains(l.t, []int{200, 201}, status, "%s: %s", text, r)
 	}
+}
+
+// complete adds what R4 asks for and the text leaves out, because the test is
+// about something else.
+func complete(t testing.TB, body string) string {
+	const patient, code = `{"reference":"Patient/nobody"}`, `{"text":"a"}`
+	r := parse(t, body)
+	for _, need := range map[string][][2]string{
+		"AllergyIntolerance":  {{"patient", patient}},
+		"Appointment":         {{"status", `"proposed"`}, {"participant", `[{"type":[` + code + `],"status":"accepted"}]`}},
+		"Binary":              {{"contentType", `"text/plain"`}},
+		"CarePlan":            {{"status", `"active"`}, {"intent", `"plan"`}, {"subject", patient}},
+		"Communication":       {{"status", `"completed"`}},
+		"Condition":           {{"subject", patient}},
+		"Consent":             {{"status", `"draft"`}, {"scope", code}, {"category", "[" + code + "]"}, {"policyRule", code}},
+		"DocumentReference":   {{"status", `"current"`}, {"content", `[{"attachment":{"title":"a"}}]`}},
+		"Encounter":           {{"status", `"planned"`}, {"class", `{"code":"AMB"}`}},
+		"Flag":                {{"status", `"active"`}, {"code", code}, {"subject", patient}},
+		"MedicationStatement": {{"status", `"active"`}, {"medicationCodeableConcept", code}, {"subject", patient}},
+		"Observation":         {{"status", `"final"`}, {"code", code}},
+		"Organization":        {{"name", `"a"`}},
+		"Procedure":           {{"status", `"completed"`}, {"subject", patient}},
+		"Questionnaire":       {{"status", `"draft"`}},
+		"RelatedPerson":       {{"patient", patient}},
+		"Schedule":            {{"actor", `[{"display":"a"}]`}},
+		"ServiceRequest":      {{"status", `"active"`}, {"intent", `"plan"`}, {"subject", patient}},
+		"Slot":                {{"schedule", `{"display":"a"}`}, {"status", `"free"`}, {"start", `"2026-11-21T09:00:00Z"`}, {"end", `"2026-11-21T09:20:00Z"`}},
+		"Task":                {{"status", `"requested"`}, {"intent", `"order"`}},
+	}[r.Type()] {
+		if !r.Get(need[0]).Exists() {
+			body = strings.TrimSuffix(body, "}") + `,"` + need[0] + `":` + need[1] + "}"
+		}
+	}
+	return body
 }
 
 // tick moves the clock on by a minute.

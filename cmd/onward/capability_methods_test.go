@@ -41,7 +41,8 @@ func TestWhatTheStatementLeavesOutIsRefusedByMethod(t *testing.T) {
 			s.tryMethods("/FHIR/R4/"+typ+path, methods)
 		}
 	}
-	s.tryMethods("/FHIR/R4/", []string{"POST"})
+	s.tryMethods("/FHIR/R4/", []string{"GET", "POST"})
+	s.tryMethods("/FHIR/R4/_search", []string{"POST"})
 	s.tryMethods("/FHIR/R4/metadata", []string{"GET"})
 	s.tryMethods("/FHIR/R4/_history", []string{"GET"})
 
