@@ -27,13 +27,21 @@ func connect(ctx context.Context, db *sql.DB, pragmas []string) (*conn, error) {
 	if err != nil {
 		return nil, fault("open the database", err)
 	}
-	for _, p := range pragmas {
-		if _, err := c.ExecContext(ctx, p); err != nil {
-			c.Close()
-			return nil, fault("open the database", err)
+	new := &conn{c: c, stmts: map[string]*sql.Stmt{}, crowds: map[string]int{}}
+	if err := new.pragmas(ctx, pragmas); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return new, nil
+}
+
+func (c *conn) pragmas(ctx context.Context, list []string) error {
+	for _, p := range list {
+		if _, err := c.c.ExecContext(ctx, p); err != nil {
+			return fault("open the database", err)
 		}
 	}
-	return &conn{c: c, stmts: map[string]*sql.Stmt{}, crowds: map[string]int{}}, nil
+	return nil
 }
 
 func (c *conn) close() {

@@ -18,7 +18,8 @@ const memory = ":memory:"
 type place struct {
 	file      string // absolute, links resolved
 	lock      *os.File
-	temporary bool // the folder goes with Close
+	temporary bool   // the folder goes with Close
+	query     string // of the dsn
 }
 
 // prepare makes the folder (0700, where it is ours to make) and the file
@@ -59,6 +60,30 @@ func prepare(path string) (*place, error) {
 	return p, nil
 }
 
+// find names a file that is there already, for reading beside the process that
+// holds the lock.
+func find(path string) (*place, error) {
+	if path == memory {
+		return nil, errors.New("store: a store in memory can be read by its own process only")
+	}
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: can't find the database: %w", err)
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return nil, fmt.Errorf("store: can't find the database: %w", err)
+	}
+	if info.IsDir() || info.Size() == 0 {
+		return nil, errors.New("store: there is no database at this path")
+	}
+	// SQLite opens a file that can't be written for reading.
+	return &place{file: abs}, nil
+}
+
 // create makes the file before SQLite would, because SQLite gives its -wal and
 // -shm files the mode of the database.
 func (p *place) create() error {
@@ -70,13 +95,7 @@ func (p *place) create() error {
 	if err := f.Chmod(0o600); err != nil {
 		return fmt.Errorf("store: can't protect the database: %w", err)
 	}
-	// The name must survive a power cut as the first commit does. Folders can't
-	// be synced on every system; where they can't, there is nothing to do.
-	if dir, err := os.Open(filepath.Dir(p.file)); err == nil {
-		_ = dir.Sync()
-		dir.Close()
-	}
-	return nil
+	return syncFolder(p.file) // the name must last as the first commit does
 }
 
 // dsn names the file for the driver, safe against "?" and "#" in the path.
@@ -91,7 +110,9 @@ func (p *place) dsn() string {
 // release gives the lock back and removes a temporary store. The LOCK file
 // stays: removing it would let two processes lock two files of that name.
 func (p *place) release() {
-	p.lock.Close()
+	if p.lock != nil {
+		p.lock.Close()
+	}
 	if p.temporary {
 		os.RemoveAll(filepath.Dir(p.file))
 	}

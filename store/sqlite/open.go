@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -25,6 +26,11 @@ type Options struct {
 	// conditions is one that an index knows; more is store.ErrTooCostly.
 	// store.DefaultMaxScan if 0, no bound if negative.
 	MaxScan int
+	// ReadOnly opens a file that is there, beside the process that holds its lock
+	// too: an older schema is refused instead of migrated, and Commit fails.
+	ReadOnly bool
+	// Log is told of what the opening does to a file; slog.Default if nil.
+	Log *slog.Logger
 }
 
 // Store is one open database file. See package store for its methods.
@@ -65,7 +71,14 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.MaxScan == 0 {
 		o.MaxScan = store.DefaultMaxScan
 	}
-	p, err := prepare(path)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	where := prepare
+	if o.ReadOnly {
+		where = find
+	}
+	p, err := where(path)
 	if err != nil {
 		return nil, err
 	}
@@ -91,21 +104,7 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
-	version, err := w.version(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, pragma := range writerPragmas(o.Sync) {
-		if _, err := w.c.ExecContext(ctx, pragma); err != nil {
-			return nil, fault("open the database", err)
-		}
-	}
-	if version == 0 {
-		err = w.create(ctx)
-	} else if version < schemaVersion {
-		err = w.upgrade(ctx, version)
-	}
-	if err != nil {
+	if err := w.ready(ctx, p, o); err != nil {
 		return nil, err
 	}
 	seal, err := w.sealer(ctx)
@@ -127,9 +126,45 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 		s.readers <- r
 	}
 	w.maxScan = o.MaxScan
+	if o.ReadOnly {
+		s.durable = "nothing is written: the store is open for reading"
+		w.close()
+		close(s.drained)
+		return s, nil
+	}
 	s.writer = newWriter(s, w)
 	go s.writer.run()
 	return s, nil
+}
+
+// ready sets up the first connection and brings the file to this program's
+// schema, or refuses it before anything is written to it.
+func (c *conn) ready(ctx context.Context, p *place, o Options) error {
+	if o.ReadOnly {
+		if err := c.pragmas(ctx, readerPragmas); err != nil {
+			return err
+		}
+	}
+	if err := c.whole(ctx, p); err != nil {
+		return err
+	}
+	version, err := c.version(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ReadOnly {
+		if version != schemaVersion {
+			return fmt.Errorf("%w: its schema is %d, this program's %d; starting the server migrates it", errOlder, version, schemaVersion)
+		}
+		return nil
+	}
+	if err := c.pragmas(ctx, writerPragmas(o.Sync)); err != nil {
+		return err
+	}
+	if version == 0 {
+		return c.create(ctx)
+	}
+	return c.migrate(ctx, p, version, upgrades, o.Log)
 }
 
 // readerCount is 4 to 8: as many as can run, with some for those that wait for

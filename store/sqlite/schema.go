@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"os"
 )
 
 const (
@@ -15,6 +15,8 @@ const (
 var (
 	errForeign = errors.New("store: the file is a database of another program")
 	errNewer   = errors.New("store: the database was written by a newer version of this program")
+	errOlder   = errors.New("store: the database has an older schema")
+	errDamaged = errors.New("store: the file of the database is shorter than it says: it was cut off or copied in part; restore a backup")
 )
 
 // schema is the newest version. Rows of x, xd and xs are the index entries of
@@ -72,7 +74,8 @@ const tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
 // it was purged. Rows whose version is gone mean nothing.
 const feed = `CREATE TABLE feed (seq INTEGER PRIMARY KEY, pk INTEGER NOT NULL, ver INTEGER NOT NULL, lu INTEGER NOT NULL) STRICT`
 
-// upgrades makes each older schema the next: the first of version 1 makes 2.
+// upgrades makes each older schema the next: the first of version 1 makes 2. The
+// list only grows: what a released program has written must open for ever.
 var upgrades = [][]string{{
 	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
 	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
@@ -111,9 +114,9 @@ var readerPragmas = []string{
 	`PRAGMA trusted_schema = OFF`,
 }
 
-// version is the file's schema, 0 where it is new. It refuses a file that isn't
-// ours or is from the future, before anything is written to it.
-func (c *conn) version(ctx context.Context) (int64, error) {
+// version reads the file's schema, 0 where the file is new. It refuses a file
+// that isn't ours or is from the future, before anything is written to it.
+func (c *conn) version(ctx context.Context) (int, error) {
 	var app, version, tables int64
 	for _, q := range []struct {
 		text string
@@ -131,7 +134,7 @@ func (c *conn) version(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("%w: its schema is %d, this program knows %d", errNewer, version, schemaVersion)
 	}
 	if app == applicationID && version > 0 {
-		return version, nil
+		return int(version), nil
 	}
 	if app != 0 || version != 0 || tables != 0 {
 		return 0, errForeign
@@ -139,16 +142,33 @@ func (c *conn) version(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
-// create makes the tables of a new file, upgrade those that an older one lacks.
-func (c *conn) create(ctx context.Context) error { return c.remake(ctx, schema) }
-
-func (c *conn) upgrade(ctx context.Context, from int64) error {
-	return c.remake(ctx, slices.Concat(upgrades[from-1:]...))
+// whole refuses a file that was cut off: SQLite itself would notice when it
+// comes to a page that isn't there, which may be days later. While there is a
+// log, the missing pages may stand in that.
+func (c *conn) whole(ctx context.Context, p *place) error {
+	if log, err := os.Stat(p.file + "-wal"); err == nil && log.Size() > 0 {
+		return nil
+	}
+	var pages, size int64
+	if err := c.c.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages); err != nil {
+		return fault("open the database", err)
+	}
+	if err := c.c.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&size); err != nil {
+		return fault("open the database", err)
+	}
+	info, err := os.Stat(p.file)
+	if err != nil {
+		return fmt.Errorf("store: can't open the database: %w", err)
+	}
+	if info.Size() > 0 && info.Size() < pages*size {
+		return errDamaged
+	}
+	return nil
 }
 
-// remake runs statements and marks the file, together or not at all.
-func (c *conn) remake(ctx context.Context, steps []string) error {
-	text := append([]string{`BEGIN IMMEDIATE`}, steps...)
+// create makes the tables and marks the file, together or not at all.
+func (c *conn) create(ctx context.Context) error {
+	text := append([]string{`BEGIN IMMEDIATE`}, schema...)
 	text = append(text,
 		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
 		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),

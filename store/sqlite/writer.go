@@ -22,6 +22,8 @@ const (
 	yields       = 3
 )
 
+var errReadOnly = errors.New("store: the store is open for reading")
+
 // request is a batch, or a task of the engine's own, on its way to the writer.
 // The caller may have gone; done has room for the answer.
 type request struct {
@@ -52,6 +54,9 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 // submit gives a request to the writer and waits for its answer. A caller whose
 // context ends meanwhile goes without.
 func (s *Store) submit(ctx context.Context, r *request) answer {
+	if s.writer == nil {
+		return answer{err: errReadOnly}
+	}
 	if err := s.send(r); err != nil {
 		return answer{err: err}
 	}

@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ErrExists: the file that a backup should go to is there already.
+var ErrExists = errors.New("store: the file for the backup exists already")
+
+// Backup writes a copy of the database at path to a new file, mode 0600, beside
+// a process that serves it too: the copy is of one moment after the call, so it
+// holds every write that was acknowledged before. It has been checked and is on
+// disk, under its name, when Backup returns; before that nothing has that name.
+//
+// While it runs, what is written meanwhile stays in the log beside the database
+// (-wal), which grows by that much.
+func Backup(ctx context.Context, path, to string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return ErrExists
+	}
+	p, err := find(path)
+	if err != nil {
+		return err
+	}
+	db, c, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	defer c.close()
+	if err := c.whole(ctx, p); err != nil {
+		return err
+	}
+	if _, err := c.version(ctx); err != nil { // an older schema is worth a backup too
+		return err
+	}
+	part, err := os.CreateTemp(filepath.Dir(to), ".onward-backup-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("store: can't make the backup: %w", err)
+	}
+	part.Close()
+	defer os.Remove(part.Name())
+	if err := c.copyInto(ctx, part.Name()); err != nil {
+		return err
+	}
+	if err := checkCopy(ctx, part.Name()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, doesn't replace what has come there meanwhile.
+	if err := os.Link(part.Name(), to); errors.Is(err, os.ErrExist) {
+		return ErrExists
+	} else if err != nil {
+		if err := os.Rename(part.Name(), to); err != nil { // a file system without links
+			return fmt.Errorf("store: can't name the backup: %w", err)
+		}
+	}
+	return syncFolder(to)
+}
+
+// connect makes one connection for a task of its own.
+func (p *place) connect(ctx context.Context) (*sql.DB, *conn, error) {
+	db, err := sql.Open("sqlite", p.dsn())
+	if err != nil {
+		return nil, nil, fault("open the database", err)
+	}
+	c, err := connect(ctx, db, []string{`PRAGMA busy_timeout = 5000`, `PRAGMA trusted_schema = OFF`})
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return db, c, nil
+}
+
+// copyInto writes the database as of now to a file that is empty or not there,
+// and syncs it.
+func (c *conn) copyInto(ctx context.Context, to string) error {
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: can't make the copy: %w", err)
+	}
+	defer f.Close()
+	if _, err := c.c.ExecContext(ctx, `VACUUM INTO ?`, to); err != nil {
+		return fault("copy the database", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("store: can't sync the copy: %w", err)
+	}
+	return nil
+}
+
+func checkCopy(ctx context.Context, file string) error {
+	db, c, err := (&place{file: file}).connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	defer c.close()
+	faults, err := c.quickCheck(ctx)
+	if err == nil && len(faults) > 0 {
+		return fmt.Errorf("store: the backup is damaged: %s", faults[0])
+	}
+	return err
+}
+
+// CheckFile looks for damage in the file itself (SQLite's quick_check). Its
+// findings name tables and pages, never a value; there are at most 20.
+func (s *Store) CheckFile(ctx context.Context) (faults []string, err error) {
+	err = s.read(ctx, "check the file", func(c *conn) error {
+		faults, err = c.quickCheck(ctx)
+		return err
+	})
+	return faults, err
+}
+
+func (c *conn) quickCheck(ctx context.Context) (faults []string, err error) {
+	err = c.each(ctx, `PRAGMA quick_check(20)`, nil, func(scan func(...any) error) error {
+		var text string
+		if err := scan(&text); err != nil {
+			return err
+		}
+		if text != "ok" {
+			faults = append(faults, text)
+		}
+		return nil
+	})
+	return faults, err
+}
+
+// syncFolder makes a file's name survive a power cut. Folders can't be synced on
+// every system; where they can't, there is nothing to do.
+func syncFolder(file string) error {
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return nil
+	}
+	_ = dir.Sync()
+	return dir.Close()
+}
