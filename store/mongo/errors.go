@@ -59,7 +59,7 @@ func fault(caller context.Context, doing string, err error) error {
 	var conflict *store.ConflictError
 	var known *DriverError
 	if errors.As(err, &conflict) || errors.As(err, &known) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrNotFound) ||
-		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnavailable) {
+		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrUnfinished) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
 	if ended := caller.Err(); ended != nil {

@@ -38,6 +38,8 @@ type Options struct {
 	MaxScan int
 	// Database replaces the one that the address names, "onward" if neither does.
 	Database string
+	// Import opens a store to copy into, which may hold an unfinished copy.
+	Import bool
 }
 
 // Store is one database of a MongoDB server. See package store for its methods.
@@ -93,7 +95,11 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := s.start(ctx); err != nil {
+	err = s.start(ctx)
+	if err == nil && !o.Import {
+		err = s.finished(ctx)
+	}
+	if err != nil {
 		end, cancel := context.WithTimeout(context.WithoutCancel(caller), readTime)
 		defer cancel()
 		s.watch.end()
@@ -149,6 +155,15 @@ func (s *Store) start(ctx context.Context) error {
 		return err
 	}
 	return s.openSeal(ctx)
+}
+
+// finished refuses a store that holds a part of a copy.
+func (s *Store) finished(ctx context.Context) error {
+	_, _, found, err := s.importing(ctx)
+	if err == nil && found {
+		return store.ErrUnfinished
+	}
+	return err
 }
 
 // enter begins a call: it refuses after Close and bounds the time.

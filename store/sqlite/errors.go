@@ -70,7 +70,7 @@ func fault(doing string, err error) error {
 	var conflict *store.ConflictError
 	var known *DriverError
 	if errors.As(err, &conflict) || errors.As(err, &known) ||
-		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrUnavailable) {
+		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrNotEmpty) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {

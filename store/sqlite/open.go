@@ -29,6 +29,8 @@ type Options struct {
 	// ReadOnly opens a file that is there, beside the process that holds its lock
 	// too: an older schema is refused instead of migrated, and Commit fails.
 	ReadOnly bool
+	// Import opens a store to copy into, which may hold an unfinished copy.
+	Import bool
 	// Log is told of what the opening does to a file; slog.Default if nil.
 	Log *slog.Logger
 }
@@ -153,10 +155,13 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 		return err
 	}
 	if o.ReadOnly {
+		if version == 0 {
+			return errForeign
+		}
 		if version != schemaVersion {
 			return fmt.Errorf("%w: its schema is %d, this program's %d; starting the server migrates it", errOlder, version, schemaVersion)
 		}
-		return nil
+		return c.finished(ctx)
 	}
 	if err := c.pragmas(ctx, writerPragmas(o.Sync)); err != nil {
 		return err
@@ -164,7 +169,19 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 	if version == 0 {
 		return c.create(ctx)
 	}
-	return c.migrate(ctx, p, version, upgrades, o.Log)
+	if err := c.migrate(ctx, p, version, upgrades, o.Log); err != nil || o.Import {
+		return err
+	}
+	return c.finished(ctx)
+}
+
+// finished refuses a store that holds a part of a copy.
+func (c *conn) finished(ctx context.Context) error {
+	_, _, found, err := c.importing(ctx)
+	if err == nil && found {
+		return store.ErrUnfinished
+	}
+	return fault("open the database", err)
 }
 
 // readerCount is 4 to 8: as many as can run, with some for those that wait for

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 const (
@@ -74,20 +75,24 @@ const tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
 // it was purged. Rows whose version is gone mean nothing.
 const feed = `CREATE TABLE feed (seq INTEGER PRIMARY KEY, pk INTEGER NOT NULL, ver INTEGER NOT NULL, lu INTEGER NOT NULL) STRICT`
 
-// upgrades makes each older schema the next: the first of version 1 makes 2. The
-// list only grows: what a released program has written must open for ever.
-var upgrades = [][]string{{
-	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
-	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
+// implied makes the counters and the feed of the versions that stand.
+var implied = []string{
 	`INSERT OR IGNORE INTO types (name) SELECT DISTINCT typ FROM res`,
 	`UPDATE types SET live = (SELECT count(*) FROM res WHERE typ = name AND del = 0),
 		versions = (SELECT count(*) FROM res WHERE typ = name) + (SELECT count(*) FROM hist WHERE typ = name)`,
-	tombstones,
-	feed,
 	`INSERT INTO feed (pk, ver, lu) SELECT pk, ver, lu FROM
 		(SELECT pk, ver, lu FROM res UNION ALL SELECT r.pk, h.ver, h.lu FROM hist h JOIN res r ON r.typ = h.typ AND r.id = h.id)
 		ORDER BY lu, pk, ver`,
-}}
+}
+
+// upgrades makes each older schema the next: the first of version 1 makes 2. The
+// list only grows: what a released program has written must open for ever.
+var upgrades = [][]string{slices.Concat([]string{
+	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
+	tombstones,
+	feed,
+}, implied)}
 
 // writerPragmas and readerPragmas set up one connection. A reader's cache is
 // small because there are several and an idle server should be too.

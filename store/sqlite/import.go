@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/onward-health/onward/store"
+)
+
+// importKey is the document of kind meta that an unfinished import leaves.
+const importKey = "import"
+
+// ImportStart implements store.Importer.
+func (s *Store) ImportStart(ctx context.Context, source string) (position string, err error) {
+	err = s.write(ctx, func(ctx context.Context, w *writer) error {
+		under, at, found, err := w.importing(ctx)
+		if err != nil {
+			return err
+		}
+		if found {
+			if under != source {
+				return fmt.Errorf("%w: an unfinished copy from another engine", store.ErrNotEmpty)
+			}
+			position = at
+			return nil
+		}
+		var n int64
+		_, err = w.row(ctx, `SELECT (SELECT count(*) FROM res) + (SELECT count(*) FROM claim) + (SELECT count(*) FROM aux WHERE kind <> ?)`, []any{sealKind}, &n)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return store.ErrNotEmpty
+		}
+		return w.auxWrite(ctx, sealKind, importKey, []byte(source+"\n"), nil)
+	})
+	return position, err
+}
+
+// importing reads the mark of an unfinished import.
+func (c *conn) importing(ctx context.Context) (source, position string, found bool, err error) {
+	var val string
+	found, err = c.row(ctx, `SELECT CAST(val AS TEXT) FROM aux WHERE kind = ? AND key = ?`, []any{sealKind, importKey}, &val)
+	for i := range val {
+		if val[i] == '\n' {
+			return val[:i], val[i+1:], found, err
+		}
+	}
+	return val, "", found, err
+}
+
+// Import implements store.Importer: items and position are one transaction.
+func (s *Store) Import(ctx context.Context, items []store.Item, position string) error {
+	return s.write(ctx, func(ctx context.Context, w *writer) error {
+		source, _, found, err := w.importing(ctx)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return errors.New("store: no import has been started")
+		}
+		for _, i := range items {
+			if err := w.take(ctx, i); err != nil {
+				return err
+			}
+		}
+		return w.auxWrite(ctx, sealKind, importKey, []byte(source+"\n"+position), nil)
+	})
+}
+
+// ImportEnd implements store.Importer: what versions imply, the counters and the
+// feed, is made of them.
+func (s *Store) ImportEnd(ctx context.Context) error {
+	return s.write(ctx, func(ctx context.Context, w *writer) error {
+		if _, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, sealKind, importKey); err != nil {
+			return err
+		}
+		for _, text := range append([]string{`DELETE FROM feed`}, implied...) {
+			if _, err := w.exec(ctx, text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *writer) take(ctx context.Context, i store.Item) error {
+	switch {
+	case i.Version != nil:
+		if err := checkRef(i.Version.Ref()); err != nil {
+			return err
+		}
+		if i.Current {
+			return w.takeCurrent(ctx, i.Version)
+		}
+		r := i.Version
+		_, err := w.exec(ctx, `INSERT OR REPLACE INTO hist (`+columns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Type, r.ID, r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, blob(r.By), blob(r.Peer), blob(r.Body))
+		return err
+	case i.Claim != nil:
+		c := i.Claim
+		_, err := w.exec(ctx, `INSERT OR REPLACE INTO claim (slot, part, owner, at, exp) VALUES (?, ?, ?, ?, ?)`,
+			c.Slot, c.Part, c.Owner, c.At.UnixMilli(), expiry(c.Until))
+		return err
+	case i.Aux != nil:
+		a := i.Aux
+		if a.Kind == sealKind {
+			return errMeta
+		}
+		_, err := w.exec(ctx, `INSERT OR REPLACE INTO aux (kind, key, ver, val, exp) VALUES (?, ?, ?, ?, ?)`,
+			a.Kind, a.Key, a.Version, blob(a.Value), expiry(a.Expires))
+		return err
+	}
+	return errors.New("store: an item without content")
+}
+
+func (w *writer) takeCurrent(ctx context.Context, r *store.Record) error {
+	typ, err := w.typeNumber(ctx, r.Type)
+	if err != nil {
+		return err
+	}
+	at, found, err := w.standing(ctx, r.Ref())
+	if err != nil {
+		return err
+	}
+	args := []any{r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, blob(r.By), blob(r.Peer), blob(r.Body), r.Type, r.ID}
+	text := `INSERT INTO res (ver, lu, del, method, "by", peer, body, typ, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	if found {
+		text = `UPDATE res SET ver = ?, lu = ?, del = ?, method = ?, "by" = ?, peer = ?, body = ? WHERE typ = ? AND id = ?`
+	}
+	done, err := w.exec(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if at.pk, err = done.LastInsertId(); err != nil {
+			return err
+		}
+	}
+	return w.index(ctx, typ, at.pk, r.Index, found)
+}
+
+// expiry is a time as a column that may be empty.
+func expiry(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// write runs a task on the writer, in a transaction of its group. Unlike a
+// commit's caller this one waits whatever happens: it must know what was taken.
+func (s *Store) write(ctx context.Context, task func(context.Context, *writer) error) error {
+	r := &request{ctx: ctx, done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) { return nil, task(ctx, w) }}
+	return s.submit(context.WithoutCancel(ctx), r).err
+}
