@@ -8,14 +8,10 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// occupies says whether an Appointment in this status claims its slots.
-func occupies(status string) bool {
-	switch status {
-	case "proposed", "pending", "booked", "arrived", "checked-in", "fulfilled":
-		return true
-	}
-	return false
-}
+// occupying are the statuses in which an Appointment claims its slots.
+var occupying = []string{"proposed", "pending", "booked", "arrived", "checked-in", "fulfilled"}
+
+func occupies(status string) bool { return slices.Contains(occupying, status) }
 
 // terminal says whether an Appointment's status doesn't change again.
 func terminal(status string) bool {

@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,17 +10,18 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// loadBatch is how many resources Load commits at once.
-const loadBatch = 400
+// LoadBatch is how many resources Load commits at once.
+const LoadBatch = 400
 
 // Load stores resources that carry their own ids (a directory, schedules and
 // slots at set-up), leaving alone those that are here already or were deleted,
-// and returns how many it stored. They count as ours. Appointments are refused:
-// they come in by the doors, which claim their slots.
+// and returns how many it stored. They count as ours. An Appointment that
+// occupies slots comes with them, in the same LoadBatch resources and not free,
+// and gets their claims.
 func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resource) (int, error) {
 	ctx = WithCaller(ctx, caller)
 	stored := 0
-	for chunk := range slices.Chunk(resources, loadBatch) {
+	for chunk := range slices.Chunk(resources, LoadBatch) {
 		n, err := d.loadChunk(ctx, chunk)
 		stored += n
 		if err != nil {
@@ -32,8 +34,8 @@ func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resour
 func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, error) {
 	refs := make([]store.Ref, len(chunk))
 	for i, r := range chunk {
-		if r.Type() == "Appointment" || !fhir.ValidID(r.ID()) {
-			return 0, fhir.NewOutcome(fhir.KindInvariant, r.Type(), "only resources with a FHIR id can be loaded, and no Appointments")
+		if !fhir.ValidID(r.ID()) {
+			return 0, fhir.NewOutcome(fhir.KindInvariant, r.Type(), "only resources with a FHIR id can be loaded")
 		}
 		if err := asError(conform(r)); err != nil {
 			return 0, err
@@ -48,6 +50,20 @@ func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, erro
 	for _, rec := range found {
 		present[rec.Ref()] = true
 	}
+	for _, ref := range refs { // the deleted ones
+		if present[ref] {
+			continue
+		}
+		if _, err := d.store.Get(ctx, ref); err == nil {
+			present[ref] = true
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+	}
+	owners, err := d.loadOwners(chunk, present)
+	if err != nil {
+		return 0, err
+	}
 	w := d.directWork(ctx)
 	n := 0
 	for i, r := range chunk {
@@ -55,13 +71,8 @@ func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, erro
 			continue
 		}
 		present[refs[i]] = true // one that is listed twice is stored once
-		if deleted, err := d.store.Get(ctx, refs[i]); err == nil && deleted.Deleted {
-			continue
-		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return 0, err
-		}
 		if r.Type() == "Slot" && r.Get("status").Text() != "free" {
-			w.batch.Ops = append(w.batch.Ops, store.Claim{Slot: r.ID(), Owner: slotOwner(r.ID())})
+			w.batch.Ops = append(w.batch.Ops, store.Claim{Slot: r.ID(), Owner: cmp.Or(owners[refs[i]], slotOwner(r.ID()))})
 		}
 		rec, err := d.record(r, r.ID(), "PUT", w.who)
 		if err != nil {
@@ -75,4 +86,28 @@ func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, erro
 	}
 	_, err = d.store.Commit(ctx, &w.batch)
 	return n, err
+}
+
+// loadOwners says whose claim each slot of the chunk gets, where it is an
+// Appointment's.
+func (d *Desk) loadOwners(chunk []*fhir.Resource, present map[store.Ref]bool) (map[store.Ref]string, error) {
+	closed := map[store.Ref]bool{}
+	for _, r := range chunk {
+		ref := store.Ref{Type: "Slot", ID: r.ID()}
+		closed[ref] = closed[ref] || r.Type() == "Slot" && !present[ref] && r.Get("status").Text() != "free"
+	}
+	owners := map[store.Ref]string{}
+	for _, r := range chunk {
+		self := store.Ref{Type: r.Type(), ID: r.ID()}
+		if r.Type() != "Appointment" || present[self] || !occupies(r.Get("status").Text()) {
+			continue
+		}
+		for _, slot := range d.slotRefs(r) {
+			if !closed[slot] || owners[slot] != "" {
+				return nil, fhir.NewOutcome(fhir.KindInvariant, "Appointment.slot", "an Appointment is loaded together with its Slots, which aren't free")
+			}
+			owners[slot] = self.String()
+		}
+	}
+	return owners, nil
 }

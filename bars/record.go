@@ -60,11 +60,22 @@ func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Recor
 	if err != nil {
 		return nil, err
 	}
-	index := search.Extract(r, d.searchOptions())
+	index := d.indexOf(r, who)
 	if index.Over {
 		// Indexed in part it could not be found by everything that is in it.
 		return nil, fhir.NewOutcome(fhir.KindTooComplex, r.Type(), "the resource has more searchable values than the server indexes")
 	}
+	audit, err := json.Marshal(who)
+	if err != nil {
+		return nil, err
+	}
+	return &store.Record{Type: r.Type(), ID: id, Method: method, Body: r.JSON(), Index: index, By: audit, Peer: peer}, nil
+}
+
+// indexOf is what a record can be found by: what its resource says and what the
+// room knows of it.
+func (d *Desk) indexOf(r *fhir.Resource, who by) search.Index {
+	index := search.Extract(r, d.searchOptions())
 	if who.Hosted {
 		index.X = append(index.X, hosted)
 	}
@@ -74,11 +85,7 @@ func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Recor
 	for _, code := range who.Visible {
 		index.X = append(index.X, "@org:"+string(code))
 	}
-	audit, err := json.Marshal(who)
-	if err != nil {
-		return nil, err
-	}
-	return &store.Record{Type: r.Type(), ID: id, Method: method, Body: r.JSON(), Index: index, By: audit, Peer: peer}, nil
+	return index
 }
 
 // serviceEntry is the index entry of records that belong to a service.

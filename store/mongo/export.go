@@ -140,27 +140,27 @@ func (s *Store) exportRecord(ctx context.Context, raw bson.Raw) ([]store.Item, e
 func indexOf(raw bson.Raw) (ix search.Index, err error) {
 	var doc struct {
 		X []string `bson:"x"`
-		D bson.D   `bson:"d"`
-		S bson.D   `bson:"s"`
+		D map[string]struct {
+			All []struct {
+				Lo int64 `bson:"lo"`
+				Hi int64 `bson:"hi"`
+			} `bson:"all"`
+		} `bson:"d"`
+		S map[string]struct {
+			V string `bson:"v"`
+		} `bson:"s"`
 	}
 	if err := bson.Unmarshal(raw, &doc); err != nil {
 		return ix, ownError("a stored index isn't in this engine's form")
 	}
 	ix.X = doc.X
-	for _, e := range doc.D {
-		span, _ := e.Value.(bson.D)
-		all, _ := span.Map()["all"].(bson.A)
-		for _, one := range all {
-			m, _ := one.(bson.D)
-			lo, _ := m.Map()["lo"].(int64)
-			hi, _ := m.Map()["hi"].(int64)
-			ix.D = append(ix.D, search.Span{Param: paramOf(e.Key), Lo: lo, Hi: hi})
+	for name, d := range doc.D {
+		for _, span := range d.All {
+			ix.D = append(ix.D, search.Span{Param: paramOf(name), Lo: span.Lo, Hi: span.Hi})
 		}
 	}
-	for _, e := range doc.S {
-		m, _ := e.Value.(bson.D)
-		v, _ := m.Map()["v"].(string)
-		ix.S = append(ix.S, search.SortKey{Param: paramOf(e.Key), Value: v})
+	for name, k := range doc.S {
+		ix.S = append(ix.S, search.SortKey{Param: paramOf(name), Value: k.V})
 	}
 	return ix, nil
 }

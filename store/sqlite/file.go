@@ -18,8 +18,7 @@ const memory = ":memory:"
 type place struct {
 	file      string // absolute, links resolved
 	lock      *os.File
-	temporary bool   // the folder goes with Close
-	query     string // of the dsn
+	temporary bool // the folder goes with Close
 }
 
 // prepare makes the folder (0700, where it is ours to make) and the file

@@ -1,0 +1,175 @@
+package bars
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
+)
+
+// slotTime is when a slot is.
+type slotTime struct {
+	start, end int64
+	id         string
+}
+
+// recordCheck goes through the items of a whole store.
+type recordCheck struct {
+	*verifier
+	ref     store.Ref // the record whose versions come now
+	next    int64     // the version that should come next
+	diaries map[string][]slotTime
+}
+
+// everything reads the whole store once.
+func (v *verifier) everything(ctx context.Context) error {
+	c := &recordCheck{verifier: v, diaries: map[string][]slotTime{}}
+	err := v.o.Everything.Export(ctx, "", v.d.now(), func(items []store.Item, _ string) error {
+		for _, i := range items {
+			if i.Version != nil {
+				c.version(i.Version, i.Current)
+			}
+			if i.Aux != nil && i.Aux.Kind == store.KindIdem {
+				if err := c.idem(ctx, i.Aux); err != nil {
+					return err
+				}
+			}
+		}
+		v.o.Progress(v.report.Records)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.overlaps()
+	return nil
+}
+
+// version looks at one version. Versions of a record come together, ascending.
+func (c *recordCheck) version(r *store.Record, current bool) {
+	c.report.Versions++
+	if r.Ref() != c.ref {
+		c.ref, c.next = r.Ref(), 1
+	}
+	if r.Version != c.next {
+		c.add(Breach{Rule: RuleVersions, What: r.Ref().String(), Note: fmt.Sprintf("version %d follows where %d should", r.Version, c.next)})
+	}
+	c.next = r.Version + 1
+	if current {
+		c.report.Records++
+		c.current(r)
+	}
+}
+
+func (c *recordCheck) current(rec *store.Record) {
+	name := rec.Ref().String()
+	if rec.Deleted {
+		if len(rec.Index.X)+len(rec.Index.D)+len(rec.Index.S) > 0 {
+			c.add(Breach{Rule: RuleIndex, What: name, Note: "a deleted record can be found"})
+		}
+		return
+	}
+	r, err := fhir.Parse(rec.Body)
+	if err != nil || r.Type() != rec.Type || r.ID() != rec.ID {
+		c.add(Breach{Rule: RuleBody, What: name, Note: "the body isn't FHIR or names another type or id"})
+		return
+	}
+	var who by
+	if err := json.Unmarshal(rec.By, &who); err != nil {
+		c.add(Breach{Rule: RuleBody, What: name, Note: "who wrote the version can't be read"})
+		return
+	}
+	want, got := store.PlainIndex(c.d.indexOf(r, who)), store.PlainIndex(rec.Index)
+	if !slices.Equal(want.X, got.X) || !slices.Equal(want.D, got.D) || !slices.Equal(want.S, got.S) {
+		c.add(Breach{Rule: RuleIndex, What: name, Note: differenceOf(want, got)})
+	}
+	if rec.Type == "Slot" {
+		c.slotTime(rec.ID, r)
+	}
+}
+
+// differenceOf counts; entries hold what patients wrote.
+func differenceOf(want, got search.Index) string {
+	missing, extra := 0, 0
+	for _, e := range want.X {
+		if _, is := slices.BinarySearch(got.X, e); !is {
+			missing++
+		}
+	}
+	for _, e := range got.X {
+		if _, is := slices.BinarySearch(want.X, e); !is {
+			extra++
+		}
+	}
+	return fmt.Sprintf("%d entries are missing and %d too many; dates the same: %t, sort keys the same: %t",
+		missing, extra, slices.Equal(want.D, got.D), slices.Equal(want.S, got.S))
+}
+
+// idem looks for the versions that an idempotency record names. Where retention
+// has removed a version, the record has moved on beyond it.
+func (c *recordCheck) idem(ctx context.Context, doc *store.Aux) error {
+	c.report.Idempotency++
+	name := fmt.Sprintf("idempotency record %d", c.report.Idempotency) // its key says who asked
+	var r store.IdemRecord
+	if err := json.Unmarshal(doc.Value, &r); err != nil {
+		c.add(Breach{Rule: RuleIdem, What: name, Note: "it can't be read"})
+		return nil
+	}
+	for _, v := range r.Versions {
+		_, err := c.d.store.GetVersion(ctx, v.Ref, v.Version)
+		if errors.Is(err, store.ErrNotFound) {
+			current, again := c.d.store.Get(ctx, v.Ref)
+			if again == nil && current.Version > v.Version {
+				continue
+			}
+			err = again
+			if again == nil || errors.Is(again, store.ErrNotFound) {
+				c.add(Breach{Rule: RuleIdem, What: name, Other: v.Ref.String(), Note: "a version that it names isn't there"})
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *recordCheck) slotTime(id string, r *fhir.Resource) {
+	start, err1 := fhir.ParseInstant(r.Get("start").Text())
+	end, err2 := fhir.ParseInstant(r.Get("end").Text())
+	if err1 != nil || err2 != nil || r.Get("status").Text() == "entered-in-error" {
+		return
+	}
+	diary := r.Get("schedule", "reference").Text()
+	c.diaries[diary] = append(c.diaries[diary], slotTime{start.UnixMilli(), end.UnixMilli(), id})
+}
+
+// overlaps lists, for each slot that begins before an earlier one of its
+// schedule has ended, the two.
+func (c *recordCheck) overlaps() {
+	for diary, slots := range c.diaries {
+		slices.SortFunc(slots, func(a, b slotTime) int {
+			return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.id, b.id))
+		})
+		last := slotTime{end: -1 << 62}
+		for _, s := range slots {
+			if s.start < last.end {
+				c.report.OverlapCount++
+				if len(c.report.Overlaps) < maxListed {
+					c.report.Overlaps = append(c.report.Overlaps, Overlap{Schedule: diary, Slots: [2]string{"Slot/" + last.id, "Slot/" + s.id}})
+				}
+			}
+			if s.end > last.end {
+				last = s
+			}
+		}
+	}
+	slices.SortFunc(c.report.Overlaps, func(a, b Overlap) int { return cmp.Compare(a.Slots[0]+a.Slots[1], b.Slots[0]+b.Slots[1]) })
+}
