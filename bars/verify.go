@@ -30,6 +30,8 @@ const (
 	RuleBody Rule = "body"
 	// RuleIndex: a record is indexed by what stands in it.
 	RuleIndex Rule = "index"
+	// RuleCounters: the store counts as many records and versions as there are.
+	RuleCounters Rule = "counters"
 	// RuleIdem: what an idempotency record says was written is there.
 	RuleIdem Rule = "idempotency"
 )
@@ -123,9 +125,8 @@ func (v *verifier) add(b Breach) bool {
 }
 
 // Watch verifies claims and slot statuses at once and then at each interval,
-// repairs slot statuses, and logs what it finds, until ctx ends. found is given
-// the number of breaches that are left.
-func (d *Desk) Watch(ctx context.Context, every time.Duration, found func(int)) {
+// repairs slot statuses, and logs what it finds, until ctx ends.
+func (d *Desk) Watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -139,7 +140,6 @@ func (d *Desk) Watch(ctx context.Context, every time.Duration, found func(int)) 
 			for _, b := range report.Breaches {
 				d.log.Error("an invariant is broken", "rule", b.Rule, "what", b.What, "other", b.Other, "note", b.Note, "repaired", b.Repaired)
 			}
-			found(report.Found - report.Repaired)
 			d.log.Info("the store was checked", "claims", report.Claims, "appointments", report.Appointments, "breaches", report.Found, "repaired", report.Repaired)
 		}
 		select {

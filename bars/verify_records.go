@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/onward-health/onward/fhir"
@@ -25,12 +26,17 @@ type recordCheck struct {
 	ref     store.Ref // the record whose versions come now
 	next    int64     // the version that should come next
 	diaries map[string][]slotTime
+	counts  map[string]store.Count
 }
 
 // everything reads the whole store once.
 func (v *verifier) everything(ctx context.Context) error {
-	c := &recordCheck{verifier: v, diaries: map[string][]slotTime{}}
-	err := v.o.Everything.Export(ctx, "", v.d.now(), func(items []store.Item, _ string) error {
+	c := &recordCheck{verifier: v, diaries: map[string][]slotTime{}, counts: map[string]store.Count{}}
+	before, err := v.d.store.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	err = v.o.Everything.Export(ctx, "", v.d.now(), func(items []store.Item, _ string) error {
 		for _, i := range items {
 			if i.Version != nil {
 				c.version(i.Version, i.Current)
@@ -48,7 +54,27 @@ func (v *verifier) everything(ctx context.Context) error {
 		return err
 	}
 	c.overlaps()
-	return nil
+	after, err := v.d.store.Counts(ctx)
+	if err == nil && maps.Equal(before, after) { // else they moved while we counted
+		c.counters(after)
+	}
+	return err
+}
+
+func (c *recordCheck) counters(kept map[string]store.Count) {
+	for typ, n := range c.counts {
+		if _, is := kept[typ]; !is {
+			kept[typ] = store.Count{}
+		}
+		if kept[typ] != n {
+			c.add(Breach{Rule: RuleCounters, What: typ, Note: fmt.Sprintf("%d live records and %d versions are counted, %d and %d are there", kept[typ].Live, kept[typ].Versions, n.Live, n.Versions)})
+		}
+	}
+	for typ, n := range kept {
+		if _, is := c.counts[typ]; !is && n != (store.Count{}) {
+			c.add(Breach{Rule: RuleCounters, What: typ, Note: "records are counted and none is there"})
+		}
+	}
 }
 
 // version looks at one version. Versions of a record come together, ascending.
@@ -61,6 +87,12 @@ func (c *recordCheck) version(r *store.Record, current bool) {
 		c.add(Breach{Rule: RuleVersions, What: r.Ref().String(), Note: fmt.Sprintf("version %d follows where %d should", r.Version, c.next)})
 	}
 	c.next = r.Version + 1
+	n := c.counts[r.Type]
+	n.Versions++
+	if current && !r.Deleted {
+		n.Live++
+	}
+	c.counts[r.Type] = n
 	if current {
 		c.report.Records++
 		c.current(r)

@@ -219,10 +219,10 @@ func TestVerifyFindsWhatADamagedDiskWouldLeave(t *testing.T) {
 		damage []store.Item
 		want   []string
 	}{
-		"a version is missing":       {[]store.Item{{Version: version(1, false)}, {Version: version(3, true), Current: true}}, []string{"versions Basic/b "}},
-		"the first is missing":       {[]store.Item{{Version: version(2, true), Current: true}}, []string{"versions Basic/b "}},
-		"a deleted record is found":  {[]store.Item{{Version: version(1, false)}, {Version: found, Current: true}}, []string{"index Basic/b "}},
-		"who wrote it is unreadable": {[]store.Item{{Version: unnamed, Current: true}}, []string{"body Basic/b "}},
+		"a version is missing":       {[]store.Item{{Version: version(1, false)}, {Version: version(3, true), Current: true}}, []string{"versions Basic/b ", "counters Basic "}},
+		"the first is missing":       {[]store.Item{{Version: version(2, true), Current: true}}, []string{"versions Basic/b ", "counters Basic "}},
+		"a deleted record is found":  {[]store.Item{{Version: version(1, false)}, {Version: found, Current: true}}, []string{"index Basic/b ", "counters Basic "}},
+		"who wrote it is unreadable": {[]store.Item{{Version: unnamed, Current: true}}, []string{"body Basic/b ", "counters Basic "}},
 		"an idempotency record of a version that isn't there": {
 			[]store.Item{idem(store.IdemRecord{Versions: []store.Version{{Ref: slot, Version: 1}, {Ref: slot, Version: 9}}}.Value())},
 			[]string{"idempotency idempotency record 1 " + slot.String()}},

@@ -16,7 +16,8 @@ var version = "devel"
 
 type cli struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
-	Store   storeCommand   `cmd:"" help:"Look after a store."`
+	Store   storeCommand   `cmd:"" help:"Look after a store: back up, check, copy, purge."`
+	Seed    seedCommand    `cmd:"" help:"Fill a store with generated data, for tests of size."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -34,11 +35,17 @@ func main() {
 		kong.Name("onward"),
 		kong.Description("Moves patients between NHS services: referrals and bookings in by one door, out by every other."),
 		kong.UsageOnError(),
+		kong.Exit(func(code int) {
+			if code != 0 {
+				code = exitUsage
+			}
+			os.Exit(code)
+		}),
 	)
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := chosen.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "onward:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }

@@ -17,15 +17,13 @@ import (
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/internal/httpx"
-	"github.com/onward-health/onward/store"
-	"github.com/onward-health/onward/store/mongo"
-	"github.com/onward-health/onward/store/sqlite"
 )
 
 // serveCommand holds the flags; docs/operations.md explains each.
 type serveCommand struct {
 	Listen     string `env:"ONWARD_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on; loopback only while there is no authentication."`
 	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH, sqlite::memory: or mongodb://…; give a URI that holds a password by the environment."`
+	Sync       string `env:"ONWARD_SYNC" enum:"full,normal" default:"full" help:"When SQLite syncs: full, at every commit; normal, so that a power cut may lose the last seconds of acknowledged writes (a crash of the program never does)."`
 	BaseURL    string `env:"ONWARD_BASE_URL" name:"base-url" help:"Absolute URL that links begin with; default from --listen."`
 	Sandbox    *bool  `env:"ONWARD_SANDBOX" negatable:"" help:"Load the sample services and schedules; on by default on a loopback address."`
 	Auth       string `env:"ONWARD_AUTH" enum:"none" default:"none" help:"Authentication: none (loopback only)."`
@@ -46,13 +44,14 @@ const (
 	bodyTimeout   = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 30 * time.Second
+	checkEvery    = time.Hour // and at the start
 )
 
 // Run serves until it is told to stop.
 func (c *serveCommand) Run() error {
 	log := newLog(c.LogLevel)
 	if err := c.check(); err != nil {
-		return err
+		return &exitError{exitUsage, err}
 	}
 	profiles, err := c.loadProfiles(log)
 	if err != nil {
@@ -66,9 +65,12 @@ func (c *serveCommand) Run() error {
 		return fmt.Errorf("can't listen on %s: %w", c.Listen, err)
 	}
 	defer listener.Close()
-	db, err := openStore(ctx, c.Store)
+	db, err := openStore(ctx, c.Store, opening{sync: c.Sync, log: log})
 	if err != nil {
 		return err
+	}
+	if health, err := db.Health(ctx); err == nil {
+		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "acknowledged writes survive", health.Durable)
 	}
 	base := c.base(listener.Addr())
 	a := newApp(db, c, base, profiles, log)
@@ -79,7 +81,11 @@ func (c *serveCommand) Run() error {
 		}
 	}
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
+	checked := make(chan struct{})
+	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
 	err = a.serve(ctx, listener)
+	stop()
+	<-checked
 	return errors.Join(err, db.Close())
 }
 
@@ -114,38 +120,6 @@ func (c *serveCommand) base(addr net.Addr) string {
 		return strings.TrimRight(c.BaseURL, "/")
 	}
 	return "http://" + addr.String()
-}
-
-// openStore opens the store that a URI names.
-func openStore(ctx context.Context, uri string) (store.Store, error) {
-	if isMongo(uri) {
-		db, err := mongo.Open(ctx, uri, mongo.Options{})
-		if err != nil {
-			return nil, fmt.Errorf("opening the store: %w", err)
-		}
-		return db, nil
-	}
-	path, found := strings.CutPrefix(uri, "sqlite:")
-	if !found || path == "" {
-		return nil, errors.New("--store must be sqlite:PATH, sqlite::memory: for one that ends with the process, or a mongodb URI")
-	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("opening the store: %w", err)
-	}
-	return db, nil
-}
-
-func isMongo(uri string) bool {
-	return strings.HasPrefix(uri, "mongodb://") || strings.HasPrefix(uri, "mongodb+srv://")
-}
-
-// storeName is what may be said of a store: a URI can hold a password.
-func storeName(uri string) string {
-	if isMongo(uri) {
-		return "MongoDB"
-	}
-	return uri
 }
 
 func newLog(level string) *slog.Logger {

@@ -28,14 +28,14 @@ type purgeCommand struct {
 func (c *purgeCommand) Run() error {
 	r, err := c.request()
 	if err != nil {
-		return err
+		return &exitError{exitUsage, err}
 	}
 	if !c.Yes {
-		return fmt.Errorf("this removes %s for good; back the store up and add --yes", c.what(r))
+		return usage("this removes %s for good; back the store up and add --yes", c.what(r))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	db, err := openStore(ctx, c.Store)
+	db, err := openStore(ctx, c.Store, opening{})
 	if err != nil {
 		return err
 	}

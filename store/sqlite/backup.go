@@ -23,22 +23,12 @@ func Backup(ctx context.Context, path, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return ErrExists
 	}
-	p, err := find(path)
+	db, c, err := openSource(ctx, path)
 	if err != nil {
-		return err
-	}
-	db, c, err := p.connect(ctx)
-	if err != nil {
-		return err
+		return &OpenError{err}
 	}
 	defer db.Close()
 	defer c.close()
-	if err := c.whole(ctx, p); err != nil {
-		return err
-	}
-	if _, err := c.version(ctx); err != nil { // an older schema is worth a backup too
-		return err
-	}
 	part, err := os.CreateTemp(filepath.Dir(to), ".onward-backup-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("store: can't make the backup: %w", err)
@@ -60,6 +50,34 @@ func Backup(ctx context.Context, path, to string) error {
 		}
 	}
 	return syncFolder(to)
+}
+
+// OpenError: the database to back up can't be opened.
+type OpenError struct{ err error }
+
+func (e *OpenError) Error() string { return e.err.Error() }
+func (e *OpenError) Unwrap() error { return e.err }
+
+// openSource opens what is to be backed up; an older schema is worth it too.
+func openSource(ctx context.Context, path string) (*sql.DB, *conn, error) {
+	p, err := find(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, c, err := p.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = c.whole(ctx, p)
+	if err == nil {
+		_, err = c.version(ctx)
+	}
+	if err != nil {
+		c.close()
+		db.Close()
+		return nil, nil, err
+	}
+	return db, c, nil
 }
 
 // connect makes one connection for a task of its own.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/sqlite"
+)
+
+func cantOpen(err error) error {
+	return &exitError{exitStore, fmt.Errorf("opening the store: %w", err)}
+}
+
+// untilStopped is a context that SIGINT and SIGTERM end.
+func untilStopped() (context.Context, func()) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+type backupCommand struct {
+	Store string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store: sqlite:PATH."`
+	To    string `required:"" help:"The file to write; it must not exist."`
+}
+
+// Run makes the backup.
+func (c *backupCommand) Run() error {
+	if isMongo(c.Store) {
+		return usage("a MongoDB store is backed up by the server's own means: mongodump --oplog, or a snapshot of its disks")
+	}
+	path, err := sqlitePath(c.Store)
+	if err != nil {
+		return err
+	}
+	if path == ":memory:" {
+		return usage("a store in memory has no backup")
+	}
+	ctx, stop := untilStopped()
+	defer stop()
+	began := time.Now()
+	err = sqlite.Backup(ctx, path, c.To)
+	var opening *sqlite.OpenError
+	switch {
+	case errors.Is(err, sqlite.ErrExists):
+		return usage("%s exists; a backup overwrites nothing", c.To)
+	case errors.As(err, &opening):
+		return cantOpen(err)
+	case err != nil:
+		return err
+	}
+	info, err := os.Stat(c.To)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d bytes, checked and synced, in %v\n", c.To, info.Size(), time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+type copyCommand struct {
+	From string `required:"" help:"The store to copy: sqlite:PATH or a mongodb URI. Nothing may write to it."`
+	To   string `required:"" help:"The store to copy into: empty, or with an unfinished copy of the same."`
+}
+
+// Run copies.
+func (c *copyCommand) Run() error {
+	if c.From == c.To {
+		return usage("--from and --to are the same store")
+	}
+	ctx, stop := untilStopped()
+	defer stop()
+	from, err := openStore(ctx, c.From, opening{})
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	defer from.Close()
+	to, err := openStore(ctx, c.To, opening{into: true})
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	bar := newProgress(os.Stderr)
+	sum, err := store.Copy(ctx, from, to, engineOf(c.From), time.Now(), func(s store.CopyStep) { bar.show(s.Doing, s.Done, s.Of) })
+	bar.end()
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	fmt.Printf("copied %d versions, %d claims and %d documents; both stores have the checksum %s\n", sum.Versions, sum.Claims, sum.Documents, sum.Sum())
+	return nil
+}
