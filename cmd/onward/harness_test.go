@@ -62,8 +62,10 @@ type server struct {
 	url  string
 	dir  string
 	args []string
-	out  *output
-	done chan struct{}
+	// limit bounds the size of every file of the process, in KiB; 0: not.
+	limit int
+	out   *output
+	done  chan struct{}
 }
 
 // output keeps what the process prints; it may be read while it is written.
@@ -121,7 +123,11 @@ func (s *server) run() {
 	binary, err := builtOnce()
 	require.NoError(s.t, err)
 	s.out = &output{}
-	s.cmd = exec.Command(binary, append([]string{"serve", "--listen", strings.TrimPrefix(s.url, "http://")}, s.args...)...)
+	args := append([]string{"serve", "--listen", strings.TrimPrefix(s.url, "http://")}, s.args...)
+	s.cmd = exec.Command(binary, args...)
+	if s.limit > 0 {
+		s.cmd = exec.Command("bash", append([]string{"-c", fmt.Sprintf(`ulimit -f %d; exec "$@"`, s.limit), "limited", binary}, args...)...)
+	}
 	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	require.NoError(s.t, s.cmd.Start())
@@ -159,6 +165,12 @@ func (s *server) waitReady() {
 // kill ends the process at once, as a power cut would.
 func (s *server) kill() {
 	_ = s.cmd.Process.Signal(syscall.SIGKILL)
+	<-s.done
+}
+
+// stop ends the process as an operator would.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	<-s.done
 }
 

@@ -17,6 +17,7 @@ type progress struct {
 	began    time.Time
 	first    int64 // done when the task began
 	shown    time.Time
+	full     bool // the line that says 100 % was shown
 }
 
 func newProgress(out *os.File) *progress {
@@ -31,15 +32,17 @@ func (p *progress) show(task string, done, of int64) {
 	now := time.Now()
 	if task != p.task {
 		p.end()
-		p.task, p.began, p.first, p.shown = task, now, done, time.Time{}
+		p.task, p.began, p.first, p.shown, p.full = task, now, done, time.Time{}, false
 	}
 	every := 5 * time.Second
 	if p.terminal {
 		every = 200 * time.Millisecond
 	}
-	if now.Sub(p.shown) < every && (of == 0 || done < of) {
+	full := of > 0 && done >= of
+	if now.Sub(p.shown) < every && (!full || p.full) {
 		return
 	}
+	p.full = full
 	p.shown = now
 	rate := ""
 	if spent := now.Sub(p.began).Seconds(); spent > 0.5 {

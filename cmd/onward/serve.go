@@ -70,7 +70,7 @@ func (c *serveCommand) Run() error {
 		return err
 	}
 	if health, err := db.Health(ctx); err == nil {
-		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "acknowledged writes survive", health.Durable)
+		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
 	}
 	base := c.base(listener.Addr())
 	a := newApp(db, c, base, profiles, log)

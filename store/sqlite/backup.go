@@ -68,11 +68,7 @@ func openSource(ctx context.Context, path string) (*sql.DB, *conn, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	err = c.whole(ctx, p)
-	if err == nil {
-		_, err = c.version(ctx)
-	}
-	if err != nil {
+	if _, err := c.version(ctx); err != nil {
 		c.close()
 		db.Close()
 		return nil, nil, err

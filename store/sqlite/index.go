@@ -103,7 +103,9 @@ func (w *writer) entries(ctx context.Context, table indexTable, typ, pk int64, f
 }
 
 // insertEntries writes several rows a statement, in a few fixed sizes so that
-// the statements stay prepared.
+// the statements stay prepared. OR FAIL spares SQLite a journal for each
+// statement, whose cost grows with the batch; a failure takes the batch back
+// anyway.
 func (w *writer) insertEntries(ctx context.Context, table indexTable, typ, pk int64, want map[entry]bool) error {
 	left := make([]entry, 0, len(want))
 	for e := range want {
@@ -112,7 +114,7 @@ func (w *writer) insertEntries(ctx context.Context, table indexTable, typ, pk in
 	row := `(?, ` + strings.Repeat(`?, `, len(table.fields)) + `?)`
 	for _, size := range []int{16, 4, 1} {
 		for len(left) >= size {
-			text := `INSERT INTO ` + table.name + ` (t, ` + strings.Join(table.fields, `, `) + `, pk) VALUES ` +
+			text := `INSERT OR FAIL INTO ` + table.name + ` (t, ` + strings.Join(table.fields, `, `) + `, pk) VALUES ` +
 				row + strings.Repeat(`, `+row, size-1)
 			var args []any
 			for _, e := range left[:size] {

@@ -147,9 +147,6 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 			return err
 		}
 	}
-	if err := c.whole(ctx, p); err != nil {
-		return err
-	}
 	version, err := c.version(ctx)
 	if err != nil {
 		return err

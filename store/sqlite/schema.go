@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 )
 
@@ -17,7 +16,6 @@ var (
 	errForeign = errors.New("store: the file is a database of another program")
 	errNewer   = errors.New("store: the database was written by a newer version of this program")
 	errOlder   = errors.New("store: the database has an older schema")
-	errDamaged = errors.New("store: the file of the database is shorter than it says: it was cut off or copied in part; restore a backup")
 )
 
 // schema is the newest version. Rows of x, xd and xs are the index entries of
@@ -145,30 +143,6 @@ func (c *conn) version(ctx context.Context) (int, error) {
 		return 0, errForeign
 	}
 	return 0, nil
-}
-
-// whole refuses a file that was cut off: SQLite itself would notice when it
-// comes to a page that isn't there, which may be days later. While there is a
-// log, the missing pages may stand in that.
-func (c *conn) whole(ctx context.Context, p *place) error {
-	if log, err := os.Stat(p.file + "-wal"); err == nil && log.Size() > 0 {
-		return nil
-	}
-	var pages, size int64
-	if err := c.c.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages); err != nil {
-		return fault("open the database", err)
-	}
-	if err := c.c.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&size); err != nil {
-		return fault("open the database", err)
-	}
-	info, err := os.Stat(p.file)
-	if err != nil {
-		return fmt.Errorf("store: can't open the database: %w", err)
-	}
-	if info.Size() > 0 && info.Size() < pages*size {
-		return errDamaged
-	}
-	return nil
 }
 
 // create makes the tables and marks the file, together or not at all.

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// How long the tests wait for what a server does on its own.
+const (
+	waitLong = 30 * time.Second
+	waitStep = 20 * time.Millisecond
+)
+
+// Ensure that a store which can't be used is named for what it is, with an exit
+// code of its own, and left alone.
+func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
+	garbage := strings.Repeat("no database at all. ", 500)
+	for name, row := range map[string]struct {
+		make func(t *testing.T, path string)
+		says string
+	}{
+		"a file of something else":      {func(t *testing.T, path string) { write(t, path, garbage) }, "no SQLite database"},
+		"a database of another program": {func(t *testing.T, path string) { execute(t, path, `PRAGMA application_id = 7; CREATE TABLE a (b)`) }, "another program"},
+		"a newer schema": {func(t *testing.T, path string) {
+			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
+			execute(t, path, `PRAGMA user_version = 99`)
+		}, "newer version of this program: its schema is 99"},
+		"a file that was cut off": {func(t *testing.T, path string) {
+			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
+			require.NoError(t, os.Truncate(path, 40960))
+		}, "damaged"},
+		"a damaged first page": {func(t *testing.T, path string) {
+			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte(garbage[:3000]), 100)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		}, "damaged"},
+		"a folder in its place": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, "can't open the database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "onward.db")
+			row.make(t, path)
+			before, _ := os.ReadFile(path)
+			got := onward(t, "serve", "--listen", freeAddress(t), "--store", "sqlite:"+path)
+			require.Equal(t, 3, got.code, got.err)
+			require.Contains(t, got.err, row.says)
+			after, _ := os.ReadFile(path)
+			require.Equal(t, string(before), string(after))
+		})
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func execute(t *testing.T, path, text string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = db.Exec(text)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+func TestAReadOnlyFolderIsRefused(t *testing.T) {
+	dir, err := os.MkdirTemp("", "onward-readonly-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700); _ = os.RemoveAll(dir) })
+	binary, err := builtOnce()
+	require.NoError(t, err)
+	cmd := exec.Command(binary, "serve", "--listen", freeAddress(t), "--store", "sqlite:"+filepath.Join(dir, "onward.db"))
+	if os.Geteuid() == 0 { // whom no mode stops
+		copied := filepath.Join(dir, "onward")
+		copyFile(t, binary, copied)
+		cmd.Path = copied
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	cmd.Dir = "/"
+	require.NoError(t, os.Chmod(dir, 0o555))
+	got := run(t, cmd)
+	require.Equal(t, 3, got.code, got.err)
+	require.Contains(t, got.err, "can't lock the data folder")
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	require.NoError(t, err)
+	_, err = io.Copy(out, in)
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+}
+
+// Ensure that a full disk is a 503 that asks for a retry, that reads go on, and
+// that nothing acknowledged is lost.
+func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
+	s := start(t)
+	s.stop()
+	s.limit = 8192 // KiB of any one file
+	s.run()
+	var acked []string
+	var refused *answer
+	for n := 0; refused == nil && n < 5000; n++ {
+		id := fmt.Sprint("p", n)
+		body := fmt.Sprintf(`{"resourceType":"Patient","id":%q,"name":[{"family":%q}]}`, id, strings.Repeat("x", 20_000))
+		a := s.do("PUT", "/FHIR/R4/Patient/"+id, plain(), []byte(body))
+		if a.status == 201 {
+			acked = append(acked, id)
+			continue
+		}
+		refused = a
+	}
+	require.NotNil(t, refused, "the disk never got full")
+	require.Equal(t, 503, refused.status, "%s", refused.body)
+	require.NotEmpty(t, refused.header.Get("Retry-After"))
+	require.NotEmpty(t, acked)
+	require.Equal(t, 200, s.do("GET", "/FHIR/R4/Patient/"+acked[0], nil, nil).status)
+	s.kill()
+	s.limit = 0 // there is room again
+	s.run()
+	for _, id := range acked {
+		require.Equal(t, 200, s.do("GET", "/FHIR/R4/Patient/"+id, nil, nil).status, id)
+	}
+	require.True(t, s.create("room-again"))
+	require.Zero(t, onward(t, "store", "check", "--store", s.storeOf()).code)
+}
+
+func TestTheLogSaysWhatAnAcknowledgedWriteSurvives(t *testing.T) {
+	require.Contains(t, start(t).log(), `survives="power cut"`)
+	normal := start(t, "--sync", "normal")
+	require.Contains(t, normal.log(), "a power cut may lose the last writes")
+	require.Contains(t, string(normal.do("GET", "/readyz", nil, nil).body), "a power cut may lose the last writes")
+	require.Equal(t, 2, onward(t, "serve", "--sync", "off").code)
+}
