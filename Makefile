@@ -8,6 +8,8 @@ TESTFLAGS ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 20s
+SIZES ?= 10000,100000
+GROWTH_DIR ?=
 ARGS ?=
 SOAK_RESOURCES ?= 5000
 SOAK_QUERIES ?= 10000
@@ -24,7 +26,7 @@ endif
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 
-.PHONY: build run test bench bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search clean
+.PHONY: build run test bench growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -42,6 +44,8 @@ bench: ## Go benchmarks: make bench BENCH=Parse
 
 bench-fhir: ## parse, validate and index a referral beside encoding/json on the same bytes, as ratios
 	$(GO) test -run '^$$' -bench 'BesideUnmarshal|TakeIn' -benchtime $(BENCHTIME) -benchmem ./fhir/...
+growth: ## latency of the searches used most by size of the store: make growth SIZES=10000,100000,1000000
+	ONWARD_GROWTH='$(SIZES)' ONWARD_GROWTH_DIR='$(GROWTH_DIR)' $(GO) test ./cmd/onward -run '^TestGrowth$$' -v -timeout 2h
 
 fuzz: ## every fuzz target for FUZZTIME each
 	.ci/fuzz each $(FUZZTIME)

@@ -48,7 +48,7 @@ func (s Scale) Batch(n int) []*fhir.Resource {
 		start := time.Date(day.Year(), day.Month(), day.Day()+at/perDay, opens, 0, 0, 0, nhs.London).Add(time.Duration(at%perDay) * slotLength)
 		status := "free"
 		if i%10 == 0 {
-			status = b.person(n*batchPeople+i/10, b.id("slot", n*batchSlots+i), start)
+			status = b.person(n*batchPeople+i/10, b.ID("slot", n*batchSlots+i), start)
 		}
 		b.slot(n*batchSlots+i, start, status)
 	}
@@ -65,9 +65,10 @@ type batch struct {
 
 func (b *batch) add(o *fhir.Object) { b.out = append(b.out, o.Resource()) }
 
-// id makes the id of the n-th thing of a kind.
-func (b *batch) id(kind string, n int) string {
-	return uuid.NewSHA1(namespace, fmt.Appendf(nil, "scale/%d/%s/%d", b.Seed, kind, n)).String()
+// ID is the id of the n-th schedule, slot, patient, request, encounter or
+// appointment.
+func (s Scale) ID(kind string, n int) string {
+	return uuid.NewSHA1(namespace, fmt.Appendf(nil, "scale/%d/%s/%d", s.Seed, kind, n)).String()
 }
 
 func (b *batch) of(list ...string) string { return list[b.random.IntN(len(list))] }
@@ -91,15 +92,15 @@ func (b *batch) service() {
 		Set("identifier", identifier(nhs.SystemDoS, ScaleService(b.unit))).Set("active", true).
 		Set("providedBy", reference("Organization", b.organisation())).
 		Set("name", fmt.Sprintf("Generated service %d", b.unit)))
-	b.add(fhir.NewObject("Schedule").Set("id", b.id("schedule", b.unit)).
+	b.add(fhir.NewObject("Schedule").Set("id", b.ID("schedule", b.unit)).
 		Set("identifier", identifier("https://sandbox.example/Id/diary", fmt.Sprintf("scale-%d-%d", b.Seed, b.unit))).Set("active", true).
 		Set("actor", []*fhir.Object{reference("HealthcareService", ScaleService(b.unit))}))
 }
 
 func (b *batch) slot(n int, start time.Time, status string) {
-	b.add(fhir.NewObject("Slot").Set("id", b.id("slot", n)).
+	b.add(fhir.NewObject("Slot").Set("id", b.ID("slot", n)).
 		Set("extension", []*fhir.Object{fhir.Obj("url", nhs.ExtDeliveryChannel, "valueCode", b.of("In-person", "Telephone", "Video"))}).
-		Set("schedule", reference("Schedule", b.id("schedule", b.unit))).
+		Set("schedule", reference("Schedule", b.ID("schedule", b.unit))).
 		Set("status", status).
 		Set("start", fhir.FormatInstant(start)).
 		Set("end", fhir.FormatInstant(start.Add(slotLength))))
@@ -108,7 +109,7 @@ func (b *batch) slot(n int, start time.Time, status string) {
 // person makes the n-th patient with a referral, its encounter and an
 // appointment, and returns the status of the slot.
 func (b *batch) person(n int, slot string, start time.Time) string {
-	patient, request := b.id("patient", n), b.id("request", n)
+	patient, request := b.ID("patient", n), b.ID("request", n)
 	b.patient(n, patient)
 	referred := start.Add(-time.Duration(1+b.random.IntN(240)) * time.Hour)
 	b.add(fhir.NewObject("ServiceRequest").Set("id", request).
@@ -118,12 +119,12 @@ func (b *batch) person(n int, slot string, start time.Time) string {
 		Set("category", []*fhir.Object{fhir.Obj("coding", []*fhir.Object{fhir.Obj("system", nhs.SystemSNOMED, "code", "103697008", "display", "Patient referral for dental care")})}).
 		Set("priority", b.of("routine", "urgent", "asap")).
 		Set("subject", reference("Patient", patient)).
-		Set("encounter", reference("Encounter", b.id("encounter", n))).
+		Set("encounter", reference("Encounter", b.ID("encounter", n))).
 		Set("occurrencePeriod", fhir.Obj("start", fhir.FormatInstant(referred), "end", fhir.FormatInstant(start))).
 		Set("authoredOn", fhir.FormatInstant(referred)).
 		Set("requester", reference("Organization", b.organisation())).
 		Set("performer", []*fhir.Object{reference("HealthcareService", ScaleService(b.unit))}))
-	b.add(fhir.NewObject("Encounter").Set("id", b.id("encounter", n)).
+	b.add(fhir.NewObject("Encounter").Set("id", b.ID("encounter", n)).
 		Set("identifier", identifier("https://sandbox.example/Id/case-reference", fmt.Sprintf("C%09d", n))).
 		Set("status", "planned").
 		Set("class", fhir.Obj("system", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code", "EMER")).
@@ -135,7 +136,7 @@ func (b *batch) person(n int, slot string, start time.Time) string {
 	if n%10 == 9 {
 		status, slotStatus = "cancelled", "free"
 	}
-	b.add(fhir.NewObject("Appointment").Set("id", b.id("appointment", n)).
+	b.add(fhir.NewObject("Appointment").Set("id", b.ID("appointment", n)).
 		Set("identifier", identifier("https://sandbox.example/Id/booking-reference", fmt.Sprintf("B%09d", n))).
 		Set("status", status).
 		Set("serviceType", []*fhir.Object{fhir.Obj("coding", []*fhir.Object{fhir.Obj("system", nhs.SystemSNOMED, "code", "11429006", "display", "Consultation")})}).
