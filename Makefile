@@ -44,8 +44,9 @@ bench: ## Go benchmarks: make bench BENCH=Parse
 
 bench-fhir: ## parse, validate and index a referral beside encoding/json on the same bytes, as ratios
 	$(GO) test -run '^$$' -bench 'BesideUnmarshal|TakeIn' -benchtime $(BENCHTIME) -benchmem ./fhir/...
+
 growth: ## latency of the searches used most by size of the store: make growth SIZES=10000,100000,1000000
-	ONWARD_GROWTH='$(SIZES)' ONWARD_GROWTH_DIR='$(GROWTH_DIR)' $(GO) test ./cmd/onward -run '^TestGrowth$$' -v -timeout 2h
+	ONWARD_GROWTH='$(SIZES)' ONWARD_GROWTH_DIR='$(GROWTH_DIR)' $(GO) test ./cmd/onward -run '^TestGrowth$$' -count 1 -v -timeout 2h
 
 fuzz: ## every fuzz target for FUZZTIME each
 	.ci/fuzz each $(FUZZTIME)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -75,16 +76,16 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	if kind == kit.KindMeta {
 		return nil, errMeta
 	}
-	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`
-	if kind == "claim" {
-		text = `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE ? <> '' AND slot = ? AND (exp IS NULL OR exp > ?) ORDER BY part`
-	}
 	now := s.now().UnixMilli()
 	var out []store.Aux
 	err := s.read(ctx, "read documents", func(c *conn) error {
+		if kind == "claim" {
+			return c.claimsOf(ctx, keys, now, &out)
+		}
 		return c.snapshot(ctx, func() error {
 			for _, key := range keys {
-				if err := c.aux(ctx, kind, text, []any{kind, key, now}, &out); err != nil {
+				err := c.aux(ctx, kind, `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`, []any{kind, key, now}, &out)
+				if err != nil {
 					return err
 				}
 			}
@@ -92,6 +93,17 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 		})
 	})
 	return out, err
+}
+
+// claimsOf reads the claims of slots in one statement: a list of slots asks for
+// hundreds.
+func (c *conn) claimsOf(ctx context.Context, slots []string, now int64, out *[]store.Aux) error {
+	list, err := json.Marshal(slots)
+	if err != nil {
+		return err
+	}
+	return c.aux(ctx, "claim", `SELECT c.slot, 1, CAST(c.owner AS BLOB), c.exp FROM json_each(?) j CROSS JOIN claim c ON c.slot = j.value
+		WHERE c.exp IS NULL OR c.exp > ? ORDER BY j.key, c.part`, []any{string(list), now}, out)
 }
 
 // AuxScan implements store.Store. limit is at most 10,000, which is also what 0
