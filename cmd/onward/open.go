@@ -47,7 +47,7 @@ func openStore(ctx context.Context, uri string, o opening) (bulkStore, error) {
 func sqlitePath(uri string) (string, error) {
 	path, found := strings.CutPrefix(uri, "sqlite:")
 	if !found || path == "" {
-		return "", usage("a store is sqlite:PATH, sqlite::memory: for one that ends with the process, or a mongodb URI")
+		return "", usage("a store (--store) is sqlite:PATH, sqlite::memory: for one that ends with the process, or a mongodb URI")
 	}
 	return path, nil
 }

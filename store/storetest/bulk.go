@@ -167,7 +167,16 @@ func usable(ctx context.Context, s store.Store) error {
 	}
 	_, taken := s.Commit(ctx, &store.Batch{Ops: []store.Op{store.Claim{Slot: "s1", Owner: "Appointment/other"}}})
 	var conflict *store.ConflictError
+	counts, err := s.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	changes, err := s.Changes(ctx, "", 0, 0)
+	if err != nil {
+		return err
+	}
 	return first(
+		want("slots counted", store.Count{Live: 1, Versions: 5}, counts["Slot"]), want("changes", 36, len(changes.List)),
 		want("busy slots", 1, len(busy.Records)), want("dated appointments", 1, len(dated.Records)),
 		want("versions of the slot", 3, len(history.Records)), want("the key is known", true, again.Replay != nil),
 		want("the claim holds", true, errors.As(taken, &conflict)))
