@@ -55,13 +55,20 @@ func (v *verifier) statusBreach(ctx context.Context, b Breach, s slotScene, slot
 // Appointments around it have changed: a claim never changes without one of
 // them.
 func (d *Desk) repairStatus(ctx context.Context, s slotScene, slot *slotRecord, status string) error {
-	w := d.directWork(ctx)
+	batch := &store.Batch{}
 	for _, rec := range s.appointments {
-		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: rec.Ref(), Version: rec.Version})
+		batch.Guards = append(batch.Guards, store.VersionGuard{Ref: rec.Ref(), Version: rec.Version})
 	}
-	if err := w.setSlotStatus(*slot, status); err != nil {
+	r, err := slot.res.Edit().SetText(slot.res.Root(), "status", status).Done()
+	if err != nil {
 		return err
 	}
-	_, err := d.store.Commit(ctx, &w.batch)
+	rec, err := d.record(r, slot.rec.ID, "PUT", d.byCaller(CallerFrom(ctx)).inherit(slot.rec))
+	if err != nil {
+		return err
+	}
+	rec.Peer = slot.rec.Peer
+	batch.Ops = []store.Op{store.Put{Record: rec, If: store.Condition{Version: slot.rec.Version}}}
+	_, err = d.store.Commit(ctx, batch)
 	return err
 }

@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,7 +170,7 @@ func TestVerifyFindsEachKindOfBreach(t *testing.T) {
 		"a body under another id": {
 			func(s *scene) {
 				rec := s.indexed(slot(4))
-				rec.Body = []byte(`{"resourceType":"Slot","id":"other"}`)
+				rec.Body = bytes.Replace(rec.Body, []byte(rec.ID), []byte("other"), 1)
 				s.plant(store.Put{Record: rec})
 			},
 			[]string{"body Slot/" + slot(4).ID + " "},
@@ -308,4 +309,19 @@ func TestVerifyBesideBookingsFindsNothing(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// Ensure that what retention has removed isn't taken for a loss.
+func TestVerifyMissesNothingThatAPurgeRemoved(t *testing.T) {
+	s := open(t)
+	left := []store.Item{
+		{Version: &store.Record{Type: "Basic", ID: "b", Version: 3, Deleted: true}},
+		{Version: &store.Record{Type: "Basic", ID: "b", Version: 4, Deleted: true}, Current: true},
+		{Aux: &store.Aux{Kind: store.KindIdem, Key: "k", Value: store.IdemRecord{Versions: []store.Version{{Ref: store.Ref{Type: "Slot", ID: "gone"}, Version: 1}}}.Value()}},
+	}
+	_, broken := s.verify(false, left...)
+	require.Equal(t, []string{"versions Basic/b ", "idempotency idempotency record 1 Slot/gone", "counters Basic "}, broken)
+	s.plant(store.AuxPut{Kind: store.KindAudit, Key: "purge/x", Value: []byte(`{}`)})
+	_, broken = s.verify(false, left...)
+	require.Equal(t, []string{"counters Basic "}, broken)
 }

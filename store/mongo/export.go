@@ -14,6 +14,7 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 var (
@@ -58,7 +59,7 @@ func (s *Store) Export(ctx context.Context, after string, asOf time.Time, f func
 	}{
 		{s.res, nil, s.exportRecord},
 		{s.claim, bson.D{alive(now)}, exportClaim},
-		{s.aux, bson.D{{Key: "kind", Value: bson.D{{Key: "$ne", Value: sealKind}}}, alive(now)}, exportAux},
+		{s.aux, bson.D{{Key: "kind", Value: bson.D{{Key: "$ne", Value: kit.KindMeta}}}, alive(now)}, exportAux},
 	} {
 		if from.In != part.c.Name() {
 			continue // done before
@@ -177,7 +178,7 @@ func paramOf(name string) string {
 
 func exportClaim(_ context.Context, raw bson.Raw) ([]store.Item, error) {
 	return []store.Item{{Claim: &store.Claimed{Slot: text(raw, "slot"), Part: int(number(raw, "part")), Owner: text(raw, "owner"),
-		At: instant(moment(raw, "at")), Until: expiry(raw)}}}, nil
+		At: kit.Instant(moment(raw, "at")), Until: expiry(raw)}}}, nil
 }
 
 func exportAux(_ context.Context, raw bson.Raw) ([]store.Item, error) {

@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 const (
@@ -40,7 +41,7 @@ func (s *Store) ImportStart(ctx context.Context, source string) (position string
 	for _, part := range []struct {
 		c     *mongo.Collection
 		where bson.D
-	}{{s.res, bson.D{}}, {s.hist, bson.D{}}, {s.claim, bson.D{}}, {s.aux, bson.D{{Key: "kind", Value: bson.D{{Key: "$ne", Value: sealKind}}}}}} {
+	}{{s.res, bson.D{}}, {s.hist, bson.D{}}, {s.claim, bson.D{}}, {s.aux, bson.D{{Key: "kind", Value: bson.D{{Key: "$ne", Value: kit.KindMeta}}}}}} {
 		err := part.c.FindOne(in, part.where).Err()
 		if err == nil {
 			return "", store.ErrNotEmpty
@@ -63,7 +64,7 @@ func (s *Store) importing(ctx context.Context) (source, position string, found b
 }
 
 func (s *Store) mark(ctx context.Context, source, position string) error {
-	doc := bson.D{{Key: "_id", Value: importID}, {Key: "kind", Value: sealKind}, {Key: "v", Value: int64(1)}, {Key: "val", Value: []byte(source + "\n" + position)}}
+	doc := bson.D{{Key: "_id", Value: importID}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(1)}, {Key: "val", Value: []byte(source + "\n" + position)}}
 	_, err := s.aux.ReplaceOne(ctx, byID(importID), doc, options.Replace().SetUpsert(true))
 	return err
 }
@@ -119,7 +120,7 @@ func (s *Store) take(ctx context.Context, i store.Item, writes map[*mongo.Collec
 	switch {
 	case i.Version != nil:
 		r := i.Version
-		if err := checkRef(r.Ref()); err != nil {
+		if err := kit.CheckRef(r.Ref()); err != nil {
 			return err
 		}
 		v := version{ref: r.Ref(), ver: r.Version, lu: r.LastUpdated.UnixMilli(), deleted: r.Deleted, method: r.Method,
@@ -152,7 +153,7 @@ func (s *Store) take(ctx context.Context, i store.Item, writes map[*mongo.Collec
 		add(s.claim, byID(claimID(c.Slot, c.Part)), doc)
 	case i.Aux != nil:
 		a := i.Aux
-		if a.Kind == sealKind {
+		if a.Kind == kit.KindMeta {
 			return errMeta
 		}
 		p := paper{kind: a.Kind, key: a.Key, ver: a.Version, val: a.Value, ends: !a.Expires.IsZero(), exp: a.Expires.UnixMilli()}

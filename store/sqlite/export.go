@@ -7,6 +7,7 @@ import (
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 var (
@@ -170,9 +171,9 @@ func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {
 		if err := scan(&cl.Slot, &cl.Part, &cl.Owner, &at, &exp); err != nil {
 			return err
 		}
-		cl.At = instant(at)
+		cl.At = kit.Instant(at)
 		if exp != nil {
-			cl.Until = instant(*exp)
+			cl.Until = kit.Instant(*exp)
 		}
 		x.items = append(x.items, store.Item{Claim: cl})
 		x.last = exported{Part: "claim", A: cl.Slot, N: int64(cl.Part)}
@@ -182,14 +183,14 @@ func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {
 
 func (x *exporter) documents(ctx context.Context, c *conn, after exported) error {
 	return c.each(ctx, `SELECT kind, key, ver, val, exp FROM aux WHERE (kind, key) > (?, ?) AND kind <> ? AND (exp IS NULL OR exp > ?)
-		ORDER BY kind, key LIMIT ?`, []any{after.A, after.B, sealKind, x.now, exportRows}, func(scan func(...any) error) error {
+		ORDER BY kind, key LIMIT ?`, []any{after.A, after.B, kit.KindMeta, x.now, exportRows}, func(scan func(...any) error) error {
 		var exp *int64
 		a := &store.Aux{}
 		if err := scan(&a.Kind, &a.Key, &a.Version, &a.Value, &exp); err != nil {
 			return err
 		}
 		if exp != nil {
-			a.Expires = instant(*exp)
+			a.Expires = kit.Instant(*exp)
 		}
 		x.items = append(x.items, store.Item{Aux: a})
 		x.last = exported{Part: "aux", A: a.Kind, B: a.Key}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/internal/kit"
 )
 
 // importKey is the document of kind meta that an unfinished import leaves.
@@ -27,14 +28,14 @@ func (s *Store) ImportStart(ctx context.Context, source string) (position string
 			return nil
 		}
 		var n int64
-		_, err = w.row(ctx, `SELECT (SELECT count(*) FROM res) + (SELECT count(*) FROM claim) + (SELECT count(*) FROM aux WHERE kind <> ?)`, []any{sealKind}, &n)
+		_, err = w.row(ctx, `SELECT (SELECT count(*) FROM res) + (SELECT count(*) FROM claim) + (SELECT count(*) FROM aux WHERE kind <> ?)`, []any{kit.KindMeta}, &n)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			return store.ErrNotEmpty
 		}
-		return w.auxWrite(ctx, sealKind, importKey, []byte(source+"\n"), nil)
+		return w.auxWrite(ctx, kit.KindMeta, importKey, []byte(source+"\n"), nil)
 	})
 	return position, err
 }
@@ -42,7 +43,7 @@ func (s *Store) ImportStart(ctx context.Context, source string) (position string
 // importing reads the mark of an unfinished import.
 func (c *conn) importing(ctx context.Context) (source, position string, found bool, err error) {
 	var val string
-	found, err = c.row(ctx, `SELECT CAST(val AS TEXT) FROM aux WHERE kind = ? AND key = ?`, []any{sealKind, importKey}, &val)
+	found, err = c.row(ctx, `SELECT CAST(val AS TEXT) FROM aux WHERE kind = ? AND key = ?`, []any{kit.KindMeta, importKey}, &val)
 	for i := range val {
 		if val[i] == '\n' {
 			return val[:i], val[i+1:], found, err
@@ -66,7 +67,7 @@ func (s *Store) Import(ctx context.Context, items []store.Item, position string)
 				return err
 			}
 		}
-		return w.auxWrite(ctx, sealKind, importKey, []byte(source+"\n"+position), nil)
+		return w.auxWrite(ctx, kit.KindMeta, importKey, []byte(source+"\n"+position), nil)
 	})
 }
 
@@ -74,7 +75,7 @@ func (s *Store) Import(ctx context.Context, items []store.Item, position string)
 // feed, is made of them.
 func (s *Store) ImportEnd(ctx context.Context) error {
 	return s.write(ctx, func(ctx context.Context, w *writer) error {
-		if _, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, sealKind, importKey); err != nil {
+		if _, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, kit.KindMeta, importKey); err != nil {
 			return err
 		}
 		for _, text := range append([]string{`DELETE FROM feed`}, implied...) {
@@ -89,7 +90,7 @@ func (s *Store) ImportEnd(ctx context.Context) error {
 func (w *writer) take(ctx context.Context, i store.Item) error {
 	switch {
 	case i.Version != nil:
-		if err := checkRef(i.Version.Ref()); err != nil {
+		if err := kit.CheckRef(i.Version.Ref()); err != nil {
 			return err
 		}
 		if i.Current {
@@ -106,7 +107,7 @@ func (w *writer) take(ctx context.Context, i store.Item) error {
 		return err
 	case i.Aux != nil:
 		a := i.Aux
-		if a.Kind == sealKind {
+		if a.Kind == kit.KindMeta {
 			return errMeta
 		}
 		_, err := w.exec(ctx, `INSERT OR REPLACE INTO aux (kind, key, ver, val, exp) VALUES (?, ?, ?, ?, ?)`,

@@ -225,7 +225,9 @@ func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
 func uncertain(err error) error {
 	err = fault("commit", err)
 	var e *DriverError
-	if errors.As(err, &e) && e.Code&0xff == lib.SQLITE_IOERR {
+	// Where a write failed (a file that may grow no further), as where the disk is
+	// full, the log ends before the mark of the commit, which is written last.
+	if errors.As(err, &e) && e.Code&0xff == lib.SQLITE_IOERR && e.Code != lib.SQLITE_IOERR_WRITE {
 		return fmt.Errorf("%w: %s", store.ErrUnknown, e)
 	}
 	return err
