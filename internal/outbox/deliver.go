@@ -1,0 +1,142 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/onward-health/onward/internal/lease"
+	"github.com/onward-health/onward/store"
+)
+
+// Bounds of one turn at a lane.
+const (
+	maxTurn     = 50 // messages, then other lanes have theirs
+	commitTime  = 10 * time.Second
+	leaseMargin = 30 * time.Second // beyond the longest attempt
+	maxReason   = 200
+)
+
+// deliver sends the messages of one lane that are due, one after another, under
+// the lane's lease.
+func (w *Worker) deliver(work context.Context, first *Message, kind Route) {
+	ours := false
+	defer func() {
+		w.left(first)
+		if ours {
+			w.Wake() // others waited for the place
+		}
+	}()
+	held, err := lease.Take(work, w.store, "outbox/"+first.lane(), w.o.Owner, w.until(kind))
+	if err != nil {
+		w.o.Log.Warn("a lease of the outbox can't be taken", "error", err)
+	}
+	if held == nil {
+		return
+	}
+	for n := 1; ; n++ {
+		more, err := w.turn(work, held, first.lane(), kind, n == maxTurn)
+		if err != nil {
+			w.o.Log.Warn("a message of the outbox can't be carried on with; it will be tried again", "error", err)
+			return // the lease runs out
+		}
+		if !more {
+			ours = true
+			return
+		}
+	}
+}
+
+func (w *Worker) until(kind Route) time.Time {
+	return w.o.Now().Add(kind.Policy.Timeout + leaseMargin)
+}
+
+// turn sends the first message of a lane, if it is due, and commits what came of
+// it. more says that the next one may be sent; else the lease was given back.
+func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind Route, last bool) (more bool, err error) {
+	docs, err := w.store.AuxScan(work, Kind, lane, "", 2)
+	if err != nil {
+		return false, err
+	}
+	if len(docs) == 0 {
+		return false, w.commit(work, held.Drop())
+	}
+	m, err := read(docs[0])
+	if err != nil {
+		return false, err
+	}
+	if m.Due.After(w.o.Now()) {
+		return false, w.commit(work, held.Drop())
+	}
+	if held.Until.Sub(w.o.Now()) < kind.Policy.Timeout { // it must outlast the attempt
+		if err := w.keep(work, held, kind); err != nil {
+			return false, err
+		}
+	}
+	result := w.send(work, m, kind)
+	if result.Verdict == Again && work.Err() != nil {
+		return false, w.commit(work, held.Drop()) // stopping: this was no attempt
+	}
+	w.fared(m, kind.Policy, result)
+	ops := w.outcome(docs[0], m, kind.Policy, result)
+	if last || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
+		return false, w.commit(work, append(ops, held.Drop())...)
+	}
+	return true, w.keep(work, held, kind, ops...)
+}
+
+// keep commits operations and holds the lease for longer.
+func (w *Worker) keep(work context.Context, held *lease.Lease, kind Route, ops ...store.Op) error {
+	until := w.until(kind)
+	if err := w.commit(work, append(ops, held.Keep(until))...); err != nil {
+		return err
+	}
+	held.Kept(until)
+	return nil
+}
+
+// send makes one attempt. A Sender that panics has failed.
+func (w *Worker) send(work context.Context, m *Message, kind Route) (result Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.o.Log.Error("panic in a sender", "kind", m.Kind, "value", fmt.Sprintf("%T", p))
+			result = Result{Reason: "a fault of the sender"}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(work, kind.Policy.Timeout)
+	defer cancel()
+	attempt := *m
+	attempt.Last = m.Attempts+1 >= kind.Policy.MaxAttempts || w.tooOld(m, kind.Policy)
+	return kind.Sender.Send(ctx, attempt)
+}
+
+func (w *Worker) tooOld(m *Message, p Policy) bool { return w.o.Now().Sub(m.Created) >= p.MaxAge }
+
+// outcome is what becomes of a message. Each operation demands that it stands as
+// it was read.
+func (w *Worker) outcome(doc store.Aux, m *Message, p Policy, result Result) []store.Op {
+	as := store.Condition{Version: doc.Version}
+	done := []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key, If: as}}
+	if result.Verdict == Delivered || result.Verdict == Discarded {
+		return done
+	}
+	m.Attempts++
+	m.Reason = result.Reason[:min(len(result.Reason), maxReason)]
+	if result.Verdict == Dead || m.Attempts >= p.MaxAttempts || w.tooOld(m, p) {
+		m.Died, m.Due = w.o.Now().UTC(), time.Time{}
+		w.o.Log.Error("a message became a dead letter", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
+		return append(done, store.AuxPut{Kind: KindDead, Key: doc.Key, Value: m.value()})
+	}
+	m.Due = w.o.Now().Add(p.wait(m.Attempts, result.After, w.o.Random())).UTC()
+	w.o.Log.Info("a message was not taken; it will be sent again", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
+	return []store.Op{store.AuxPut{Kind: Kind, Key: doc.Key, Value: m.value(), If: as}}
+}
+
+// commit commits even while the worker stops: what was sent should be known to
+// have been.
+func (w *Worker) commit(work context.Context, ops ...store.Op) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), commitTime)
+	defer cancel()
+	_, err := w.store.Commit(ctx, &store.Batch{Ops: ops})
+	return err
+}

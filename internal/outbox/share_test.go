@@ -1,0 +1,136 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/internal/outbox"
+	"github.com/onward-health/onward/store"
+)
+
+func TestSeveralWorkersShareTheWorkAndSendNothingTwice(t *testing.T) {
+	onEachEngine(t, func(s *scene) {
+		const lanes, each, workers = 6, 4, 3
+		for lane := range lanes {
+			for n := range each {
+				s.write(s.message(fmt.Sprintf("%d-%d", lane, n), "x", fmt.Sprint(lane), int64(n)))
+			}
+		}
+		r := &receiver{}
+		var all sync.WaitGroup
+		for i := range workers {
+			w := s.worker(fmt.Sprint("w", i), r)
+			all.Go(func() {
+				for range 10 {
+					if err := w.Step(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		s.steps(s.worker("last", r), 2)
+		next := map[byte]byte{}
+		got := r.ids()
+		require.Len(t, got, lanes*each)
+		for _, id := range got {
+			require.Equal(t, '0'+next[id[0]], id[2], "lane %c", id[0])
+			next[id[0]]++
+		}
+	})
+}
+
+func TestAPausedProcessLosesItsLeaseAndCannotActOnIt(t *testing.T) {
+	onEachEngine(t, func(s *scene) {
+		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2))
+		sending, goOn := make(chan struct{}), make(chan struct{})
+		slept := senderFunc(func(context.Context, outbox.Message) outbox.Result {
+			close(sending)
+			<-goOn // longer than the lease
+			return outbox.Result{Verdict: outbox.Dead, Reason: "asleep"}
+		})
+		ended := make(chan error)
+		paused := s.worker("paused", slept)
+		go func() { ended <- paused.Step(t.Context()) }()
+		<-sending
+
+		r := &receiver{answer: again}
+		w := s.worker("awake", r)
+		s.steps(w, 1)
+		require.Empty(t, r.ids(), "the lease holds")
+		s.clock.Move(time.Minute)
+		s.steps(w, 1)
+		require.Equal(t, []string{"a"}, r.ids(), "it ran out: at least once")
+		close(goOn)
+		require.NoError(t, <-ended)
+		require.Empty(t, s.list(true), "what the paused process found out doesn't count any more")
+		require.Equal(t, []string{"a", "b"}, s.list(false))
+	})
+}
+
+// deaf is a store whose commits fail once a message has been sent, as if the
+// process had been killed there.
+type deaf struct {
+	store.Store
+	on atomic.Bool
+}
+
+func (d *deaf) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	if d.on.Load() {
+		return nil, errors.New("killed")
+	}
+	return d.Store.Commit(ctx, b)
+}
+
+func TestACrashBetweenSendingAndMarkingSendsTheSameMessageAgain(t *testing.T) {
+	onEachEngine(t, func(s *scene) {
+		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2))
+		db := &deaf{Store: s.store}
+		r := &receiver{answer: func(outbox.Message) outbox.Result { db.on.Store(true); return outbox.Result{Verdict: outbox.Delivered} }}
+		s.steps(s.workerOn(db, "killed", r), 1)
+		require.Equal(t, []string{"a"}, r.ids(), "b isn't sent before a is known to have been")
+		r.say(nil)
+		next := s.worker("next", r)
+		s.steps(next, 1)
+		require.Empty(t, r.ids(), "the lease of the dead process holds for a while")
+		s.clock.Move(time.Minute)
+		s.steps(next, 1)
+		require.Equal(t, []string{"a", "b"}, r.ids())
+	})
+}
+
+func TestOneRecipientTakesNoMoreThanItsShare(t *testing.T) {
+	onEachEngine(t, func(s *scene) {
+		for i := range 6 {
+			s.write(s.message(fmt.Sprint(i), "x", fmt.Sprint(i), 1))
+		}
+		s.write(s.message("other", "y", "1", 1))
+		var now, most atomic.Int32
+		var started sync.WaitGroup
+		started.Add(3)
+		goOn := make(chan struct{})
+		go func() { started.Wait(); close(goOn) }()
+		slow := senderFunc(func(_ context.Context, m outbox.Message) outbox.Result {
+			n := now.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			started.Done()
+			<-goOn
+			now.Add(-1)
+			return outbox.Result{Verdict: outbox.Delivered}
+		})
+		w := s.worker("w", slow, func(o *outbox.Options) {
+			o.Routes["test"] = outbox.Route{Sender: slow, Policy: outbox.Policy{PerRoute: 2}}
+		})
+		require.NoError(t, w.Step(t.Context()))
+		require.EqualValues(t, 3, most.Load(), "two of x and one of y")
+		require.Len(t, s.list(false), 4)
+	})
+}

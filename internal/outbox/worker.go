@@ -1,0 +1,255 @@
+package outbox
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/onward-health/onward/store"
+)
+
+// Route says who sends a kind of message and how often it is tried.
+type Route struct {
+	Sender Sender
+	Policy Policy
+}
+
+// Options configure a Worker. The zero value of each field has the stated
+// default.
+type Options struct {
+	// Owner names this process among those that share the store. It must differ
+	// from all others.
+	Owner string
+	// Routes by kind of message. Messages of other kinds are left alone.
+	Routes map[string]Route
+	// Together is how many messages may be under way at once; 16.
+	Together int
+	// Poll is how often to look for messages that other processes wrote; 1 s.
+	Poll time.Duration
+	// Grace is how long messages under way may go on after the stop; 10 s.
+	Grace time.Duration
+	// Now, After and Random are the clock and the jitter; default the machine's.
+	Now    func() time.Time
+	After  func(time.Duration) <-chan time.Time
+	Random func() float64
+	Log    *slog.Logger
+}
+
+// Worker delivers messages. Several, in one process or in many, share the work.
+type Worker struct {
+	store  store.Store
+	o      Options
+	wake   chan struct{}
+	under  sync.WaitGroup
+	places chan struct{}
+
+	mu     sync.Mutex
+	lanes  map[string]bool   // under way here
+	routes map[string]*route // recipients with something under way or failed
+}
+
+// route is what is known of one recipient.
+type route struct {
+	active   int
+	failures int // in a row
+	until    time.Time
+}
+
+// NewWorker makes a worker that Run starts.
+func NewWorker(s store.Store, o Options) *Worker {
+	routes := map[string]Route{}
+	for kind, r := range maps.All(o.Routes) {
+		routes[kind] = Route{r.Sender, r.Policy.withDefaults()}
+	}
+	o.Routes = routes
+	if o.Together <= 0 {
+		o.Together = 16
+	}
+	if o.Poll <= 0 {
+		o.Poll = time.Second
+	}
+	if o.Grace <= 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.After == nil {
+		o.After = time.After
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Worker{store: s, o: o, wake: make(chan struct{}, 1), places: make(chan struct{}, o.Together),
+		lanes: map[string]bool{}, routes: map[string]*route{}}
+}
+
+// Wake makes the worker look for messages now. It is called after a commit that
+// wrote one, and never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until ctx ends; then it takes nothing new and returns when what
+// is under way has ended, after Grace by force. What was cut off is sent again by
+// the next run.
+func (w *Worker) Run(ctx context.Context) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	for ctx.Err() == nil {
+		wait := w.o.Poll
+		next, err := w.pass(ctx, work)
+		if err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("the outbox can't be read", "error", err)
+		} else if !next.IsZero() {
+			wait = max(0, min(wait, next.Sub(w.o.Now())))
+		}
+		select {
+		case <-ctx.Done():
+		case <-w.wake:
+		case <-w.o.After(wait):
+		}
+	}
+	ended := make(chan struct{})
+	go func() { w.under.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-w.o.After(w.o.Grace):
+		cancel()
+		<-ended
+	}
+}
+
+// Step starts what is due, waits for it and returns: one turn of Run.
+func (w *Worker) Step(ctx context.Context) error {
+	_, err := w.pass(ctx, ctx)
+	w.under.Wait()
+	return err
+}
+
+// scanPage is how many messages are read at once.
+const scanPage = 100
+
+// pass looks at the first message of each lane and starts those that are due. It
+// returns when the next will be; zero: none that is known of.
+func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
+	after := ""
+	for {
+		docs, err := w.store.AuxScan(ctx, Kind, "", after, scanPage)
+		if err != nil || len(docs) == 0 {
+			return next, err
+		}
+		lane := ""
+		for _, doc := range docs {
+			if laneOf(doc.Key) == lane {
+				continue
+			}
+			lane = laneOf(doc.Key)
+			after = past(lane) // what stands behind the first of a lane waits for it
+			verdict, due := w.consider(work, doc)
+			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
+			if verdict == full {
+				return next, nil
+			}
+			if verdict == skipRoute {
+				after = past(routeOf(doc.Key))
+				break
+			}
+		}
+	}
+}
+
+type choice uint8
+
+const (
+	looked    choice = iota
+	skipRoute        // nothing more can be done for this recipient now
+	full             // nothing more can be done now
+)
+
+// consider starts the lane of a message if it may be sent now. due is when it
+// may be, where that is later.
+func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due time.Time) {
+	m, err := read(doc)
+	if err != nil {
+		w.o.Log.Error("a message of the outbox can't be read", "error", err)
+		return looked, due
+	}
+	kind, known := w.o.Routes[m.Kind]
+	if !known {
+		return skipRoute, due
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lane, now := m.lane(), w.o.Now()
+	r := w.routes[m.route()]
+	if r == nil {
+		r = &route{}
+	}
+	most := kind.Policy.PerRoute
+	if r.failures > 0 {
+		most = 1 // to see whether it is back
+	}
+	switch {
+	case w.lanes[lane]:
+		return looked, due
+	case r.until.After(now):
+		return skipRoute, r.until
+	case r.active >= most:
+		return skipRoute, due // its end wakes the worker
+	case m.Due.After(now):
+		return looked, m.Due
+	}
+	select {
+	case w.places <- struct{}{}:
+	default:
+		return full, due
+	}
+	r.active++
+	w.routes[m.route()], w.lanes[lane] = r, true
+	w.under.Add(1)
+	go func() {
+		defer w.under.Done()
+		w.deliver(work, m, kind)
+	}()
+	return looked, due
+}
+
+// left notes that a lane isn't under way any more.
+func (w *Worker) left(m *Message) {
+	w.mu.Lock()
+	delete(w.lanes, m.lane())
+	r := w.routes[m.route()]
+	r.active--
+	if r.active == 0 && r.failures == 0 {
+		delete(w.routes, m.route())
+	}
+	w.mu.Unlock()
+	<-w.places
+}
+
+// fared notes how a recipient took an attempt: one that failed is left alone
+// for a while, with all that waits for it.
+func (w *Worker) fared(m *Message, p Policy, result Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.routes[m.route()]
+	if result.Verdict != Again {
+		r.failures, r.until = 0, time.Time{}
+		return
+	}
+	r.failures++
+	p.LongestWait = min(p.LongestWait, time.Minute)
+	r.until = w.o.Now().Add(p.wait(r.failures, result.After, w.o.Random()))
+}
