@@ -28,13 +28,17 @@ type Lease struct {
 }
 
 // Take takes a lease until the given moment, for an owner whose name no other
-// process has. It is nil, without an error, where another holds it.
+// process has. It is nil, without an error, where another holds it. A lease that
+// this owner holds already, from before a crash, is taken over.
 func Take(ctx context.Context, s store.Store, key, owner string, until time.Time) (*Lease, error) {
 	held, err := s.AuxGet(ctx, Kind, []string{key})
-	if err != nil || len(held) > 0 {
+	if err != nil || (len(held) > 0 && string(held[0].Value) != owner) {
 		return nil, err
 	}
 	put := store.AuxPut{Kind: Kind, Key: key, Value: []byte(owner), Expires: until, If: store.Condition{Absent: true}}
+	if len(held) > 0 {
+		put.If = store.Condition{Version: held[0].Version}
+	}
 	if _, err := s.Commit(ctx, &store.Batch{Ops: []store.Op{put}}); err != nil {
 		if lost(err) {
 			return nil, nil

@@ -21,38 +21,51 @@ type State struct {
 // Stats reads the state.
 func Stats(ctx context.Context, s store.Store, now time.Time) (State, error) {
 	var state State
-	waiting, err := List(ctx, s, false)
-	if err != nil {
-		return state, err
-	}
-	dead, err := s.AuxScan(ctx, KindDead, "", "", maxListed)
-	if err != nil {
-		return state, err
-	}
-	state.Waiting, state.Dead = len(waiting), len(dead)
-	for _, m := range waiting {
+	err := each(ctx, s, Kind, maxListed, func(_ store.Aux, m *Message) bool {
+		state.Waiting++
 		state.Oldest = max(state.Oldest, now.Sub(m.Created))
+		return true
+	})
+	if err != nil {
+		return state, err
 	}
 	state.Seconds = int64(state.Oldest / time.Second)
-	return state, nil
+	err = each(ctx, s, KindDead, maxListed, func(store.Aux, *Message) bool { state.Dead++; return true })
+	return state, err
 }
 
 // List lists the first 1,000 messages that wait, or dead letters, by recipient,
-// focus and order.
+// focus and order. It leaves out their bodies.
 func List(ctx context.Context, s store.Store, dead bool) ([]*Message, error) {
-	docs, err := s.AuxScan(ctx, kindOf(dead), "", "", maxListed)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]*Message, 0, len(docs))
-	for _, doc := range docs {
-		m, err := read(doc)
-		if err != nil {
-			return nil, err
-		}
+	var list []*Message
+	err := each(ctx, s, kindOf(dead), maxListed, func(_ store.Aux, m *Message) bool {
+		m.Body = nil
 		list = append(list, m)
+		return true
+	})
+	return list, err
+}
+
+// each visits the messages of a kind, at most n (0: all) until visit says no. It
+// holds a page of them at a time, for bodies can be large.
+func each(ctx context.Context, s store.Store, kind string, n int, visit func(store.Aux, *Message) bool) error {
+	after := ""
+	for seen := 0; ; {
+		docs, err := s.AuxScan(ctx, kind, "", after, scanPage)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		for _, doc := range docs {
+			after = doc.Key
+			m, err := read(doc)
+			if err != nil {
+				return err
+			}
+			if seen++; !visit(doc, m) || seen == n {
+				return nil
+			}
+		}
 	}
-	return list, nil
 }
 
 func kindOf(dead bool) string {
@@ -69,26 +82,19 @@ func Find(ctx context.Context, s store.Store, id string) (*Message, error) {
 	return m, err
 }
 
-func find(ctx context.Context, s store.Store, id string) (*Message, store.Aux, error) {
+func find(ctx context.Context, s store.Store, id string) (found *Message, doc store.Aux, err error) {
 	for _, kind := range []string{KindDead, Kind} {
-		after := ""
-		for {
-			docs, err := s.AuxScan(ctx, kind, "", after, maxListed)
-			if err != nil {
-				return nil, store.Aux{}, err
+		err := each(ctx, s, kind, 0, func(d store.Aux, m *Message) bool {
+			if m.ID == id {
+				found, doc = m, d
 			}
-			for _, doc := range docs {
-				if m, err := read(doc); err == nil && m.ID == id {
-					return m, doc, nil
-				}
-				after = doc.Key
-			}
-			if len(docs) < maxListed {
-				break
-			}
+			return found == nil
+		})
+		if err != nil || found != nil {
+			return found, doc, err
 		}
 	}
-	return nil, store.Aux{}, store.ErrNotFound
+	return nil, doc, store.ErrNotFound
 }
 
 // Retry sends a dead letter again, or one that waits at once. It keeps its place:
