@@ -11,6 +11,7 @@ import (
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 )
@@ -30,6 +31,9 @@ type Options struct {
 	Budget time.Duration
 	// Profiles is what writes that claim a profile are held to; default: nothing.
 	Profiles Profiles
+	// Endpoint says why the server may not call an address that a Subscription
+	// names; default: https to public addresses only.
+	Endpoint func(url string) error
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
 }
@@ -44,13 +48,15 @@ type Desk struct {
 	newID    func() string
 	budget   time.Duration
 	profiles Profiles
+	endpoint func(url string) error
 	log      *slog.Logger
 	running  running
 }
 
 // NewDesk opens the desk on a store.
 func NewDesk(s store.Store, o Options) *Desk {
-	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget, profiles: o.Profiles, log: o.Log}
+	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
+		profiles: o.Profiles, endpoint: o.Endpoint, log: o.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -59,6 +65,9 @@ func NewDesk(s store.Store, o Options) *Desk {
 	}
 	if d.budget == 0 {
 		d.budget = 5 * time.Second
+	}
+	if d.endpoint == nil {
+		d.endpoint = (&egress.Policy{}).Check
 	}
 	if d.log == nil {
 		d.log = slog.Default()

@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 
 // apply adds the next version of a record that a plain FHIR client writes,
 // with what the rules make of it. current is nil where there was none.
-func (w *work) apply(r *fhir.Resource, id, method string, current *store.Record) error {
+func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, current *store.Record) error {
 	condition := store.Condition{Absent: true}
 	if current != nil {
 		condition = store.Condition{Version: current.Version}
@@ -44,6 +45,8 @@ func (w *work) apply(r *fhir.Resource, id, method string, current *store.Record)
 		err = w.changeAppointment(r, id, before)
 	case "ServiceRequest":
 		err = checkServiceRequest(r, before)
+	case "Subscription":
+		r, err = w.changeSubscription(ctx, r, id)
 	}
 	if err != nil {
 		return err
@@ -68,6 +71,9 @@ func (w *work) remove(current *store.Record) error {
 	before, err := bodyOf(current)
 	if err != nil {
 		return err
+	}
+	if current.Type == "Subscription" {
+		w.batch.Ops = append(w.batch.Ops, store.AuxDelete{Kind: auxChannel, Key: current.ID})
 	}
 	audit, err := w.d.record(before, current.ID, http.MethodDelete, w.who.inherit(current))
 	if err != nil {

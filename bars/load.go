@@ -17,7 +17,7 @@ const LoadBatch = 400
 // slots at set-up), leaving alone those that are here already or were deleted,
 // and returns how many it stored. They count as ours. An Appointment that
 // occupies slots comes with them, in the same LoadBatch resources and not free,
-// and gets their claims.
+// and gets their claims. Subscriptions are refused: they are judged at the doors.
 func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resource) (int, error) {
 	ctx = WithCaller(ctx, caller)
 	stored := 0
@@ -34,8 +34,8 @@ func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resour
 func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, error) {
 	refs := make([]store.Ref, len(chunk))
 	for i, r := range chunk {
-		if !fhir.ValidID(r.ID()) {
-			return 0, fhir.NewOutcome(fhir.KindInvariant, r.Type(), "only resources with a FHIR id can be loaded")
+		if r.Type() == "Subscription" || !fhir.ValidID(r.ID()) {
+			return 0, fhir.NewOutcome(fhir.KindInvariant, r.Type(), "only resources with a FHIR id can be loaded, and no Subscriptions")
 		}
 		if err := asError(conform(r)); err != nil {
 			return 0, err

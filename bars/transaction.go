@@ -218,7 +218,7 @@ func (t *transaction) carryOut(ctx context.Context, i int) error {
 		if err != nil {
 			return err
 		}
-		if err := w.apply(res, s.ref.ID, c.Method, s.current); err != nil {
+		if err := w.apply(ctx, res, s.ref.ID, c.Method, s.current); err != nil {
 			return err
 		}
 	}

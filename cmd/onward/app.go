@@ -21,7 +21,9 @@ import (
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/fhir/validate/profile"
+	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/httpx"
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/store"
 )
 
@@ -44,13 +46,13 @@ type app struct {
 }
 
 // newApp wires the rooms together.
-func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set, log *slog.Logger) *app {
+func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set, reach *egress.Policy, log *slog.Logger) *app {
 	base := root + fhirPath
 	mode := bars.Strict
 	if c.BarsMode == "lenient" {
 		mode = bars.Lenient
 	}
-	room := bars.Options{Base: base, Mode: mode, Log: log}
+	room := bars.Options{Base: base, Mode: mode, Endpoint: reach.Check, Log: log}
 	if c.Enforce {
 		room.Profiles = profiles
 	}
@@ -85,6 +87,8 @@ func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set,
 		soap: nhs111.New(desk, nhs111.Options{Mode: soapMode, MaxBody: c.MaxBody, NewID: uuid.NewString, Log: log}),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
+		}, Outbox: func(ctx context.Context) (any, error) {
+			return outbox.Stats(ctx, db, time.Now())
 		}},
 	}
 	if c.sandbox() {

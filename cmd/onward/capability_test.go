@@ -36,6 +36,7 @@ var minimal = map[string]string{
 	"Schedule":              `,"actor":[{"reference":"HealthcareService/x"}]`,
 	"Appointment":           `,"status":"proposed","participant":[{"actor":{"reference":"Patient/x"},"status":"accepted"}]`,
 	"ServiceRequest":        `,"status":"active","intent":"plan","subject":{"reference":"Patient/x"}`,
+	"Subscription":          `,"status":"requested","reason":"test","criteria":"Slot?status=busy","channel":{"type":"rest-hook","endpoint":"https://receiver.example/hook"}`,
 }
 
 // Ensure that everything that the statement advertises is there, type by type,
@@ -52,7 +53,7 @@ func TestTheCapabilityStatementDoesNotLie(t *testing.T) {
 		types++
 		s.tryType(typ, resource)
 	}
-	require.Equal(t, 28, types)
+	require.Equal(t, 29, types)
 	for interaction := range statement.Get("rest").At(0).Get("interaction").Items() {
 		s.trySystem(interaction.Get("code").Text())
 	}

@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
 	Store   storeCommand   `cmd:"" help:"Look after a store: back up, check, copy, purge."`
 	Seed    seedCommand    `cmd:"" help:"Fill a store with generated data, for tests of size."`
+	Outbox  outboxCommand  `cmd:"" help:"Show what could not be sent; send it again or drop it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -44,7 +45,7 @@ func main() {
 	)
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	if err := chosen.Run(); err != nil {
+	if err := chosen.Run(&c.Outbox); err != nil {
 		fmt.Fprintln(os.Stderr, "onward:", err)
 		os.Exit(exitCode(err))
 	}

@@ -14,8 +14,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/conformance/sandbox"
+	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/httpx"
 )
 
@@ -33,6 +36,8 @@ type serveCommand struct {
 	Profiles   string `env:"ONWARD_PROFILES" help:"Folder of StructureDefinitions, ValueSets and CodeSystems that $validate checks against."`
 	Enforce    bool   `env:"ONWARD_ENFORCE_PROFILES" name:"enforce-profiles" help:"Refuse a write that breaks a profile of --profiles which it claims in meta.profile."`
 	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
+
+	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
 }
 
 // Bounds of the HTTP server.
@@ -73,7 +78,11 @@ func (c *serveCommand) Run() error {
 		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
 	}
 	base := c.base(listener.Addr())
-	a := newApp(db, c, base, profiles, log)
+	reach, err := egress.Parse(c.SubscriptionAllow)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--subscription-allow: %w", err), db.Close())
+	}
+	a := newApp(db, c, base, profiles, reach, log)
 	loaded := 0
 	if c.sandbox() {
 		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {
@@ -83,7 +92,9 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
+	stopWorkers := newWorkers(db, a.desk, reach, c.owner(), log).start()
 	err = a.serve(ctx, listener)
+	stopWorkers()
 	stop()
 	<-checked
 	return errors.Join(err, db.Close())
@@ -120,6 +131,15 @@ func (c *serveCommand) base(addr net.Addr) string {
 		return strings.TrimRight(c.BaseURL, "/")
 	}
 	return "http://" + addr.String()
+}
+
+// owner names this process among those that share the store. A file has one at
+// a time, so the next takes over at once what a killed one held.
+func (c *serveCommand) owner() string {
+	if isMongo(c.Store) {
+		return uuid.NewString()
+	}
+	return "the file's only process"
 }
 
 func newLog(level string) *slog.Logger {

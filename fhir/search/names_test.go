@@ -40,6 +40,7 @@ var r4Names = map[string]string{
 	"Schedule":              "active actor date identifier service-category service-type specialty",
 	"ServiceRequest":        "authored based-on body-site category code encounter identifier instantiates-canonical instantiates-uri intent occurrence patient performer performer-type priority replaces requester requisition specimen status subject",
 	"Slot":                  "appointment-type identifier schedule service-category service-type specialty start status",
+	"Subscription":          "contact criteria payload status type url",
 	"Task":                  "authored-on based-on business-status code encounter focus group-identifier identifier intent modified owner part-of patient performer period priority requester status subject",
 }
 

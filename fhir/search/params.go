@@ -119,6 +119,7 @@ var table = map[string][]Param{
 	"Schedule":              withCommon(schedule...),
 	"ServiceRequest":        withCommon(serviceRequest...),
 	"Slot":                  withCommon(slot...),
+	"Subscription":          withCommon(subscription...),
 	"Task":                  withCommon(task...),
 }
 

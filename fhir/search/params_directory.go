@@ -112,6 +112,15 @@ var (
 		uri("url", "url"),
 	}
 
+	subscription = []Param{
+		contact("contact", "contact"),
+		longText("criteria", "criteria"),
+		code("payload", "urn:ietf:bcp:13", "channel.payload"),
+		code("status", "subscription-status", "status"),
+		code("type", "subscription-channel-type", "channel.type"),
+		uri("url", "channel.endpoint"),
+	}
+
 	address = []Param{
 		longText("address", "address"),
 		text("address-city", "address.city"),

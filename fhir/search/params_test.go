@@ -38,6 +38,7 @@ func TestEveryTypeHasTheParametersThatBookingAndReferralNeed(t *testing.T) {
 		"MedicationStatement":   "identifier patient subject status code effective",
 		"AllergyIntolerance":    "identifier patient clinical-status code date",
 		"Binary":                "",
+		"Subscription":          "contact criteria payload status type url",
 	}
 	require.Len(t, Types(), len(needed))
 	for typ, names := range needed {

@@ -32,5 +32,6 @@ var summaries = map[string][]string{
 	"Schedule":              strings.Fields("identifier active serviceCategory serviceType specialty actor planningHorizon"),
 	"ServiceRequest":        strings.Fields("identifier instantiatesCanonical instantiatesUri basedOn replaces requisition status intent category priority doNotPerform code orderDetail quantity subject encounter occurrence asNeeded authoredOn requester performerType performer locationCode locationReference reasonCode reasonReference specimen bodySite patientInstruction"),
 	"Slot":                  strings.Fields("identifier serviceCategory serviceType specialty appointmentType schedule status start end"),
+	"Subscription":          strings.Fields("status contact end reason criteria error channel"),
 	"Task":                  strings.Fields("instantiatesCanonical instantiatesUri basedOn groupIdentifier partOf status statusReason businessStatus intent code description focus for encounter executionPeriod lastModified requester owner location"),
 }

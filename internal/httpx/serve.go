@@ -99,7 +99,10 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 type Health struct {
 	// Check says why the server can't serve, nil when it can. Its text goes to
 	// the operator's page.
-	Check    func(ctx context.Context) (state any, err error)
+	Check func(ctx context.Context) (state any, err error)
+	// Outbox says what waits to be sent, for the operator's page; nil: nothing is
+	// sent. Its error doesn't make the server unready.
+	Outbox   func(ctx context.Context) (any, error)
 	stopping atomic.Bool
 }
 
@@ -124,7 +127,13 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable"})
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"status": "ok", "store": state})
+	page := map[string]any{"status": "ok", "store": state}
+	if h.Outbox != nil {
+		if waiting, err := h.Outbox(ctx); err == nil {
+			page["outbox"] = waiting
+		}
+	}
+	answer(w, http.StatusOK, page)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

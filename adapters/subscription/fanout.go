@@ -1,0 +1,247 @@
+package subscription
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/internal/lease"
+	"github.com/onward-health/onward/internal/outbox"
+	"github.com/onward-health/onward/store"
+)
+
+// The fan-out's position in the feed is an auxiliary document.
+const (
+	positionKind = "feed"
+	positionKey  = "subscriptions"
+	leaseKey     = "feed/subscriptions"
+)
+
+// Bounds of the fan-out.
+const (
+	pageSize   = 500
+	feedWait   = 10 * time.Second // for a change
+	leaseTime  = 30 * time.Second
+	elsewhere  = 2 * time.Second // until the lease is asked for again
+	faultWait  = time.Second
+	unsaved    = 1000 // changes that nobody wants, before the position is kept
+	endsEvery  = time.Minute
+	commitTime = 10 * time.Second
+)
+
+// Fanout turns changes into notifications. Of several processes on one store one
+// does the work at a time.
+type Fanout struct {
+	Store store.Store
+	Desk  *bars.Desk
+	Owner string // names this process among those that share the store
+	Wake  func() // tells the outbox's worker
+	Now   func() time.Time
+	After func(time.Duration) <-chan time.Time
+	Log   *slog.Logger
+
+	held    *lease.Lease
+	at      string // position behind what has been dealt with
+	kept    int64  // version of the document that holds the position; 0: none
+	behind  int    // changes between the kept position and at
+	endings time.Time
+}
+
+// Run works until ctx ends.
+func (f *Fanout) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait, err := f.Step(ctx, feedWait)
+		if err != nil {
+			f.held = nil // read everything again
+			if ctx.Err() == nil {
+				f.Log.Warn("the change feed can't be carried on with; it will be tried again", "error", err)
+			}
+			wait = faultWait
+		}
+		if wait == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-f.After(wait):
+		}
+	}
+	f.close(ctx)
+}
+
+// close keeps the position and gives the lease back.
+func (f *Fanout) close(ctx context.Context) {
+	if f.held == nil {
+		return
+	}
+	ops := []store.Op{f.held.Drop()}
+	if f.behind > 0 {
+		ops = append(ops, f.position())
+	}
+	if err := f.commit(ctx, ops); err != nil {
+		f.Log.Debug("the feed's position could not be kept", "error", err)
+	}
+	f.held = nil
+}
+
+// Step deals with one page of the feed, waiting that long for a change. It
+// returns how long to leave the work to another process.
+func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (time.Duration, error) {
+	if held, err := f.hold(ctx); err != nil || !held {
+		return elsewhere, err
+	}
+	page, err := f.Store.Changes(ctx, f.at, pageSize, feedWait)
+	if errors.Is(err, store.ErrCursor) && f.at != "" {
+		// A store that was copied. Whoever missed a change is told twice of others,
+		// under the same ids.
+		f.Log.Error("the feed's position belongs to another store; the feed is read from its beginning")
+		f.at = ""
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	f.at = page.Next
+	if len(page.List) == 0 {
+		return 0, f.end(ctx)
+	}
+	list, err := f.Desk.Subscriptions(ctx) // read after the page: who subscribed before a change is in it
+	if err != nil {
+		return 0, err
+	}
+	var ops []store.Op
+	save := false
+	for _, change := range page.List {
+		// So that an old change isn't read again and told to a new subscriber.
+		save = save || change.Ref.Type == "Subscription"
+		wanting, rec, err := f.Desk.Wanting(ctx, list, change)
+		if err != nil {
+			return 0, err
+		}
+		for _, s := range wanting {
+			op, err := outbox.Put(message(s, rec))
+			if err != nil {
+				return 0, err
+			}
+			ops = append(ops, op)
+		}
+	}
+	f.behind += len(page.List)
+	if len(ops) == 0 && !save && f.behind < unsaved {
+		return 0, nil
+	}
+	return 0, f.save(ctx, ops)
+}
+
+// hold takes or renews the lease and, when it was taken, reads the position.
+func (f *Fanout) hold(ctx context.Context) (bool, error) {
+	until := f.Now().Add(leaseTime)
+	if f.held != nil && f.held.Until.Sub(f.Now()) > leaseTime/2 {
+		return true, nil
+	}
+	if f.held != nil {
+		err := f.commit(ctx, []store.Op{f.held.Keep(until)})
+		if err == nil {
+			f.held.Kept(until)
+			return true, nil
+		}
+		f.held = nil
+		return false, lost(err)
+	}
+	held, err := lease.Take(ctx, f.Store, leaseKey, f.Owner, until)
+	if err != nil || held == nil {
+		return false, err
+	}
+	docs, err := f.Store.AuxGet(ctx, positionKind, []string{positionKey})
+	if err != nil {
+		return false, err
+	}
+	f.at, f.kept, f.behind = "", 0, 0
+	if len(docs) > 0 {
+		f.at, f.kept = string(docs[0].Value), docs[0].Version
+	}
+	f.held = held
+	return true, nil
+}
+
+// lost forgives the loss of a lease: another process goes on.
+func lost(err error) error {
+	var c *store.ConflictError
+	if errors.As(err, &c) {
+		return nil
+	}
+	return err
+}
+
+// position writes the position, fenced by what it was.
+func (f *Fanout) position() store.Op {
+	put := store.AuxPut{Kind: positionKind, Key: positionKey, Value: []byte(f.at), If: store.Condition{Version: f.kept}}
+	if f.kept == 0 {
+		put.If = store.Condition{Absent: true}
+	}
+	return put
+}
+
+// save commits notifications and, with the last of them, the position. More than
+// one commit takes at once are made in several: a crash between them makes those
+// before it a second time, under the same ids.
+func (f *Fanout) save(ctx context.Context, ops []store.Op) error {
+	const most = store.MaxOps - 2
+	for len(ops) > most {
+		if err := f.commit(ctx, ops[:most]); err != nil {
+			return err
+		}
+		ops = ops[most:]
+	}
+	until := f.Now().Add(leaseTime)
+	if err := f.commit(ctx, append(ops[:len(ops):len(ops)], f.position(), f.held.Keep(until))); err != nil {
+		return err
+	}
+	f.held.Kept(until)
+	f.kept++
+	f.behind = 0
+	if len(ops) > 0 {
+		f.Wake()
+	}
+	return nil
+}
+
+func (f *Fanout) commit(ctx context.Context, ops []store.Op) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	_, err := f.Store.Commit(ctx, &store.Batch{Ops: ops})
+	return err
+}
+
+// end switches off the Subscriptions whose time has come (Subscription.end).
+func (f *Fanout) end(ctx context.Context) error {
+	if f.Now().Sub(f.endings) < endsEvery {
+		return nil
+	}
+	list, err := f.Desk.Subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if !s.Ended {
+			continue
+		}
+		if err := f.Desk.StopSubscription(ctx, s.ID, s.Version, "off", ""); err != nil {
+			return err
+		}
+	}
+	f.endings = f.Now()
+	return nil
+}
+
+// space is the name space of notification ids.
+var space = uuid.MustParse("8f3b5a4e-7c56-4a0f-9a55-0d7c2f4b1d60")
+
+func messageID(subscription string, ref store.Ref, version int64) string {
+	return uuid.NewSHA1(space, []byte(subscription+"|"+ref.String()+"|"+strconv.FormatInt(version, 10))).String()
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/onward-health/onward/adapters/subscription"
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/internal/egress"
+	"github.com/onward-health/onward/internal/outbox"
+	"github.com/onward-health/onward/store"
+)
+
+// workers are what runs beside the doors.
+type workers struct {
+	outbox *outbox.Worker
+	fanout *subscription.Fanout
+}
+
+func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, owner string, log *slog.Logger) *workers {
+	policy := subscription.Policy()
+	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
+	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log,
+		Routes: map[string]outbox.Route{subscription.Kind: {Sender: client, Policy: policy}}})
+	return &workers{
+		outbox: w,
+		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: w.Wake, Now: time.Now, After: time.After, Log: log},
+	}
+}
+
+// start runs the workers; stop ends them and returns when they have ended.
+func (w *workers) start() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() { w.outbox.Run(ctx) })
+	all.Go(func() { w.fanout.Run(ctx) })
+	return func() { cancel(); all.Wait() }
+}
