@@ -14,7 +14,7 @@ import (
 )
 
 func TestMessagesOfOneFocusComeInOrder(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{}
 		s.write(s.message("c", "x", "1", 10), s.message("a", "x", "1", 2), s.message("b", "x", "1", 9), s.message("d", "x", "10", 1))
 		s.steps(s.worker("w", r), 1)
@@ -35,7 +35,7 @@ func TestMessagesOfOneFocusComeInOrder(t *testing.T) {
 }
 
 func TestNothingOvertakesAMessageThatWaits(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{answer: again}
 		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2), s.message("other", "y", "1", 1))
 		w := s.worker("w", r)
@@ -63,7 +63,7 @@ func indexOf(list []string, what string) int {
 }
 
 func TestARecipientThatAsksForTimeIsLeftAlone(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{answer: func(outbox.Message) outbox.Result { return outbox.Result{After: time.Hour, Reason: "status 429"} }}
 		s.write(s.message("a", "x", "1", 1))
 		w := s.worker("w", r)
@@ -81,7 +81,7 @@ func TestARecipientThatAsksForTimeIsLeftAlone(t *testing.T) {
 }
 
 func TestAMessageThatIsNeverTakenBecomesADeadLetterThatCanBeSentAgain(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		var last []bool
 		r := &receiver{answer: func(m outbox.Message) outbox.Result { last = append(last, m.Last); return again(m) }}
 		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2))
@@ -115,7 +115,7 @@ func TestAMessageThatIsNeverTakenBecomesADeadLetterThatCanBeSentAgain(t *testing
 }
 
 func TestVerdictsThatEndAMessage(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{answer: func(m outbox.Message) outbox.Result {
 			if m.ID == "gone" {
 				return outbox.Result{Verdict: outbox.Discarded}
@@ -133,7 +133,7 @@ func TestVerdictsThatEndAMessage(t *testing.T) {
 }
 
 func TestAMessageThatWaitsCannotBeDropped(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		s.write(s.message("a", "x", "1", 1))
 		require.ErrorIs(t, outbox.Drop(t.Context(), s.store, "a"), store.ErrNotFound)
 		s.clock.Move(90 * time.Second)
@@ -144,7 +144,7 @@ func TestAMessageThatWaitsCannotBeDropped(t *testing.T) {
 }
 
 func TestAnOldMessageGetsOneAttemptAndDies(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{answer: again}
 		s.write(s.message("a", "x", "1", 1))
 		s.clock.Move(73 * time.Hour)
@@ -155,7 +155,7 @@ func TestAnOldMessageGetsOneAttemptAndDies(t *testing.T) {
 }
 
 func TestAKindThatNobodySendsIsLeftAlone(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		m := s.message("a", "x", "1", 1)
 		m.Kind = "another"
 		s.write(m, s.message("b", "x", "1", 1))
@@ -167,7 +167,7 @@ func TestAKindThatNobodySendsIsLeftAlone(t *testing.T) {
 }
 
 func TestASenderThatPanicsHasFailed(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{answer: func(outbox.Message) outbox.Result { panic("no") }}
 		s.write(s.message("a", "x", "1", 1))
 		s.steps(s.worker("w", r), 1)
@@ -179,7 +179,7 @@ func TestASenderThatPanicsHasFailed(t *testing.T) {
 }
 
 func TestRunDeliversWhatItIsWokenForAndStopsClean(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		came := make(chan string, 10)
 		r := &receiver{answer: func(m outbox.Message) outbox.Result { came <- m.ID; return outbox.Result{Verdict: outbox.Delivered} }}
 		never := func(time.Duration) <-chan time.Time { return nil }
@@ -200,7 +200,7 @@ func TestRunDeliversWhatItIsWokenForAndStopsClean(t *testing.T) {
 }
 
 func TestWhatAStopCutsOffIsNoAttempt(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		started := make(chan struct{})
 		grace := make(chan time.Time)
 		cut := senderFunc(func(ctx context.Context, _ outbox.Message) outbox.Result {

@@ -25,13 +25,13 @@ type scene struct {
 }
 
 // onEachEngine runs a test on every engine.
-func onEachEngine(t *testing.T, test func(s *scene)) {
+func onEachEngine(t *testing.T, test func(t *testing.T, s *scene)) {
 	t.Run("sqlite", func(t *testing.T) {
 		clock := storetest.NewClock()
 		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(&scene{t, db, clock})
+		test(t, &scene{t, db, clock})
 	})
 	t.Run("mongo", func(t *testing.T) {
 		t.Parallel()
@@ -42,7 +42,7 @@ func onEachEngine(t *testing.T, test func(s *scene)) {
 		db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: clock.Now})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(&scene{t, db, clock})
+		test(t, &scene{t, db, clock})
 	})
 }
 

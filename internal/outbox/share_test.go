@@ -16,7 +16,7 @@ import (
 )
 
 func TestSeveralWorkersShareTheWorkAndSendNothingTwice(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		const lanes, each, workers = 6, 4, 3
 		for lane := range lanes {
 			for n := range each {
@@ -48,7 +48,7 @@ func TestSeveralWorkersShareTheWorkAndSendNothingTwice(t *testing.T) {
 }
 
 func TestAPausedProcessLosesItsLeaseAndCannotActOnIt(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2))
 		sending, goOn := make(chan struct{}), make(chan struct{})
 		slept := senderFunc(func(context.Context, outbox.Message) outbox.Result {
@@ -90,7 +90,7 @@ func (d *deaf) Commit(ctx context.Context, b *store.Batch) (*store.Result, error
 }
 
 func TestACrashBetweenSendingAndMarkingSendsTheSameMessageAgain(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		s.write(s.message("a", "x", "1", 1), s.message("b", "x", "1", 2))
 		db := &deaf{Store: s.store}
 		r := &receiver{answer: func(outbox.Message) outbox.Result { db.on.Store(true); return outbox.Result{Verdict: outbox.Delivered} }}
@@ -107,7 +107,7 @@ func TestACrashBetweenSendingAndMarkingSendsTheSameMessageAgain(t *testing.T) {
 }
 
 func TestOneRecipientTakesNoMoreThanItsShare(t *testing.T) {
-	onEachEngine(t, func(s *scene) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
 		for i := range 6 {
 			s.write(s.message(fmt.Sprint(i), "x", fmt.Sprint(i), 1))
 		}
