@@ -37,6 +37,11 @@ func (f Facts) profiles(typ string) []string {
 // package fhir/rest.
 var interactions = []string{"create", "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "search-type"}
 
+// notes say of a type what the statement has no element for.
+var notes = map[string]string{
+	"Subscription": "Channel rest-hook, payload JSON, XML or none; criteria without chains. The server sets status and error and shows no header's value.",
+}
+
 // systemInteractions are those of the REST API on the whole server.
 var systemInteractions = []string{"transaction", "batch", "history-system", "search-system"}
 
@@ -58,6 +63,7 @@ func Statement(f Facts) *fhir.Resource {
 		resources = append(resources, fhir.Obj(
 			"type", typ,
 			"supportedProfile", f.profiles(typ),
+			"documentation", notes[typ],
 			"interaction", code(interactions...),
 			"versioning", "versioned",
 			"readHistory", true,
