@@ -88,13 +88,12 @@ func (d *Desk) Wanting(ctx context.Context, list []*Subscription, c store.Change
 		return nil, nil, err
 	}
 	r, err := fhir.Parse(rec.Body)
-	if err != nil {
-		return nil, nil, err
+	if err != nil { // it must not hold up all that follows
+		d.log.Error("a stored record can't be read; nobody is told of it", "record", c.Ref.String(), "version", c.Version)
+		return nil, nil, nil
 	}
-	var who by
-	if err := json.Unmarshal(rec.By, &who); err != nil {
-		return nil, nil, err
-	}
+	var who by // where it can't be read, no organisation sees the record
+	_ = json.Unmarshal(rec.By, &who)
 	index := search.Extract(r, d.searchOptions())
 	var wanting []*Subscription
 	for _, s := range list {

@@ -134,3 +134,55 @@ func TestOneRecipientTakesNoMoreThanItsShare(t *testing.T) {
 		require.Len(t, s.list(false), 4)
 	})
 }
+
+func TestAPausedProcessCannotActUnderALeaseOfTheSameVersionEither(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write(s.message("a", "x", "1", 1))
+		// held makes a worker that is stopped in the middle of sending.
+		held := func(owner string, result outbox.Result) (goOn func()) {
+			sending, wait, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+			w := s.worker(owner, senderFunc(func(context.Context, outbox.Message) outbox.Result {
+				close(sending)
+				<-wait
+				return result
+			}))
+			go func() { ended <- w.Step(t.Context()) }()
+			<-sending
+			return func() { close(wait); require.NoError(t, <-ended) }
+		}
+		first := held("first", outbox.Result{Verdict: outbox.Dead})
+		s.clock.Move(time.Minute)
+		s.steps(s.worker("second", &receiver{answer: again}), 1) // gives its lease back, which begins its numbers anew
+		s.clock.Move(time.Minute)
+		third := held("third", outbox.Result{Verdict: outbox.Delivered})
+		first()
+		require.Empty(t, s.list(true))
+		third()
+		require.Empty(t, s.list(false))
+	})
+}
+
+// between is a store that does something once, before a lease is looked at.
+type between struct {
+	store.Store
+	do func()
+}
+
+func (b *between) AuxGet(ctx context.Context, kind string, keys []string) ([]store.Aux, error) {
+	if do := b.do; kind == "lease" && do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Store.AuxGet(ctx, kind, keys)
+}
+
+func TestWhatAnotherHasTriedMeanwhileIsNotTriedAtOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write(s.message("a", "x", "1", 1))
+		r := &receiver{answer: again}
+		other := s.worker("other", r)
+		db := &between{Store: s.store, do: func() { s.steps(other, 1) }}
+		s.steps(s.workerOn(db, "late", r), 1)
+		require.Equal(t, []string{"a"}, r.ids())
+	})
+}

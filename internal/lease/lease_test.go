@@ -1,0 +1,89 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/internal/lease"
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+	"github.com/onward-health/onward/store/sqlite"
+	"github.com/onward-health/onward/store/storetest"
+)
+
+func onEachEngine(t *testing.T, test func(t *testing.T, db store.Store, clock *storetest.Clock)) {
+	t.Run("sqlite", func(t *testing.T) {
+		clock := storetest.NewClock()
+		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		test(t, db, clock)
+	})
+	t.Run("mongo", func(t *testing.T) {
+		fake, err := fakereplset.Start(fakereplset.Options{})
+		require.NoError(t, err)
+		t.Cleanup(fake.Close)
+		clock := storetest.NewClock()
+		db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: clock.Now})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		test(t, db, clock)
+	})
+}
+
+func TestALeaseHasOneHolderAndFencesWhatItCommits(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+		take := func(owner string) *lease.Lease {
+			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
+			require.NoError(t, err)
+			return l
+		}
+		commit := func(ops ...store.Op) bool {
+			_, err := db.Commit(t.Context(), &store.Batch{Ops: ops})
+			var conflict *store.ConflictError
+			require.True(t, err == nil || errors.As(err, &conflict), "%v", err)
+			return err == nil
+		}
+		a := take("a")
+		require.NotNil(t, a)
+		require.Nil(t, take("b"))
+		clock.Move(50 * time.Second)
+		until := clock.Now().Add(time.Minute)
+		require.True(t, commit(a.Keep(until)))
+		a.Kept(until)
+		clock.Move(50 * time.Second)
+		require.Nil(t, take("b"), "it was kept")
+		clock.Move(10 * time.Second)
+		require.False(t, commit(a.Keep(until)), "it ran out, though nobody has taken it")
+
+		b := take("b")
+		require.NotNil(t, b)
+		done := store.AuxPut{Kind: "x", Key: "done"}
+		require.False(t, commit(done, a.Keep(until)), "the old holder can't commit")
+		require.False(t, commit(done, a.Drop()))
+		written, err := db.AuxGet(t.Context(), "x", []string{"done"})
+		require.NoError(t, err)
+		require.Empty(t, written)
+		require.True(t, commit(done, b.Drop()))
+		require.NotNil(t, take("a"), "it was given back")
+	})
+}
+
+func TestAProcessThatWasKilledTakesItsOwnLeaseAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+		before, err := lease.Take(t.Context(), db, "work", "a", clock.Now().Add(time.Minute))
+		require.NoError(t, err)
+		after, err := lease.Take(t.Context(), db, "work", "a", clock.Now().Add(time.Minute))
+		require.NoError(t, err)
+		require.NotNil(t, after)
+		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{before.Drop()}})
+		require.Error(t, err)
+		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{after.Drop()}})
+		require.NoError(t, err)
+	})
+}
