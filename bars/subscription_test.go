@@ -1,0 +1,120 @@
+package bars_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/store"
+)
+
+func subscriptionText(status, headers string) string {
+	return fmt.Sprintf(`{"resourceType":"Subscription","id":"s","status":%q,"reason":"test","criteria":"Task?status=requested",
+		"channel":{"type":"rest-hook","endpoint":"https://receiver.example/in","header":[%s]}}`, status, headers)
+}
+
+// headers reads what a notification would be sent with.
+func (s *scene) headers() map[string][]string {
+	s.t.Helper()
+	channel, err := s.desk.Channel(s.ctx, "s")
+	require.NoError(s.t, err)
+	require.NotNil(s.t, channel)
+	return channel.Header
+}
+
+func TestHeadersOfAChannelAreWriteOnlyAndKept(t *testing.T) {
+	s := open(t)
+	secret := base64.StdEncoding.EncodeToString([]byte("abcdefghijklmnopqrstuvwx"))
+	_, err := s.put(subscriptionText("requested", `"Authorization: Bearer one","X-Way:  a","x-way: b","webhook-secret: whsec_`+secret+`"`), 0)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}, "X-Way": {"a", "b"}}, s.headers())
+	shown := s.get("Subscription", "s")
+	require.JSONEq(t, `["Authorization: (kept)","X-Way: (kept)","x-way: (kept)","webhook-secret: (kept)"]`, string(shown.Get("channel", "header").Raw()))
+	channel, err := s.desk.Channel(s.ctx, "s")
+	require.NoError(t, err)
+	require.Equal(t, "abcdefghijklmnopqrstuvwx", string(channel.Secret))
+
+	_, err = s.change(s.patched("Subscription", "s", `[{"op":"replace","path":"/reason","value":"other"},{"op":"remove","path":"/channel/header/1"}]`))
+	require.NoError(t, err)
+	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}, "X-Way": {"a"}}, s.headers())
+
+	_, err = s.put(subscriptionText("requested", `"Authorization: Bearer two","X-Way: (kept)"`), 0)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]string{"Authorization": {"Bearer two"}, "X-Way": {"a"}}, s.headers())
+	_, err = s.put(subscriptionText("requested", `"X-Way: (kept)","X-Way: (kept)"`), 0)
+	refused(t, err, fhir.KindInvariant, "Subscription.channel.header[1]")
+
+	require.NoError(t, s.remove("Subscription", "s"))
+	left, err := s.store.AuxScan(s.ctx, "subscription", "", "", 0)
+	require.NoError(t, err)
+	require.Empty(t, left, "secrets go with the Subscription")
+	channel, err = s.desk.Channel(s.ctx, "s")
+	require.NoError(t, err)
+	require.Nil(t, channel)
+	for version := int64(1); version <= 3; version++ {
+		rec, err := s.store.GetVersion(s.ctx, store.Ref{Type: "Subscription", ID: "s"}, version)
+		require.NoError(t, err)
+		require.NotContains(t, string(rec.Body), "Bearer", "no version shows them")
+		require.NotContains(t, string(rec.Body), secret)
+	}
+}
+
+func TestTheServerDecidesOnStatusAndError(t *testing.T) {
+	s := open(t)
+	for given, stored := range map[string]string{"requested": "active", "active": "active", "off": "off"} {
+		_, err := s.put(subscriptionText(given, ""), 0)
+		require.NoError(t, err)
+		require.Equal(t, stored, s.status("Subscription", "s"), given)
+	}
+	for _, wrong := range []string{"error", "", "Active"} {
+		_, err := s.put(subscriptionText(wrong, ""), 0)
+		refused(t, err, fhir.KindInvariant, "Subscription.status")
+	}
+}
+
+func TestASubscriptionCanAlwaysBeSwitchedOff(t *testing.T) {
+	allowed := true
+	s := open(t, func(o *bars.Options) {
+		o.Endpoint = func(string) error {
+			if allowed {
+				return nil
+			}
+			return errors.New("no")
+		}
+	})
+	end := fmt.Sprintf(`[{"op":"add","path":"/end","value":%q}]`, fhir.FormatInstant(sceneNow.Add(-time.Hour)))
+	_, err := s.put(subscriptionText("requested", ""), 0)
+	require.NoError(t, err)
+	_, err = s.change(s.patched("Subscription", "s", end))
+	refused(t, err, fhir.KindInvariant, "Subscription.end")
+	allowed = false
+	_, err = s.put(subscriptionText("requested", ""), 0)
+	refused(t, err, fhir.KindInvariant, "Subscription.channel.endpoint")
+	_, err = s.put(subscriptionText("off", ""), 0)
+	require.NoError(t, err)
+}
+
+func TestATransactionKeepsTheRulesOfSubscriptionsToo(t *testing.T) {
+	s := open(t)
+	good, err := fhir.Parse([]byte(subscriptionText("requested", `"A: b"`)))
+	require.NoError(t, err)
+	bad, err := fhir.Parse([]byte(subscriptionText("error", "")))
+	require.NoError(t, err)
+	_, err = s.commit(rest.Change{Method: "POST", Type: "Subscription", Resource: good}, rest.Change{Method: "POST", Type: "Subscription", Resource: bad})
+	refused(t, err, fhir.KindInvariant, "Subscription.status")
+	left, err := s.store.AuxScan(s.ctx, "subscription", "", "", 0)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	done, err := s.commit(rest.Change{Method: "POST", Type: "Subscription", Resource: good})
+	require.NoError(t, err)
+	channel, err := s.desk.Channel(s.ctx, done[0].Version.ID)
+	require.NoError(t, err)
+	require.Equal(t, "b", channel.Header.Get("A"))
+}
