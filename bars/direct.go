@@ -46,7 +46,7 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 	case "ServiceRequest":
 		err = checkServiceRequest(r, before)
 	case "Subscription":
-		r, err = w.changeSubscription(ctx, r, id)
+		r, err = w.changeSubscription(ctx, r, id, before)
 	}
 	if err != nil {
 		return err

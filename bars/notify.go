@@ -29,7 +29,7 @@ type Subscription struct {
 // since the server's table of parameters changed, goes to status error.
 func (d *Desk) Subscriptions(ctx context.Context) ([]*Subscription, error) {
 	var list []*Subscription
-	q := &search.Query{Type: "Subscription", Where: search.Has("status:active"), Count: search.MaxCount}
+	q := &search.Query{Type: "Subscription", Where: search.Has(activeEntry), Count: search.MaxCount}
 	for {
 		page, err := d.store.Search(ctx, q)
 		if err != nil {

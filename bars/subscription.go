@@ -29,9 +29,13 @@ const (
 	maxCriteria = 4 << 10
 	maxHeaders  = 20
 	maxHeader   = 4 << 10
-	minSecret   = 24 // bytes, as Standard Webhooks has it
+	maxActive   = 2000 // Subscriptions: each is held against each change
+	minSecret   = 24   // bytes, as Standard Webhooks has it
 	maxSecret   = 64
 )
+
+// activeEntry is the index entry of active Subscriptions.
+const activeEntry = "status:active"
 
 // header is one header of a channel.
 type header struct{ Name, Value string }
@@ -40,9 +44,10 @@ type header struct{ Name, Value string }
 // is stored: what is requested becomes active, and never because the client says
 // so (R4 subscription.html#status). Endpoints of one that is off aren't judged,
 // so that any can be switched off.
-func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id string) (*fhir.Resource, error) {
+func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id string, before *fhir.Resource) (*fhir.Resource, error) {
 	c := subscriptionCheck{&fhir.Outcome{Kind: fhir.KindInvariant}}
 	status := r.Get("status").Text()
+	wasActive := before != nil && before.Get("status").Text() == "active"
 	if status == "error" {
 		c.Add("Subscription.status", "only the server sets the status error; ask for it again with requested")
 	}
@@ -70,6 +75,15 @@ func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id stri
 	}
 	if status == "requested" {
 		status = "active"
+	}
+	if status == "active" && !wasActive {
+		n, _, err := w.d.store.Count(ctx, &search.Query{Type: "Subscription", Where: search.Has(activeEntry)}, maxActive)
+		if err != nil {
+			return nil, err
+		}
+		if n >= maxActive {
+			return nil, fhir.NewOutcome(fhir.KindTooCostly, "Subscription", "there are "+itoa(maxActive)+" active Subscriptions already")
+		}
 	}
 	edit := r.Edit().SetText(r.Root(), "status", status)
 	if status == "active" {

@@ -12,6 +12,7 @@ import (
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 )
 
@@ -97,6 +98,23 @@ func TestASubscriptionCanAlwaysBeSwitchedOff(t *testing.T) {
 	allowed = false
 	_, err = s.put(subscriptionText("requested", ""), 0)
 	refused(t, err, fhir.KindInvariant, "Subscription.channel.endpoint")
+	_, err = s.put(subscriptionText("off", ""), 0)
+	require.NoError(t, err)
+}
+
+func TestActiveSubscriptionsAreLimited(t *testing.T) {
+	s := open(t)
+	for from := range 2 {
+		var b store.Batch
+		for n := range 1000 {
+			b.Ops = append(b.Ops, store.Put{Record: &store.Record{Type: "Subscription", ID: fmt.Sprintf("%d-%d", from, n), Method: "PUT",
+				Body: []byte(`{"resourceType":"Subscription"}`), By: []byte(`{}`), Index: search.Index{X: []string{"status:active"}}}})
+		}
+		_, err := s.store.Commit(s.ctx, &b)
+		require.NoError(t, err)
+	}
+	_, err := s.put(subscriptionText("requested", ""), 0)
+	refused(t, err, fhir.KindTooCostly, "Subscription")
 	_, err = s.put(subscriptionText("off", ""), 0)
 	require.NoError(t, err)
 }

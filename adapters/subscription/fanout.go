@@ -27,7 +27,8 @@ const (
 	pageSize   = 500
 	feedWait   = 10 * time.Second // for a change
 	leaseTime  = 30 * time.Second
-	elsewhere  = 2 * time.Second // until the lease is asked for again
+	breath     = 20 * time.Millisecond // between pages, so that under load a page holds many changes
+	elsewhere  = 2 * time.Second       // until the lease is asked for again
 	faultWait  = time.Second
 	unsaved    = 1000 // changes that nobody wants, before the position is kept
 	endsEvery  = time.Minute
@@ -56,11 +57,12 @@ type Fanout struct {
 func (f *Fanout) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := f.Step(ctx, feedWait)
+		if ctx.Err() != nil {
+			break
+		}
 		if err != nil {
+			f.Log.Warn("the change feed can't be carried on with; it will be tried again", "error", err)
 			f.held = nil // read everything again
-			if ctx.Err() == nil {
-				f.Log.Warn("the change feed can't be carried on with; it will be tried again", "error", err)
-			}
 			wait = faultWait
 		}
 		if wait == 0 {
@@ -74,7 +76,9 @@ func (f *Fanout) Run(ctx context.Context) {
 	f.close(ctx)
 }
 
-// close keeps the position and gives the lease back.
+// close keeps the position and gives the lease back. Where a commit was cut off,
+// the position says what it was before and the fence may refuse it; the next
+// process begins there.
 func (f *Fanout) close(ctx context.Context) {
 	if f.held == nil {
 		return
@@ -90,8 +94,8 @@ func (f *Fanout) close(ctx context.Context) {
 }
 
 // Step deals with one page of the feed, waiting that long for a change. It
-// returns how long to leave the work to another process.
-func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (time.Duration, error) {
+// returns how long to wait before the next.
+func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (wait time.Duration, err error) {
 	if held, err := f.hold(ctx); err != nil || !held {
 		return elsewhere, err
 	}
@@ -132,10 +136,13 @@ func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (time.Duratio
 		}
 	}
 	f.behind += len(page.List)
-	if len(ops) == 0 && !save && f.behind < unsaved {
-		return 0, nil
+	if len(page.List) < pageSize {
+		wait = breath
 	}
-	return 0, f.save(ctx, ops)
+	if len(ops) == 0 && !save && f.behind < unsaved {
+		return wait, nil
+	}
+	return wait, f.save(ctx, ops)
 }
 
 // hold takes or renews the lease and, when it was taken, reads the position.
