@@ -186,3 +186,17 @@ func TestWhatAnotherHasTriedMeanwhileIsNotTriedAtOnce(t *testing.T) {
 		require.Equal(t, []string{"a"}, r.ids())
 	})
 }
+
+func TestEveryRecipientHasItsTurnWhereTheFirstAlwaysHasMore(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		r := &receiver{}
+		w := s.worker("w", r, func(o *outbox.Options) { o.Together = 1 })
+		s.write(s.message("x1", "x", "1", 1), s.message("x2", "x", "2", 1), s.message("y1", "y", "1", 1))
+		for n := range 3 {
+			s.steps(w, 1)
+			s.write(s.message(fmt.Sprint("more", n), "x", "1", int64(n+2)))
+		}
+		s.steps(w, 4)
+		require.Equal(t, []string{"x1", "x2", "y1", "more0", "more1", "more2"}, r.ids())
+	})
+}

@@ -45,6 +45,7 @@ type Worker struct {
 	wake   chan struct{}
 	under  sync.WaitGroup
 	places chan struct{}
+	from   string // where the next pass begins
 
 	mu     sync.Mutex
 	lanes  map[string]bool   // under way here
@@ -140,27 +141,42 @@ func (w *Worker) Step(ctx context.Context) error {
 const scanPage = 100
 
 // pass looks at the first message of each lane and starts those that are due. It
-// returns when the next will be; zero: none that is known of.
+// returns when the next will be; zero: none that is known of. It begins where the
+// pass before found no place, so that every lane has its turn.
 func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
-	after := ""
-	for {
+	from := w.from
+	w.from = ""
+	next, done, err := w.scan(ctx, work, from, "")
+	if err != nil || done || from == "" {
+		return next, err
+	}
+	before, _, err := w.scan(ctx, work, "", from)
+	return earlier(next, before), err
+}
+
+// scan is a pass over the keys between from and to; done says that no place is
+// left.
+func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Time, done bool, err error) {
+	for after := from; ; {
 		docs, err := w.store.AuxScan(ctx, Kind, "", after, scanPage)
 		if err != nil || len(docs) == 0 {
-			return next, err
+			return next, false, err
 		}
 		lane := ""
 		for _, doc := range docs {
+			if to != "" && doc.Key > to {
+				return next, false, nil
+			}
 			if laneOf(doc.Key) == lane {
 				continue
 			}
 			lane = laneOf(doc.Key)
 			after = past(lane) // what stands behind the first of a lane waits for it
 			verdict, due := w.consider(work, doc)
-			if !due.IsZero() && (next.IsZero() || due.Before(next)) {
-				next = due
-			}
+			next = earlier(next, due)
 			if verdict == full {
-				return next, nil
+				w.from = lane
+				return next, true, nil
 			}
 			if verdict == skipRoute {
 				after = past(routeOf(doc.Key))
@@ -168,6 +184,14 @@ func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 			}
 		}
 	}
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }
 
 type choice uint8
