@@ -147,18 +147,20 @@ func TestASubscriberIsToldOfWhatMatchesInOrderAndSigned(t *testing.T) {
 	require.Equal(t, 204, s.do("DELETE", "/FHIR/R4/Task/one", nil, nil).status) // not told
 	s.task("two", "requested")
 
-	var ids []string
-	for _, want := range []struct{ path, version string }{{"/hook/Task/one", "2"}, {"/hook/Task/one", "3"}} {
-		n := h.next()
-		if n.path == "/hook/Task/two" { // another focus is not held up
-			ids = append(ids, n.header.Get("Webhook-Id"))
-			n = h.next()
+	var one []notice // another resource's may come between
+	for range 3 {
+		if n := h.next(); n.path != "/hook/Task/two" {
+			one = append(one, n)
 		}
+	}
+	require.Len(t, one, 2)
+	for i, n := range one {
+		version := []string{"2", "3"}[i]
 		require.Equal(t, "PUT", n.method)
-		require.Equal(t, want.path, n.path)
+		require.Equal(t, "/hook/Task/one", n.path)
 		r, err := fhir.Parse(n.body)
 		require.NoError(t, err)
-		require.Equal(t, want.version, r.Get("meta", "versionId").Text())
+		require.Equal(t, version, r.Get("meta", "versionId").Text())
 		require.Equal(t, "requested", r.Get("status").Text())
 		require.Equal(t, "Bearer t0ken", n.header.Get("Authorization"))
 		require.Equal(t, "application/fhir+json; charset=utf-8", n.header.Get("Content-Type"))
@@ -166,15 +168,11 @@ func TestASubscriberIsToldOfWhatMatchesInOrderAndSigned(t *testing.T) {
 		mac := hmac.New(sha256.New, hookSecret)
 		fmt.Fprintf(mac, "%s.%s.%s", n.header.Get("Webhook-Id"), n.header.Get("Webhook-Timestamp"), n.body)
 		require.Equal(t, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)), n.header.Get("Webhook-Signature"))
-		if want.version == "2" {
+		if version == "2" {
 			require.JSONEq(t, string(written.body), string(n.body), "what a read of that version gives")
 		}
-		ids = append(ids, n.header.Get("Webhook-Id"))
 	}
-	if len(ids) == 2 {
-		require.Equal(t, "/hook/Task/two", h.next().path)
-	}
-	require.NotEqual(t, ids[0], ids[1])
+	require.NotEqual(t, one[0].header.Get("Webhook-Id"), one[1].header.Get("Webhook-Id"))
 	s.eventually("an empty outbox", func() bool { return s.outbox().Waiting == 0 })
 	require.Empty(t, h.notices)
 	require.NotContains(t, s.log(), "t0ken")
@@ -281,7 +279,6 @@ func TestAnEndpointThatIsGoneStopsTheSubscriptionUntilItIsRequestedAgain(t *test
 	require.Equal(t, "Notifications stopped: the endpoint answered with status 410", stopped.Get("error").Text())
 	s.eventually("a dead letter", func() bool { return s.outbox().Dead == 1 })
 
-	s.task("two", "requested") // nobody subscribes to it now
 	h.answer(204)
 	// What was shown, written back as requested: the header's value is kept.
 	back, err := stopped.Edit().SetText(stopped.Root(), "status", "requested").Done()
@@ -292,9 +289,6 @@ func TestAnEndpointThatIsGoneStopsTheSubscriptionUntilItIsRequestedAgain(t *test
 	require.False(t, a.resource(t).Get("error").Exists())
 	s.task("three", "requested")
 	n := h.next()
-	if n.path == "/hook/Task/two" { // the feed may come to it only now
-		n = h.next()
-	}
 	require.Equal(t, "/hook/Task/three", n.path)
 	require.Equal(t, "Bearer t0ken", n.header.Get("Authorization"))
 
