@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"database/sql"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,16 +105,16 @@ func TestAStoreOfTheFirstSchemaIsMigratedWithAllThatItHolds(t *testing.T) {
 // Ensure that a clock which jumps neither takes a record's time back nor makes
 // a key forget too early, and that holds end by the clock.
 func TestAClockThatJumpsLosesNothing(t *testing.T) {
-	now := time.Date(2026, 3, 9, 8, 0, 0, 0, time.UTC)
-	s := open(t, ":memory:", sqlite.Options{Now: func() time.Time { return now }})
-	book := &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "a:1")}, store.Claim{Slot: "s1", Owner: "hold/x", Until: now.Add(time.Hour)}},
+	start := time.Date(2026, 3, 9, 8, 0, 0, 0, time.UTC)
+	var ahead atomic.Int64
+	s := open(t, ":memory:", sqlite.Options{Now: func() time.Time { return start.Add(time.Duration(ahead.Load())) }})
+	book := &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "a:1")}, store.Claim{Slot: "s1", Owner: "hold/x", Until: start.Add(time.Hour)}},
 		Idem: &store.Idem{Keys: []string{"k"}, Hash: "h", Keep: 24 * time.Hour}}
 	_, err := s.Commit(t.Context(), book)
 	must(t, err)
-	start := now
-	last := now.Add(-time.Millisecond)
+	last := start.Add(-time.Millisecond)
 	for i, jump := range []time.Duration{-365 * 24 * time.Hour, 0, 23 * time.Hour, -time.Hour, time.Minute} {
-		now = start.Add(jump)
+		ahead.Store(int64(jump))
 		r, err := s.Commit(t.Context(), book)
 		must(t, err)
 		if r.Replay == nil {
@@ -125,7 +126,7 @@ func TestAClockThatJumpsLosesNothing(t *testing.T) {
 		}
 		last = w.Versions[0].LastUpdated
 	}
-	now = start.Add(25 * time.Hour)
+	ahead.Store(int64(25 * time.Hour))
 	r, err := s.Commit(t.Context(), book)
 	must(t, err)
 	if r.Replay != nil {
