@@ -9,7 +9,7 @@ import (
 
 const (
 	applicationID = 0x4F4E5744 // "ONWD"
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 var (
@@ -32,11 +32,7 @@ var schema = []string{
 	`CREATE INDEX res_lu ON res (lu)`,
 	tombstones,
 
-	`CREATE TABLE hist (typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
-		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB,
-		PRIMARY KEY (typ, id, ver)) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX hist_typ_lu ON hist (typ, lu)`,
-	`CREATE INDEX hist_lu ON hist (lu)`,
+	hist, histByType, histByTime,
 
 	`CREATE TABLE x (t INTEGER NOT NULL, v TEXT NOT NULL, pk INTEGER NOT NULL,
 		PRIMARY KEY (t, v, pk)) STRICT, WITHOUT ROWID`,
@@ -59,11 +55,23 @@ var schema = []string{
 	`CREATE INDEX claim_owner ON claim (owner)`,
 	`CREATE INDEX claim_exp ON claim (exp) WHERE exp IS NOT NULL`,
 
-	`CREATE TABLE aux (kind TEXT NOT NULL, key TEXT NOT NULL, ver INTEGER NOT NULL, val BLOB, exp INTEGER,
-		PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX aux_exp ON aux (exp) WHERE exp IS NOT NULL`,
+	aux, auxByEnd,
 	feed,
 }
+
+// hist and aux hold bodies. A table without rowid would put each of those that is
+// longer than a quarter of a page on pages of its own.
+const (
+	hist = `CREATE TABLE hist (typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
+		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB,
+		PRIMARY KEY (typ, id, ver)) STRICT`
+	histByType = `CREATE INDEX hist_typ_lu ON hist (typ, lu)`
+	histByTime = `CREATE INDEX hist_lu ON hist (lu)`
+
+	aux = `CREATE TABLE aux (kind TEXT NOT NULL, key TEXT NOT NULL, ver INTEGER NOT NULL, val BLOB, exp INTEGER,
+		PRIMARY KEY (kind, key)) STRICT`
+	auxByEnd = `CREATE INDEX aux_exp ON aux (exp) WHERE exp IS NOT NULL`
+)
 
 // tombstones lets a purge find them.
 const tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
@@ -83,14 +91,26 @@ var implied = []string{
 		ORDER BY lu, pk, ver`,
 }
 
-// upgrades makes each older schema the next: the first of version 1 makes 2. The
-// list only grows: what a released program has written must open for ever.
+// upgrades makes each older schema the next: the first of version 1 makes 2, the
+// second of 2 makes 3. The list only grows: what a released program has written must open for ever.
 var upgrades = [][]string{slices.Concat([]string{
 	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
 	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
 	tombstones,
 	feed,
-}, implied)}
+}, implied), {
+	`ALTER TABLE hist RENAME TO old_hist`,
+	`DROP INDEX hist_typ_lu`,
+	`DROP INDEX hist_lu`,
+	hist, histByType, histByTime,
+	`INSERT INTO hist SELECT * FROM old_hist`,
+	`DROP TABLE old_hist`,
+	`ALTER TABLE aux RENAME TO old_aux`,
+	`DROP INDEX aux_exp`,
+	aux, auxByEnd,
+	`INSERT INTO aux SELECT * FROM old_aux`,
+	`DROP TABLE old_aux`,
+}}
 
 // writerPragmas and readerPragmas set up one connection. A reader's cache is
 // small because there are several and an idle server should be too.
