@@ -1,0 +1,70 @@
+package bars_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/validate"
+)
+
+// payloadsFilled reads the conformant messages, their places filled in, by file
+// name.
+func payloadsFilled(t testing.TB) map[string]*fhir.Resource {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/bars/*.json")
+	require.NoError(t, err)
+	require.Len(t, files, 29)
+	fill := strings.NewReplacer("@SLOT@", slotID(clinic, 0), "@START@", slotStart(0), "@END@", slotEnd(0),
+		"@APPOINTMENT@", "0d000000-0000-4000-8000-000000000001", "@REFERRAL@", "0d000000-0000-4000-8000-000000000002",
+		"@ENCOUNTER@", "0d000000-0000-4000-8000-000000000003", "@CAREPLAN@", "0d000000-0000-4000-8000-000000000004",
+		"@CASE@", "0d000000-0000-4000-8000-000000000005")
+	out := map[string]*fhir.Resource{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		filled := fill.Replace(string(text))
+		require.NotContains(t, filled, "@", file)
+		out[strings.TrimSuffix(filepath.Base(file), ".json")] = parse(t, filled)
+	}
+	return out
+}
+
+func TestTheConformantMessagesAreRightAsFHIR(t *testing.T) {
+	for name, r := range payloadsFilled(t) {
+		require.Empty(t, validate.Resource(r, validate.Options{}).Issues, name)
+	}
+}
+
+func TestStrictModeCarriesOutTheConformantMessagesItTakes(t *testing.T) {
+	messages := payloadsFilled(t)
+	fill := func(name string, old, id string) []byte {
+		return []byte(strings.ReplaceAll(string(messages[name].JSON()), old, id))
+	}
+	for _, app := range []string{"a1", "a2", "a7"} {
+		s := open(t)
+		booked := s.accepted(messages[app+"-booking"].JSON())
+		s.accepted(fill(app+"-booking-cancel", "0d000000-0000-4000-8000-000000000001", focus(booked)))
+	}
+	for name, cancel := range map[string]string{"a1-referral": "a1-cancel", "a2-referral": "a2-cancel", "a3-referral": "a3-cancel",
+		"a5-referral": "a5-cancel", "a6-referral": "a6-cancel", "a6-call-assist": "", "a8-referral": ""} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			service := hospital
+			if name < "a3" {
+				service = clinic
+			}
+			sent, err := s.sendTo(service, messages[name].JSON())
+			require.NoError(t, err)
+			require.Empty(t, sent.Warnings)
+			if cancel != "" {
+				_, err = s.sendTo(service, fill(cancel, "0d000000-0000-4000-8000-000000000002", focus(sent)))
+				require.NoError(t, err)
+			}
+		})
+	}
+}
