@@ -43,6 +43,7 @@ func (m *message) classify() error {
 		return m.problems
 	}
 	m.checkContent()
+	m.checkElements()
 	m.checkConditions()
 	m.checkPatient()
 	return m.problems.OrNil()

@@ -121,6 +121,7 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 	if err != nil {
 		return nil, nil, err
 	}
+	m.offers = s.offers
 	if err := m.checkVersion(); err != nil {
 		return nil, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/validate"
 )
@@ -66,5 +67,22 @@ func TestStrictModeCarriesOutTheConformantMessagesItTakes(t *testing.T) {
 				require.NoError(t, err)
 			}
 		})
+	}
+}
+
+func TestTheConformantMessagesKeepEveryElementRule(t *testing.T) {
+	for name, r := range payloadsFilled(t) {
+		found := bars.CheckElements(r, bars.Strict, false)
+		require.Empty(t, found.Before, name)
+		require.Empty(t, found.Broken, name)
+		require.Empty(t, found.Problems, name)
+		require.Empty(t, found.Warnings, name)
+	}
+}
+
+func TestTheToursMessagesKeepEveryElementRule(t *testing.T) {
+	for name, text := range map[string][]byte{"book": booking(t, 0), "cancel-booking": bookingCancel(t, "0d000000-0000-4000-8000-000000000001", 0),
+		"refer": referral(t), "cancel-referral": referralCancel(t, "0d000000-0000-4000-8000-000000000002")} {
+		require.Empty(t, bars.CheckElements(parse(t, string(text)), bars.Strict, false).Broken, name)
 	}
 }

@@ -35,6 +35,8 @@ type message struct {
 	warnings    []fhir.Issue
 	problems    *fhir.Outcome
 	mode        Mode
+	translated  bool                      // a door wrote it, from another format
+	offers      func(useCase string) bool // what the target service takes; nil until it is known
 }
 
 // entry is one entry of the bundle, and what becomes of it.
@@ -71,7 +73,7 @@ func (m *message) strictly(expression, diagnostics string) {
 // is wrong with them is reported at once.
 func parseMessage(req *MessageRequest, mode Mode) (*message, error) {
 	bundle := req.Bundle
-	m := &message{bundle: bundle, mode: mode, problems: &fhir.Outcome{Kind: fhir.KindInvariant}}
+	m := &message{bundle: bundle, mode: mode, translated: req.Translated, problems: &fhir.Outcome{Kind: fhir.KindInvariant}}
 	if bundle.Type() != "Bundle" {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, "Bundle.type", "the body must be a Bundle of type message")
 	}

@@ -83,7 +83,7 @@ func TestASenderCannotChangeOurDirectory(t *testing.T) {
 func TestAnUnknownOrganisationIsARecordOfItsJourney(t *testing.T) {
 	s := open(t)
 	n := len(s.all("Organization"))
-	other := changes{"+": []string{`{"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X9999"}]}`}}
+	other := changes{"+": []string{`{"resourceType":"Organization","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X9999"}],"name":"Another"}`}}
 	s.accepted(referral(t, other))
 	s.accepted(referral(t, other))
 	require.Len(t, s.all("Organization"), n+2)
@@ -91,7 +91,7 @@ func TestAnUnknownOrganisationIsARecordOfItsJourney(t *testing.T) {
 
 // An identifier says more than a logical id, which may be the sender's own.
 func TestAnIdDoesNotOverruleAnIdentifier(t *testing.T) {
-	s := open(t)
+	s := open(t, lenient)
 	n := len(s.all("Organization"))
 	result := s.accepted(referral(t, changes{"+": []string{
 		`{"resourceType":"Organization","id":"C3003","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"X9999"}]}`}}))
@@ -103,7 +103,7 @@ func TestAnIdDoesNotOverruleAnIdentifier(t *testing.T) {
 }
 
 func TestPatientsAreAlwaysNewRecords(t *testing.T) {
-	s := open(t)
+	s := open(t, lenient)
 	one := s.accepted(referral(t))
 	id := entryOf(one.Bundle, "Patient").Get("id").Text()
 	s.accepted(referral(t, changes{"Patient.id": id, "Patient.birthDate": "1999-01-01", "Condition.id": "c1"}))

@@ -179,7 +179,12 @@ func bookingCancel(t testing.TB, id string, n int, c ...changes) []byte {
 	return apply(t, payload(t, "cancel-booking", "@APPOINTMENT@", id, "@START@", slotStart(n), "@END@", slotEnd(n)), c...)
 }
 
-func referral(t testing.TB, c ...changes) []byte { return apply(t, payload(t, "refer"), c...) }
+func referral(t testing.TB, c ...changes) []byte {
+	doc := payload(t, "refer")
+	apply(t, doc, c...)
+	fitApplication(t, doc)
+	return apply(t, doc)
+}
 
 func referralCancel(t testing.TB, id string, c ...changes) []byte {
 	return apply(t, payload(t, "cancel-referral", "@REFERRAL@", id), c...)
@@ -203,7 +208,9 @@ func change(t testing.TB, doc map[string]any, path string, value any) {
 		for _, text := range value.([]string) {
 			var resource any
 			require.NoError(t, json.Unmarshal([]byte(text), &resource), text)
-			resource.(map[string]any)["meta"] = map[string]any{"lastUpdated": "2026-11-20T09:00:00+00:00"}
+			added := resource.(map[string]any)
+			added["meta"] = map[string]any{"lastUpdated": "2026-11-20T09:00:00+00:00",
+				"profile": []any{fmt.Sprint("http://hl7.org/fhir/StructureDefinition/", added["resourceType"])}}
 			entries = append(entries, map[string]any{"fullUrl": "urn:uuid:" + uuid.NewString(), "resource": resource})
 		}
 		doc["entry"] = entries

@@ -47,7 +47,7 @@ func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
 		"application 6, Encounter finished":      cadCase,
 		"application 6, Encounter triaged":       with(cadCase, changes{"Encounter.status": "triaged"}),
 		"application 6, Encounter in progress":   with(cadCase, changes{"Encounter.status": "in-progress"}),
-		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"order"}`}}),
+		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"plan"}`}}),
 		"a definition that names its version":    {definition: definitions + "bars-message-servicerequest-request-referral|1.0.0"},
 		"the same category in two spellings too": {"ServiceRequest.category[0].coding[2]": map[string]any{"system": bars.SystemCategories, "code": "referral"}},
 	} {
