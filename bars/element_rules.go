@@ -114,8 +114,6 @@ func nested(ext fhir.Value, name string) bool {
 var bookingRules = []elementRule{
 	{id: "appointment-category", on: "Appointment", path: "serviceCategory", kinds: kindBooking | kindBookingCancel, check: oneOf,
 		text: "there must be one serviceCategory"},
-	{id: "appointment-slot", on: "Appointment", path: "slot", kinds: kindBooking, check: refersTo("Slot"),
-		text: "slot must refer to a Slot"},
 	{id: "appointment-times", on: "Appointment", path: "start", kinds: kindBooking | kindBookingCancel, check: startAndEnd,
 		text: "start and end are needed"},
 	{id: "appointment-participant", on: "Appointment", path: "participant.status", kinds: kindBooking | kindBookingCancel, check: fixed("accepted"),
