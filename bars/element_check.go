@@ -86,7 +86,7 @@ type elementFault struct {
 // and for what a door translated, as warnings (design D7). A service that
 // doesn't offer the use case can't judge by the rules of its application.
 func (m *message) checkElements() {
-	if m.offers != nil && !m.offers(m.useCase) {
+	if m.offers != nil && m.useCase != "" && !m.offers(m.useCase) {
 		return
 	}
 	x := newElements(m)
