@@ -173,12 +173,17 @@ func (x *elements) apply(typ string, v fhir.Value) {
 	if !v.Exists() {
 		return
 	}
-	for _, group := range elementRules {
-		for i := range group {
-			r := &group[i]
-			if (r.on == typ || r.on == anyResource && typ != "Bundle") && x.covers(r) {
-				r.check(x, r, v)
-			}
+	for _, r := range elementRulesOn[typ] {
+		if x.covers(r) {
+			r.check(x, r, v)
+		}
+	}
+	if typ == "Bundle" {
+		return
+	}
+	for _, r := range elementRulesOn[anyResource] {
+		if x.covers(r) {
+			r.check(x, r, v)
 		}
 	}
 }

@@ -12,10 +12,9 @@ import (
 
 // present asks for the element.
 func present(x *elements, r *elementRule, v fhir.Value) {
-	for range values(v, r.path) {
-		return
+	if !some(v, r.path) {
+		x.fail(r, v, r.path)
 	}
-	x.fail(r, v, r.path)
 }
 
 // eachWith holds each value at a path to the presence of the members below it:

@@ -11,6 +11,18 @@ import (
 // elementRules are all element rules, in the order of the documentation.
 var elementRules = [][]elementRule{messageRules, patientRules, requestRules, encounterRules, carePlanRules, clinicalRules, directoryRules, bookingRules}
 
+// elementRulesOn are the same rules by what they are about.
+var elementRulesOn = func() map[string][]*elementRule {
+	on := map[string][]*elementRule{}
+	for _, group := range elementRules {
+		for i := range group {
+			r := &group[i]
+			on[r.on] = append(on[r.on], r)
+		}
+	}
+	return on
+}()
+
 const (
 	kindsOfRequest  = kindReferral | kindValidation
 	kindsWithCase   = kindReferral | kindValidation | kindInterim | kindFull | kindStatus | kindNoShow
