@@ -42,31 +42,30 @@ func TestTheConformantMessagesAreRightAsFHIR(t *testing.T) {
 }
 
 func TestStrictModeCarriesOutTheConformantMessagesItTakes(t *testing.T) {
+	s := open(t)
 	messages := payloadsFilled(t)
 	fill := func(name string, old, id string) []byte {
 		return []byte(strings.ReplaceAll(string(messages[name].JSON()), old, id))
 	}
-	for _, app := range []string{"a1", "a2", "a7"} {
-		s := open(t)
+	for _, app := range []string{"a1", "a2", "a7"} { // each frees the slot for the next
 		booked := s.accepted(messages[app+"-booking"].JSON())
 		s.accepted(fill(app+"-booking-cancel", "0d000000-0000-4000-8000-000000000001", focus(booked)))
 	}
-	for name, cancel := range map[string]string{"a1-referral": "a1-cancel", "a2-referral": "a2-cancel", "a3-referral": "a3-cancel",
-		"a5-referral": "a5-cancel", "a6-referral": "a6-cancel", "a6-call-assist": "", "a8-referral": ""} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			service := hospital
-			if name < "a3" {
-				service = clinic
-			}
-			sent, err := s.sendTo(service, messages[name].JSON())
-			require.NoError(t, err)
-			require.Empty(t, sent.Warnings)
-			if cancel != "" {
-				_, err = s.sendTo(service, fill(cancel, "0d000000-0000-4000-8000-000000000002", focus(sent)))
-				require.NoError(t, err)
-			}
-		})
+	for _, row := range []struct{ referral, cancel string }{
+		{"a1-referral", "a1-cancel"}, {"a2-referral", "a2-cancel"}, {"a3-referral", "a3-cancel"}, {"a5-referral", "a5-cancel"},
+		{"a6-referral", "a6-cancel"}, {"a6-call-assist", ""}, {"a8-referral", ""},
+	} {
+		service := hospital
+		if row.referral < "a3" {
+			service = clinic
+		}
+		sent, err := s.sendTo(service, messages[row.referral].JSON())
+		require.NoError(t, err, row.referral)
+		require.Empty(t, sent.Warnings, row.referral)
+		if row.cancel != "" {
+			_, err = s.sendTo(service, fill(row.cancel, "0d000000-0000-4000-8000-000000000002", focus(sent)))
+			require.NoError(t, err, row.cancel)
+		}
 	}
 }
 
