@@ -47,15 +47,7 @@ func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
 // writeAppointment adds the Appointment with what the receiver sets: created
 // and a reference that people can read out.
 func (w *work) writeAppointment(m *message) error {
-	sent := m.focus.resource()
-	edit := sent.Edit().SetText(sent.Root(), "created", fhir.FormatInstant(w.d.now()))
-	reference := fhir.Obj("system", w.d.base+"/Id/booking-reference", "value", caseReference(w.focus.ID)).JSON()
-	if list := sent.Get("identifier"); list.Kind() == fhir.ArrayKind {
-		edit.Append(list, reference)
-	} else {
-		edit.Set(sent.Root(), "identifier", append(append([]byte{'['}, reference...), ']'))
-	}
-	made, err := edit.Done()
+	made, err := w.d.acknowledged(m.focus.resource(), w.focus.ID)
 	if err != nil {
 		return err
 	}
@@ -266,19 +258,7 @@ func (m *message) checkTimes(slots []slotRecord) error {
 	if end.Before(start) {
 		m.broken(at+".end", "the end lies before the start")
 	}
-	first, _ := fhir.ParseInstant(slots[0].res.Get("start").Text())
-	last, _ := fhir.ParseInstant(slots[0].res.Get("end").Text())
-	for _, s := range slots[1:] {
-		from, _ := fhir.ParseInstant(s.res.Get("start").Text())
-		to, _ := fhir.ParseInstant(s.res.Get("end").Text())
-		if from.Before(first) {
-			first = from
-		}
-		if to.After(last) {
-			last = to
-		}
-	}
-	if start.Before(first) || end.After(last) {
+	if first, last := span(slots); start.Before(first) || end.After(last) {
 		m.strictly(at+".start", "the Appointment's times must lie within its Slot")
 	}
 	return m.problems.OrNil()

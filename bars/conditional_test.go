@@ -119,18 +119,3 @@ func TestIfNoneMatchDemandsThatThereIsNoRecord(t *testing.T) {
 	require.True(t, done[0].Created)
 	s.invariant()
 }
-
-func TestADeleteInTheStandardsDialectDoesNotHideARecord(t *testing.T) {
-	s := open(t)
-	_, err := s.put(appointmentText("a", "booked", 0), 0)
-	require.NoError(t, err)
-	ctx := bars.WithCaller(s.ctx, bars.Caller{Door: "bars", Organisation: "A1001"})
-	for _, c := range []rest.Change{
-		{Method: "DELETE", Type: "Appointment", ID: "a"},
-		{Method: "DELETE", Type: "Appointment", Where: s.where("Appointment", "_id=a")},
-	} {
-		_, err := s.desk.Records().Commit(ctx, []rest.Change{c})
-		refused(t, err, fhir.KindNotImplemented)
-	}
-	require.Equal(t, "booked", s.status("Appointment", "a"))
-}

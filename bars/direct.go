@@ -17,6 +17,7 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 		condition = store.Condition{Version: current.Version}
 		w.who = w.who.inherit(current)
 	}
+	w.who = w.who.at(w.service)
 	if err := w.d.keepsProfiles(r); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
@@ -10,35 +9,50 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// maxFound bounds SearchAt, whose answer has no pages.
+// maxFound bounds a search that asks for no pages.
 const maxFound = 1000
 
-// RecordAt reads a record that belongs to a service. One of another service may
-// not be seen through this one.
-func (d *Desk) RecordAt(ctx context.Context, id nhs.ServiceID, typ, logicalID string) (*store.Record, error) {
+// RecordAt reads a record that belongs to a service and that the caller's
+// organisation may see.
+func (d *Desk) RecordAt(ctx context.Context, c Caller, id nhs.ServiceID, typ, logicalID string) (*store.Record, error) {
 	s, err := d.service(ctx, id)
 	if err != nil {
 		return nil, d.outcome(err)
 	}
-	if !fhir.ValidID(logicalID) {
-		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "there is no such "+typ)
+	rec, err := d.recordOf(ctx, s, c, store.Ref{Type: typ, ID: logicalID})
+	if err != nil {
+		return nil, d.outcome(err)
 	}
-	rec, err := d.store.Get(ctx, store.Ref{Type: typ, ID: logicalID})
+	return rec, nil
+}
+
+// VersionAt reads one version of such a record; who may see the current one may
+// see those before it.
+func (d *Desk) VersionAt(ctx context.Context, c Caller, id nhs.ServiceID, typ, logicalID string, version int64) (*store.Record, error) {
+	if _, err := d.RecordAt(ctx, c, id, typ, logicalID); err != nil {
+		return nil, err
+	}
+	rec, err := d.store.GetVersion(ctx, store.Ref{Type: typ, ID: logicalID}, version)
 	if err != nil {
 		return nil, d.outcome(err)
 	}
 	if rec.Deleted {
 		return nil, fhir.NewOutcome(fhir.KindGone, "", "the "+typ+" was deleted")
 	}
-	var who by
-	if err := json.Unmarshal(rec.By, &who); err == nil && who.Service != "" && who.Service != s.id {
-		return nil, fhir.NewOutcome(fhir.KindAccess, "", "the "+typ+" belongs to another service")
-	}
 	return rec, nil
 }
 
-// SearchAt finds all records of a service that a query means.
-func (d *Desk) SearchAt(ctx context.Context, id nhs.ServiceID, q *search.Query) ([]*store.Record, error) {
+// Found is what a search found: all of it, or a page.
+type Found struct {
+	Records []*store.Record
+	Next    string // the cursor of the next page, "" on the last
+	Total   int    // of all pages; -1: more than can be counted
+}
+
+// SearchAt finds the records of a service that a query means and that the
+// caller's organisation may see. A query that says nothing of pages is answered
+// whole, because senders of the standard don't look for a second page.
+func (d *Desk) SearchAt(ctx context.Context, c Caller, id nhs.ServiceID, q *search.Query) (*Found, error) {
 	s, err := d.service(ctx, id)
 	if err != nil {
 		return nil, d.outcome(err)
@@ -47,24 +61,39 @@ func (d *Desk) SearchAt(ctx context.Context, id nhs.ServiceID, q *search.Query) 
 	if err != nil {
 		return nil, d.outcome(err)
 	}
-	here := search.And{search.Has(serviceEntry(s.id))}
-	if resolved.Where != nil {
-		here = append(here, resolved.Where)
+	resolved.Where = within(s, c, resolved.Where)
+	if q.Count > 0 || q.Cursor != "" {
+		return d.searchPage(ctx, resolved)
 	}
-	resolved.Where, resolved.Count = here, search.MaxCount
-	var all []*store.Record
+	resolved.Count = search.MaxCount
+	found := &Found{}
 	for {
 		page, err := d.store.Search(ctx, resolved)
 		if err != nil {
 			return nil, d.outcome(err)
 		}
-		all = append(all, page.Records...)
-		if len(all) > maxFound {
-			return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "the search finds more than "+itoa(maxFound)+" records")
+		found.Records = append(found.Records, page.Records...)
+		if found.Total = len(found.Records); found.Total > maxFound {
+			return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "the search finds more than "+itoa(maxFound)+" records; ask for pages with _count")
 		}
 		if page.Next == "" {
-			return all, nil
+			return found, nil
 		}
 		resolved.Cursor = page.Next
 	}
+}
+
+func (d *Desk) searchPage(ctx context.Context, q *search.Query) (*Found, error) {
+	page, err := d.store.Search(ctx, q)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	total, exact, err := d.store.Count(ctx, q, maxTotal)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	if !exact {
+		total = -1
+	}
+	return &Found{Records: page.Records, Next: page.Next, Total: total}, nil
 }

@@ -17,8 +17,12 @@ import (
 type by struct {
 	Door         string        `json:"door"`
 	Organisation nhs.ODSCode   `json:"org,omitempty"`
+	Name         string        `json:"orgName,omitempty"`
 	Software     string        `json:"software,omitempty"`
+	Product      string        `json:"product,omitempty"`
+	Version      string        `json:"productVersion,omitempty"`
 	Practitioner string        `json:"practitioner,omitempty"`
+	Role         string        `json:"role,omitempty"`
 	Request      string        `json:"request,omitempty"`
 	Correlation  string        `json:"correlation,omitempty"`
 	At           time.Time     `json:"at"`
@@ -28,8 +32,9 @@ type by struct {
 }
 
 func (d *Desk) byCaller(c Caller) by {
-	return by{Door: c.Door, Organisation: c.Organisation, Software: c.Software, Practitioner: c.Practitioner,
-		Request: c.RequestID, Correlation: c.Correlation, At: d.now().UTC()}
+	return by{Door: c.Door, Organisation: c.Organisation, Name: c.OrganisationName,
+		Software: c.Software, Product: c.SoftwareName, Version: c.SoftwareVersion,
+		Practitioner: c.Practitioner, Role: c.Role, Request: c.RequestID, Correlation: c.Correlation, At: d.now().UTC()}
 }
 
 // inherit takes over what the record's earlier version said of ownership.
@@ -83,7 +88,7 @@ func (d *Desk) indexOf(r *fhir.Resource, who by) search.Index {
 		index.X = append(index.X, serviceEntry(who.Service))
 	}
 	for _, code := range who.Visible {
-		index.X = append(index.X, "@org:"+string(code))
+		index.X = append(index.X, orgEntry(code))
 	}
 	return index
 }

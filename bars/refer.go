@@ -143,6 +143,9 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 	if len(found) == 0 || !hasEntry(found[0], w.service.id) {
 		return nil, fhir.NewOutcome(fhir.KindNotFound, m.focus.path()+".id", "this service holds no such "+typ)
 	}
+	if !maySee(found[0], w.who.Organisation) {
+		return nil, fhir.NewOutcome(fhir.KindAccess, m.focus.path()+".id", "the "+typ+" belongs to other organisations than the one that asks")
+	}
 	return found[0], nil
 }
 

@@ -12,12 +12,16 @@ import (
 // Caller says who asks and by which door. It is written to every version that
 // the request makes.
 type Caller struct {
-	Door         string // "fhir", "bars", "nhs111"
-	Organisation nhs.ODSCode
-	Software     string // the requesting product's identifier
-	Practitioner string // the requesting person's role profile id
-	RequestID    string
-	Correlation  string
+	Door             string // "fhir", "bars", "nhs111"
+	Organisation     nhs.ODSCode
+	OrganisationName string
+	Software         string // the requesting product's identifier
+	SoftwareName     string
+	SoftwareVersion  string
+	Practitioner     string // the requesting person's role profile id
+	Role             string // the requesting person's role, a SNOMED code
+	RequestID        string
+	Correlation      string
 }
 
 // Key makes a write happen once (design D14). Values are the door's own keys:

@@ -114,28 +114,29 @@ func TestSlotQueriesThatAreRefused(t *testing.T) {
 func TestRecordsAreReadThroughTheirOwnService(t *testing.T) {
 	s := open(t)
 	id := focus(s.accepted(booking(t, 0)))
+	sender := bars.Caller{Door: "bars", Organisation: "A1001"}
 	here, there := nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, nhs.ServiceID{System: nhs.SystemDoS, Value: hospital}
-	rec, err := s.desk.RecordAt(s.ctx, here, "Appointment", id)
+	rec, err := s.desk.RecordAt(s.ctx, sender, here, "Appointment", id)
 	require.NoError(t, err)
 	require.Equal(t, id, rec.ID)
-	_, err = s.desk.RecordAt(s.ctx, there, "Appointment", id)
+	_, err = s.desk.RecordAt(s.ctx, sender, there, "Appointment", id)
 	refused(t, err, fhir.KindAccess)
-	_, err = s.desk.RecordAt(s.ctx, here, "Appointment", "none")
+	_, err = s.desk.RecordAt(s.ctx, sender, here, "Appointment", "none")
 	refused(t, err, fhir.KindNotFound)
-	_, err = s.desk.RecordAt(s.ctx, here, "Appointment", "a/b")
+	_, err = s.desk.RecordAt(s.ctx, sender, here, "Appointment", "a/b")
 	refused(t, err, fhir.KindNotFound)
 
 	parsed, err := search.Parse("Appointment", "patient.identifier="+nhs.SystemNHSNumber+"|9000000009", bars.SearchOptions(base, time.Now))
 	require.NoError(t, err)
-	found, err := s.desk.SearchAt(s.ctx, here, parsed.Query)
+	found, err := s.desk.SearchAt(s.ctx, sender, here, parsed.Query)
 	require.NoError(t, err)
-	require.Equal(t, []string{id}, ids(found))
-	found, err = s.desk.SearchAt(s.ctx, there, parsed.Query)
+	require.Equal(t, []string{id}, ids(found.Records))
+	found, err = s.desk.SearchAt(s.ctx, sender, there, parsed.Query)
 	require.NoError(t, err)
-	require.Empty(t, found)
+	require.Empty(t, found.Records)
 
 	require.NoError(t, s.remove("Appointment", id))
-	_, err = s.desk.RecordAt(s.ctx, here, "Appointment", id)
+	_, err = s.desk.RecordAt(s.ctx, sender, here, "Appointment", id)
 	refused(t, err, fhir.KindGone)
 }
 

@@ -207,9 +207,6 @@ func (t *transaction) carryOut(ctx context.Context, i int) error {
 	w := t.d.directWork(ctx)
 	w.diary, w.change = t.diary, i
 	if c.Method == http.MethodDelete {
-		if err := checkDelete(ctx, c.Type); err != nil {
-			return err
-		}
 		if err := w.remove(s.current); err != nil {
 			return err
 		}
@@ -218,22 +215,15 @@ func (t *transaction) carryOut(ctx context.Context, i int) error {
 		if err != nil {
 			return err
 		}
+		if w.service, err = t.serviceOf(ctx, res); err != nil {
+			return err
+		}
 		if err := w.apply(ctx, res, s.ref.ID, c.Method, s.current); err != nil {
 			return err
 		}
 	}
 	for _, op := range w.batch.Ops {
 		t.batch.Ops, t.made = append(t.batch.Ops, op), append(t.made, i)
-	}
-	return nil
-}
-
-// checkDelete refuses what a sender of the Booking and Referral Standard may not
-// do: there DELETE means cancel, and plain FHIR's would hide the record (design
-// D11).
-func checkDelete(ctx context.Context, typ string) error {
-	if CallerFrom(ctx).Door == "bars" && (typ == "Appointment" || typ == "ServiceRequest") {
-		return fhir.NewOutcome(fhir.KindNotImplemented, "", "this receiver takes cancellations by message; DELETE is not offered yet")
 	}
 	return nil
 }

@@ -24,17 +24,27 @@ func fullURL(ref store.Ref) string {
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(ref.String())).String()
 }
 
-// searchset starts a searchset bundle with its self link.
+// searchset is a searchset bundle with its self link.
 func (s *server) searchset(total int, self string, entries []*fhir.Object) *fhir.Resource {
-	return fhir.NewObject("Bundle").
+	return s.page(total, self, "", entries)
+}
+
+// page is one page of a searchset; next is the link to the one after it, "" on
+// the last. A total below 0 isn't known.
+func (s *server) page(total int, self, next string, entries []*fhir.Object) *fhir.Resource {
+	links := []*fhir.Object{fhir.Obj("relation", "self", "url", self)}
+	if next != "" {
+		links = append(links, fhir.Obj("relation", "next", "url", next))
+	}
+	o := fhir.NewObject("Bundle").
 		Set("id", s.o.NewID()).
 		Set("meta", fhir.Obj("lastUpdated", fhir.FormatInstant(s.o.Now()))).
 		Set("type", "searchset").
-		Set("timestamp", fhir.FormatInstant(s.o.Now())).
-		Set("total", total).
-		Set("link", []*fhir.Object{fhir.Obj("relation", "self", "url", self)}).
-		Set("entry", entries).
-		Resource()
+		Set("timestamp", fhir.FormatInstant(s.o.Now()))
+	if total >= 0 {
+		o.Set("total", total)
+	}
+	return o.Set("link", links).Set("entry", entries).Resource()
 }
 
 // selfLink writes a path with the parameters that were applied.

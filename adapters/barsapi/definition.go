@@ -11,38 +11,35 @@ import (
 	"github.com/onward-health/onward/nhs"
 )
 
-// messageDefinition serves /MessageDefinition in both dialects: BaRS demands
-// its headers and a context, plain FHIR neither.
-func (s *server) messageDefinition(w http.ResponseWriter, r *http.Request, id string) {
-	if id != "" && !fhir.ValidID(id) { // a path below, which isn't offered
-		s.render(w, r, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no such path"))
-		return
-	}
-	if s.speaks(r) {
-		s.serve(w, r, need{target: true}, http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
-			return s.definitions(w, r, id, true)
-		})
-		return
-	}
-	if allow := methodsWith(http.MethodGet); r.Method == http.MethodOptions {
+// plainDefinition serves /MessageDefinition to plain FHIR, which needs neither
+// the standard's headers nor a context.
+func (s *server) plainDefinition(w http.ResponseWriter, r *http.Request, id string) {
+	allow := []string{http.MethodGet, http.MethodHead, http.MethodOptions}
+	switch {
+	case id != "" && !fhir.ValidID(id): // a path below, which isn't offered
+		s.refusePlain(w, r, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no such path"))
+	case r.Method == http.MethodOptions:
 		answerOptions(w, r, allow)
-		return
-	} else if !isRead(r) {
+	case !slices.Contains(allow, r.Method):
 		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes GET only")
 		o.Allow = allow
 		s.refusePlain(w, r, o)
-		return
-	}
-	if err := s.definitions(w, r, id, false); err != nil {
-		s.refusePlain(w, r, err)
+	default:
+		if err := s.definitions(w, r, id, false); err != nil {
+			s.refusePlain(w, r, err)
+		}
 	}
 }
 
 func (s *server) definitions(w http.ResponseWriter, r *http.Request, id string, needContext bool) error {
+	version := ""
+	if needContext {
+		version = resourceVersion
+	}
 	if id != "" {
 		for _, d := range bars.Definitions() {
 			if d.Name == id {
-				return s.write(w, r, http.StatusOK, d.Resource(nhs.ServiceID{}, nil))
+				return s.write(w, r, http.StatusOK, d.Resource(nhs.ServiceID{}, nil), version)
 			}
 		}
 		return fhir.NewOutcome(fhir.KindNotFound, "", "no such MessageDefinition")
@@ -86,7 +83,7 @@ func (s *server) definitions(w http.ResponseWriter, r *http.Request, id string, 
 	for _, code := range useCases {
 		applied = append(applied, [2]string{"context", bars.SystemUseCases + "|" + code})
 	}
-	return s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/MessageDefinition", applied), entries))
+	return s.write(w, r, http.StatusOK, s.searchset(len(entries), s.selfLink("/MessageDefinition", applied), entries), version)
 }
 
 // readContexts reads the context parameters: a service id and use cases. The
@@ -103,7 +100,7 @@ func readContexts(rawQuery string) (service nhs.ServiceID, useCases []string, er
 		}
 		for _, part := range strings.Split(value, "&context=") {
 			system, code, found := strings.Cut(part, "|")
-			isUseCase := found && system == bars.SystemUseCases || !found && slices.Contains(bars.UseCases(), strings.ToLower(part))
+			isUseCase := found && strings.EqualFold(system, bars.SystemUseCases) || !found && slices.Contains(bars.UseCases(), strings.ToLower(part))
 			switch {
 			case part == "" || found && (system == "" || code == ""):
 				return service, nil, fhir.NewOutcome(fhir.KindInvalid, "", "the parameter context must be system|value or a value")

@@ -47,10 +47,17 @@ type headers struct {
 	caller                 bars.Caller
 }
 
+// key makes a write happen once: both ids together name it.
+func (h *headers) key() bars.Key {
+	return bars.Key{Door: "bars", Sender: string(h.caller.Organisation), Target: h.target.String(),
+		Values: []string{strings.ToLower(h.requestID + " " + h.correlation)}}
+}
+
 // need says which headers a path demands.
 type need struct {
 	target bool // the target identifier
 	who    bool // organisation and software, in strict mode
+	known  bool // the target, where it is given, must be a service of ours
 }
 
 // readHeaders decodes and checks the headers. What is missing is reported
@@ -72,6 +79,11 @@ func readHeaders(r *http.Request, n need, mode bars.Mode) (*headers, error) {
 	}
 	h := &headers{requestID: r.Header.Get(headerRequestID), correlation: r.Header.Get(headerCorrelation)}
 	wrong := &fhir.Outcome{Kind: fhir.KindValue}
+	for _, name := range []string{headerRequestID, headerCorrelation, headerTarget, headerOrganisation, headerSoftware, headerPractitioner} {
+		if len(r.Header.Values(name)) > 1 { // whose word counts isn't said
+			wrong.Add("", "the header "+name+" is given more than once")
+		}
+	}
 	for _, name := range []string{headerRequestID, headerCorrelation} {
 		if !fhir.ValidUUID(r.Header.Get(name)) {
 			wrong.Add("", "the header "+name+" must be a UUID")
@@ -128,6 +140,7 @@ func readCaller(h http.Header) (bars.Caller, error) {
 		if c.Organisation == "" {
 			return c, fhir.NewOutcome(fhir.KindValue, "", "the header "+headerOrganisation+" must hold the organisation's ODS code")
 		}
+		c.OrganisationName = short(organisation.Get("name"))
 	}
 	software, err := decodeResource(h, headerSoftware, "Device")
 	if err != nil {
@@ -138,6 +151,9 @@ func readCaller(h http.Header) (bars.Caller, error) {
 			c.Software = id.Value
 			break
 		}
+		// The standard has one object where R4's Device has a list of them.
+		c.SoftwareName = short(software.Get("deviceName", "name"))
+		c.SoftwareVersion = short(software.Get("version", "value"))
 	}
 	practitioner, err := decodeResource(h, headerPractitioner, "PractitionerRole")
 	if err != nil {
@@ -149,8 +165,24 @@ func readCaller(h http.Header) (bars.Caller, error) {
 				c.Practitioner = id.Value
 			}
 		}
+		for role := range fhir.Codings(practitioner.Get("code")) {
+			c.Role = role.Code
+			break
+		}
 	}
 	return c, nil
+}
+
+// maxName bounds a name that goes to the audit of every version, in bytes.
+const maxName = 256
+
+// short is a text for the audit, cut at maxName.
+func short(v fhir.Value) string {
+	text := v.Text()
+	if len(text) > maxName {
+		text = strings.ToValidUTF8(text[:maxName], "")
+	}
+	return text
 }
 
 // decodeResource decodes a header that holds a FHIR resource; nil where it is

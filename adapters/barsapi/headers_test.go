@@ -102,17 +102,22 @@ func TestHeadersAreReadInEverySpelling(t *testing.T) {
 		"without padding": changed("NHSD-Target-Identifier", strings.TrimRight(targetOf(clinic), "=")),
 		"upper-case ids":  changed("X-Request-Id", strings.ToUpper(uuid.NewString())),
 		"old systems": changed("NHSD-Target-Identifier", encode(`{"system":"http://fhir.nhs.uk/id/dos-service-id","value":"`+clinic+`"}`),
-			"NHSD-End-User-Organisation", encode(`{"identifier":[{"system":"https://fhir.nhs.uk/id/ods-organization-code","value":"a1001"}]}`)),
+			"NHSD-End-User-Organisation", encode(`{"name":"Test","identifier":[{"system":"https://fhir.nhs.uk/id/ods-organization-code","value":"a1001"}]}`)),
 		"white space": changed("NHSD-Target-Identifier", encode(" {\n\"system\" : \"https://fhir.nhs.uk/Id/dos-service-id\", \"value\":\""+clinic+"\"} ")),
-		"with a role": changed("NHSD-Requesting-Practitioner", encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"}]}`)),
+		"with a role": changed("NHSD-Requesting-Practitioner", encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"}],"code":[{"coding":[{"system":"http://snomed.info/sct","code":"62247001"}]}]}`),
+			"NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":{"name":"Product","type":"manufacturer-name"},"version":{"value":"1.0.0"}}`)),
+		"a product as in R4": changed("NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":[{"name":"Product","type":"manufacturer-name"}],"version":[{"value":"1.0.0"}]}`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := readHeaders(&http.Request{Header: h}, need{target: true, who: true}, bars.Strict)
 			require.NoError(t, err)
 			require.Equal(t, nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, got.target)
-			want := bars.Caller{Door: "bars", Organisation: "A1001", Software: "T-1", RequestID: h.Get("X-Request-Id"), Correlation: h.Get("X-Correlation-Id")}
+			want := bars.Caller{Door: "bars", Organisation: "A1001", OrganisationName: "Test", Software: "T-1", RequestID: h.Get("X-Request-Id"), Correlation: h.Get("X-Correlation-Id")}
 			if name == "with a role" {
-				want.Practitioner = "555"
+				want.Practitioner, want.Role = "555", "62247001"
+			}
+			if name == "with a role" || name == "a product as in R4" {
+				want.SoftwareName, want.SoftwareVersion = "Product", "1.0.0"
 			}
 			require.Equal(t, want, got.caller)
 		})
@@ -153,14 +158,13 @@ func TestTheDialectDecidesWhoAnswers(t *testing.T) {
 	h := http.Header{}
 	always.refused(always.do("GET", slotPath, h, ""), h, 400, "required", "REC_BAD_REQUEST")
 
-	// What BaRS leaves to FHIR keeps the caller and echoes the ids.
-	h = speaking()
-	w := s.do("GET", "/Patient/1", h, "")
-	require.Equal(t, "plain", w.Body.String())
-	require.Equal(t, "bars", w.Header().Get("X-Plain"))
-	s.echoed(w, h)
-	h = changed("X-Request-Id", "")
-	s.refused(s.do("GET", "/Patient/1", h, ""), h, 400, "required", "REC_BAD_REQUEST")
+	// The standard's dialect doesn't reach what plain FHIR alone offers.
+	for _, path := range []string{"/Patient/1", "/Patient", "/", "", "/Slot/1", "/Appointment/1/_history", "/metadata/", "/appointment", "/Appointment/", "/Appointment/1/2", "/$process-message/x"} {
+		for _, verb := range []string{"GET", "PUT", "POST", "DELETE"} {
+			h = speaking()
+			s.refused(s.do(verb, path, h, ""), h, 404, "not-found", "REC_NOT_FOUND")
+		}
+	}
 }
 
 func FuzzHeaders(f *testing.F) {

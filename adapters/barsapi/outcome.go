@@ -3,6 +3,7 @@ package barsapi
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
@@ -52,11 +53,12 @@ func (s *server) refuseAs(w http.ResponseWriter, r *http.Request, err error, sty
 }
 
 // write sends a resource, JSON or XML as the request asks, with both transaction
-// ids echoed. An error means that nothing was written.
-func (s *server) write(w http.ResponseWriter, r *http.Request, status int, res *fhir.Resource) error {
+// ids echoed; version is what the Content-Type of JSON says of the API's version.
+// An error means that nothing was written.
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, res *fhir.Resource, version string) error {
 	echo(w.Header(), r)
 	w.Header().Set("Cache-Control", "no-store")
-	return rest.WriteResource(w, r, status, res)
+	return rest.WriteResourceAs(w, r, status, res, version)
 }
 
 func (s *server) writeJSON(w http.ResponseWriter, status int, res *fhir.Resource) {
@@ -64,6 +66,17 @@ func (s *server) writeJSON(w http.ResponseWriter, status int, res *fhir.Resource
 	w.Header().Set("Content-Length", strconv.Itoa(len(res.JSON())))
 	w.WriteHeader(status)
 	_, _ = w.Write(res.JSON()) // a caller that has gone can't be told
+}
+
+// EchoIDs sends both transaction ids back with whatever is answered below a path,
+// so that a refusal by what stands before the door has them too.
+func EchoIDs(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path) {
+			echo(w.Header(), r)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // echo returns the transaction ids verbatim, where they can be a header.

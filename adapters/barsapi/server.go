@@ -1,11 +1,11 @@
 package barsapi
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
-	"slices"
-	"strconv"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -33,6 +33,10 @@ type Options struct {
 	FHIR http.Handler
 	// Statement serves GET /metadata.
 	Statement func() *fhir.Resource
+	// Version is the product's, for GET /_ping.
+	Version string
+	// Healthy says why the server can't serve, for GET /_status; nil: it can.
+	Healthy func(context.Context) error
 	// Search are the options under which query texts are read.
 	Search search.Options
 	Now    func() time.Time // default time.Now
@@ -83,92 +87,74 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome)
 // handler needs Render.
 func (d *Door) SetFHIR(h http.Handler) { d.s.o.FHIR = h }
 
-// ServeHTTP routes a request by its dialect, then by its path.
+// ServeHTTP routes a request by its dialect, then by its path. Both transaction
+// ids go back with every answer, whoever makes it.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := d.s
-	path := strings.TrimPrefix(r.URL.Path, s.o.BasePath)
-	if path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/") {
-		s.messageDefinition(w, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))
-		return
-	}
-	if !s.speaks(r) {
-		s.o.FHIR.ServeHTTP(w, r)
-		return
-	}
-	switch {
-	case path == "/metadata":
-		s.serve(w, r, need{}, "GET", s.metadata)
-	case path == "/$process-message":
-		s.serve(w, r, need{target: true, who: true}, "POST", s.processMessage)
-	case path == "/Slot":
-		s.serve(w, r, need{target: true, who: true}, "GET", s.slots)
-	case (path == "/Appointment" || path == "/ServiceRequest") && isRead(r):
-		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
-			return s.findByPatient(w, r, h, path[1:])
-		})
-	case r.Method == http.MethodDelete && isRecordPath(path):
-		// In the standard DELETE cancels and the record stays readable; plain
-		// FHIR's would hide it (design D11).
-		s.refuse(w, r, fhir.NewOutcome(fhir.KindNotImplemented, "", "this receiver takes cancellations by message; DELETE is not offered yet"))
-	case isRead(r) && isRecordPath(path):
-		s.serve(w, r, need{target: true, who: true}, "GET", func(w http.ResponseWriter, r *http.Request, h *headers) error {
-			typ, id, _ := strings.Cut(path[1:], "/")
-			return s.read(w, r, h, typ, id)
-		})
-	default:
-		s.passOn(w, r)
-	}
-}
-
-func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
-
-// isRecordPath says whether a path is an Appointment or ServiceRequest by id.
-func isRecordPath(path string) bool {
-	typ, id, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return found && id != "" && !strings.Contains(id, "/") && (typ == "Appointment" || typ == "ServiceRequest")
-}
-
-// passOn checks the headers and leaves the request to the REST API.
-func (s *server) passOn(w http.ResponseWriter, r *http.Request) {
-	h, err := readHeaders(r, need{}, s.o.Mode)
-	if err != nil {
-		s.refuse(w, r, err)
-		return
-	}
+	t := &tracker{ResponseWriter: w}
 	echo(w.Header(), r)
-	s.o.FHIR.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)))
+	defer s.recovered(t, r)
+	path := strings.TrimPrefix(r.URL.Path, s.o.BasePath)
+	switch {
+	case path == "/_ping" || path == "/_status":
+		s.health(t, r, path)
+	case s.speaks(r):
+		s.serve(t, r, path)
+	case path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/"):
+		s.plainDefinition(t, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))
+	default:
+		s.o.FHIR.ServeHTTP(w, r)
+	}
 }
 
-// serve makes the checks that every path shares, then the path's own work.
-func (s *server) serve(w http.ResponseWriter, r *http.Request, n need, verb string, work func(http.ResponseWriter, *http.Request, *headers) error) {
-	if allow := methodsWith(verb); r.Method == http.MethodOptions {
-		answerOptions(w, r, allow)
+// serve answers a request in the standard's dialect: it makes the checks that
+// every path shares, then the path's own work.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, path string) {
+	at := s.routeOf(path)
+	if at == nil {
+		s.refuse(w, r, fhir.NewOutcome(fhir.KindNotFound, "", "the standard has no such path"))
 		return
-	} else if !slices.Contains(allow, r.Method) {
-		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes "+verb+" only")
-		o.Allow = allow
+	}
+	if r.Method == http.MethodOptions {
+		answerOptions(w, r, at.methods())
+		return
+	}
+	do := at.work[r.Method]
+	if r.Method == http.MethodHead {
+		do = at.work[http.MethodGet]
+	}
+	if do == nil {
+		o := fhir.NewOutcome(fhir.KindMethod, "", "this path takes "+strings.Join(at.verbs, ", ")+" only")
+		o.Allow = at.verbs
 		s.refuse(w, r, o)
 		return
 	}
-	h, err := readHeaders(r, n, s.o.Mode)
+	h, err := s.check(r, at.need)
 	if err == nil {
-		err = checkAccept(r)
-	}
-	if err == nil {
-		err = work(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)), h)
+		err = do(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)), h)
 	}
 	if err != nil {
 		s.refuse(w, r, err)
 	}
 }
 
-// methodsWith are the methods of a path that takes one verb: HEAD goes with GET,
-// OPTIONS with everything.
-func methodsWith(verb string) []string {
-	if verb == http.MethodGet {
-		return []string{http.MethodGet, http.MethodHead, http.MethodOptions}
+// check reads the headers, and refuses what can't be answered in the way that
+// they ask for and a service that isn't here.
+func (s *server) check(r *http.Request, n need) (*headers, error) {
+	h, err := readHeaders(r, n, s.o.Mode)
+	if err != nil {
+		return nil, err
 	}
-	return []string{verb, http.MethodOptions}
+	if err := checkAccept(r); err != nil {
+		return nil, err
+	}
+	if err := checkContentVersion(r.Header); err != nil {
+		return nil, err
+	}
+	if h.target.Value != "" && n.known {
+		_, err = s.desk.Service(r.Context(), h.target)
+	}
+	return h, err
 }
 
 // answerOptions tells what a path takes, which asks for none of the standard's
@@ -179,8 +165,45 @@ func answerOptions(w http.ResponseWriter, r *http.Request, allow []string) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// recovered turns a panic into a 500 that shows nothing of it. Where the answer
+// has begun, the connection is cut, for half an answer must not look whole.
+func (s *server) recovered(t *tracker, r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if value == http.ErrAbortHandler {
+		panic(value)
+	}
+	s.o.Log.Error("panic in a handler", "door", "bars", "value", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+	if t.begun {
+		panic(http.ErrAbortHandler)
+	}
+	t.Header().Del("Content-Length")
+	s.render(t, r, fhir.AsOutcome(fmt.Errorf("panic of %T", value)))
+}
+
+// tracker notes whether an answer has begun.
+type tracker struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (t *tracker) WriteHeader(status int) {
+	t.begun = true
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracker) Write(b []byte) (int, error) {
+	t.begun = true
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
 func (s *server) metadata(w http.ResponseWriter, r *http.Request, _ *headers) error {
-	return s.write(w, r, http.StatusOK, s.o.Statement())
+	return s.write(w, r, http.StatusOK, s.o.Statement(), "")
 }
 
 // processMessage takes a message and answers with it (BaRS Core, composite
@@ -195,8 +218,7 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 	}
 	result, err := s.desk.Message(r.Context(), bars.MessageRequest{
 		Caller: h.caller,
-		Key: bars.Key{Door: "bars", Sender: string(h.caller.Organisation), Target: h.target.String(),
-			Values: []string{strings.ToLower(h.requestID + " " + h.correlation)}},
+		Key:    h.key(),
 		Target: h.target,
 		Bundle: bundle,
 		Body:   body,
@@ -208,10 +230,8 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 	if result.Replay != nil {
 		return fhir.NewOutcome(fhir.KindDuplicate, "", "a message with these transaction ids has been processed already")
 	}
-	for _, warning := range result.Warnings {
-		s.o.Log.Warn("a rule was broken and let pass", "door", "bars", "request", h.requestID, "expression", warning.Expression, "rule", warning.Diagnostics)
-	}
-	if s.write(w, r, http.StatusOK, result.Bundle) != nil {
+	s.warn(h, result.Warnings)
+	if s.write(w, r, http.StatusOK, result.Bundle, "") != nil {
 		// It has been done, so a refusal would be a lie: what XML can't hold is
 		// answered in JSON.
 		s.writeJSON(w, http.StatusOK, result.Bundle)
@@ -219,31 +239,9 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 	return nil
 }
 
-// coreMajor is the major version of BaRS Core that we speak.
-const coreMajor = 1
-
-// checkAccept looks for a media range that we can serve: FHIR JSON or XML with a
-// Core version whose major is not above ours. No Accept at all means anything.
-func checkAccept(r *http.Request) error {
-	if err := rest.CheckAccept(r); err != nil {
-		return err
+// warn notes what lenient mode let pass.
+func (s *server) warn(h *headers, warnings []fhir.Issue) {
+	for _, warning := range warnings {
+		s.o.Log.Warn("a rule was broken and let pass", "door", "bars", "request", h.requestID, "expression", warning.Expression, "rule", warning.Diagnostics)
 	}
-	values := r.Header.Values("Accept")
-	if strings.TrimSpace(strings.Join(values, "")) == "" {
-		return nil
-	}
-	for _, part := range strings.Split(strings.Join(values, ","), ",") {
-		_, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
-		if err != nil {
-			continue
-		}
-		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
-			continue // named as not acceptable
-		}
-		major, _, _ := strings.Cut(params["version"], ".")
-		if n, err := strconv.Atoi(major); err != nil || n <= coreMajor {
-			return nil
-		}
-	}
-	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept asks for a later major version than this receiver's")
 }

@@ -63,9 +63,12 @@ func TestRecordsThatCanNotBeRead(t *testing.T) {
 		s.refused(s.do("GET", "/"+typ+"/S3CRET", h, ""), h, 400, "value", "REC_BAD_REQUEST")
 		h = changed("NHSD-Target-Identifier", targetOf("2000099999"))
 		s.refused(s.do("GET", "/"+typ+"/S3CRET", h, ""), h, 404, "not-found", "REC_NOT_FOUND")
-		// The standard's DELETE cancels; plain FHIR's would hide the record.
-		h = speaking()
-		s.refused(s.do("DELETE", "/"+typ+"/"+uuid.NewString(), h, ""), h, 501, "not-supported", "REC_NOT_IMPLEMENTED")
+		for _, verb := range []string{"DELETE", "PUT", "PATCH"} {
+			h = speaking()
+			id := uuid.NewString()
+			s.refused(s.do(verb, "/"+typ+"/"+id, h, `{"resourceType":"`+typ+`","id":"`+id+`"}`), h, 404, "not-found", "REC_NOT_FOUND")
+			s.refused(s.do(verb, "/"+typ+"/S3CRET", h, `{"resourceType":"`+typ+`","id":"S3CRET"}`), h, 400, "value", "REC_BAD_REQUEST")
+		}
 	}
 }
 
@@ -180,24 +183,41 @@ func TestAcceptThatCanBeServed(t *testing.T) {
 	}
 }
 
+// Every path answers a wrong verb with 405 and exactly the published Allow (BaRS
+// API, paths), OPTIONS with all that it takes, and no path is open to a verb that
+// Allow leaves out.
 func TestWrongVerbsAreAnsweredWithThoseThatFit(t *testing.T) {
 	s := open(t)
-	const read = "GET, HEAD, OPTIONS"
-	for path, allow := range map[string]string{messagePath: "POST, OPTIONS", "/Slot": read, "/metadata": read, "/MessageDefinition": read} {
+	const one = "GET, PATCH, PUT, DELETE"
+	for path, allow := range map[string]string{
+		messagePath: "POST", "/Slot": "GET", "/metadata": "GET", "/MessageDefinition": "GET", "/MessageDefinition/x": "GET",
+		"/Appointment": "GET, POST", "/ServiceRequest": "GET, POST", "/Appointment/x": one, "/ServiceRequest/x": one,
+		"/Appointment/x/_history/1": "GET", "/_ping": "GET, HEAD", "/_status": "GET, HEAD",
+	} {
 		w := s.do("OPTIONS", path, speaking(), "")
-		require.Equal(t, []any{204, allow, ""}, []any{w.Code, w.Header().Get("Allow"), w.Body.String()}, path)
-		for _, verb := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-			if strings.Contains(allow, verb) {
-				continue
-			}
+		require.Equal(t, []any{204, ""}, []any{w.Code, w.Body.String()}, path)
+		options := strings.Split(w.Header().Get("Allow"), ", ")
+		require.Contains(t, options, "OPTIONS")
+		require.Equal(t, strings.Contains(allow, "GET"), strings.Contains(w.Header().Get("Allow"), "HEAD"), path)
+		for _, verb := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "S3CRET"} {
 			h := speaking()
 			w := s.do(verb, path, h, "")
-			s.refused(w, h, 405, "not-supported", "REC_METHOD_NOT_ALLOWED")
+			if strings.Contains(allow, verb) || verb == "HEAD" && strings.Contains(allow, "GET") {
+				require.NotEqual(t, 405, w.Code, "%s %s", verb, path)
+				require.Contains(t, options, verb)
+				continue
+			}
+			require.NotContains(t, options, verb)
 			require.Equal(t, allow, w.Header().Get("Allow"), "%s %s", verb, path)
+			if verb == "HEAD" { // an answer to it has no body
+				require.Equal(t, 405, w.Code)
+				continue
+			}
+			s.refused(w, h, 405, "not-supported", "REC_METHOD_NOT_ALLOWED")
 		}
 	}
 	w := s.do("POST", "/MessageDefinition", http.Header{}, "")
-	require.Equal(t, []any{405, read}, []any{w.Code, w.Header().Get("Allow")})
+	require.Equal(t, []any{405, "GET, HEAD, OPTIONS"}, []any{w.Code, w.Header().Get("Allow")})
 	require.Equal(t, 204, s.do("OPTIONS", "/MessageDefinition/x", http.Header{}, "").Code)
 	require.False(t, resource(t, w).Get("issue", "details").Exists(), "plain FHIR has no words of the standard")
 }

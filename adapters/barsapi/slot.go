@@ -40,7 +40,7 @@ func (s *server) slots(w http.ResponseWriter, r *http.Request, h *headers) error
 	for _, include := range answer.Applied {
 		applied = append(applied, [2]string{"_include", include})
 	}
-	return s.write(w, r, http.StatusOK, s.searchset(len(answer.Slots), s.selfLink("/Slot", applied), entries))
+	return s.write(w, r, http.StatusOK, s.searchset(len(answer.Slots), s.selfLink("/Slot", applied), entries), resourceVersion)
 }
 
 func (s *server) noSlots() *fhir.Object {

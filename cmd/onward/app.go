@@ -64,7 +64,11 @@ func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set,
 	barsStatement := conformance.Statement(facts)
 	door := barsapi.New(desk, barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
-		Statement: func() *fhir.Resource { return barsStatement },
+		Statement: func() *fhir.Resource { return barsStatement }, Version: version,
+		Healthy: func(ctx context.Context) error {
+			_, err := db.Health(ctx)
+			return err
+		},
 	})
 	api := rest.New(desk.Records(), rest.Options{
 		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render, Profiles: profiles,
@@ -134,7 +138,7 @@ func (a *app) handler() http.Handler {
 		a.urls(w)
 	})
 	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, mux)
-	return httpx.Log(a.log, doorOf, httpx.Limit(maxUnderWay, httpx.Guard(bounded)))
+	return httpx.Log(a.log, doorOf, barsapi.EchoIDs(fhirPath, httpx.Limit(maxUnderWay, httpx.Guard(bounded))))
 }
 
 // doorOf names the door of a path for the log.

@@ -29,16 +29,7 @@ func CheckAccept(r *http.Request) error { return replyOf(nil, r).fault() }
 // _pretty isn't true or false) means that nothing was written, so that the
 // caller can answer with WriteOutcomeTo.
 func WriteResource(w http.ResponseWriter, r *http.Request, status int, res *fhir.Resource) error {
-	p := replyOf(w, r)
-	if err := p.fault(); err != nil {
-		return err
-	}
-	c, err := p.renderResource(res)
-	if err != nil {
-		return err
-	}
-	p.send(w, status, c)
-	return nil
+	return WriteResourceAs(w, r, status, res, "")
 }
 
 // content is a body as it is sent, before any compression.

@@ -95,16 +95,25 @@ func (h *Handler) readJSONPatch(w http.ResponseWriter, r *http.Request, typ stri
 	if err != nil {
 		return nil, err
 	}
+	return parseJSONPatch(typ, body)
+}
+
+func parseJSONPatch(typ string, body []byte) (patcher, error) {
 	if typ == typeMergePatch {
 		doc, err := fhir.Parse(body)
 		if err != nil {
 			return nil, err
 		}
-		return func(current *fhir.Resource) (*fhir.Resource, error) { return patch.Merge(current, doc) }, nil
+		return merging(doc), nil
 	}
 	p, err := patch.ParseJSON(body)
 	if err != nil {
 		return nil, err
 	}
 	return p.Apply, nil
+}
+
+// merging merges a document into a resource.
+func merging(doc *fhir.Resource) patcher {
+	return func(current *fhir.Resource) (*fhir.Resource, error) { return patch.Merge(current, doc) }
 }
