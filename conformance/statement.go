@@ -22,7 +22,7 @@ type Facts struct {
 	Types   []string // the resource types that the REST API serves
 	// Profiles lists the canonicals of a type's loaded profiles; nil: none are.
 	Profiles func(typ string) []string
-	// BaRS adds what only requests in the standard's dialect can ask for.
+	// BaRS asks for what requests in the standard's dialect are offered.
 	BaRS bool
 }
 
@@ -51,50 +51,10 @@ const compartments = "Searches of a Patient's, Encounter's, RelatedPerson's, Pra
 
 // Statement writes the CapabilityStatement.
 func Statement(f Facts) *fhir.Resource {
-	code := func(codes ...string) []*fhir.Object {
-		var list []*fhir.Object
-		for _, c := range codes {
-			list = append(list, fhir.Obj("code", c))
-		}
-		return list
+	server := plainServer(f)
+	if f.BaRS {
+		server = barsServer(f)
 	}
-	var resources []*fhir.Object
-	for _, typ := range f.Types {
-		resources = append(resources, fhir.Obj(
-			"type", typ,
-			"supportedProfile", f.profiles(typ),
-			"documentation", notes[typ],
-			"interaction", code(interactions...),
-			"versioning", "versioned",
-			"readHistory", true,
-			"updateCreate", true,
-			"conditionalCreate", true,
-			"conditionalRead", "full-support",
-			"conditionalUpdate", true,
-			"conditionalDelete", "single",
-			"searchInclude", includes(typ, f.BaRS),
-			"searchRevInclude", reverseIncludes(typ, f.Types),
-			"searchParam", params(typ, f.BaRS),
-			"operation", operations(typ),
-		))
-	}
-	resources = append(resources, fhir.Obj(
-		"type", "MessageDefinition",
-		"interaction", code("read", "search-type"),
-		"versioning", "no-version",
-		"searchParam", []*fhir.Object{fhir.Obj("name", "context", "type", "token",
-			"documentation", "A service id (dos-service-id) and use-case codes (usecases-categories-bars), as system|value.")},
-	))
-	server := fhir.Obj(
-		"mode", "server",
-		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard. "+compartments,
-		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
-		"resource", resources,
-		"interaction", code(systemInteractions...),
-		"searchParam", commonParams(),
-		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
-			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
-	)
 	return fhir.NewObject("CapabilityStatement").
 		Set("id", "onward").
 		Set("version", coreVersion).
@@ -112,6 +72,60 @@ func Statement(f Facts) *fhir.Resource {
 		Set("rest", []*fhir.Object{server}).
 		Set("messaging", []*fhir.Object{messaging(f.BaseURL)}).
 		Resource()
+}
+
+// plainServer is what plain FHIR offers.
+func plainServer(f Facts) *fhir.Object {
+	var resources []*fhir.Object
+	for _, typ := range f.Types {
+		resources = append(resources, fhir.Obj(
+			"type", typ,
+			"supportedProfile", f.profiles(typ),
+			"documentation", notes[typ],
+			"interaction", codes(interactions...),
+			"versioning", "versioned",
+			"readHistory", true,
+			"updateCreate", true,
+			"conditionalCreate", true,
+			"conditionalRead", "full-support",
+			"conditionalUpdate", true,
+			"conditionalDelete", "single",
+			"searchInclude", includes(typ),
+			"searchRevInclude", reverseIncludes(typ, f.Types),
+			"searchParam", params(typ),
+			"operation", operations(typ),
+		))
+	}
+	resources = append(resources, messageDefinitions())
+	return fhir.Obj(
+		"mode", "server",
+		"documentation", "Plain FHIR R4. A request to $process-message, or one that carries an NHSD header, is held to the NHS Booking and Referral Standard. "+compartments,
+		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
+		"resource", resources,
+		"interaction", codes(systemInteractions...),
+		"searchParam", commonParams(),
+		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
+	)
+}
+
+// messageDefinitions is offered in both dialects.
+func messageDefinitions() *fhir.Object {
+	return fhir.Obj(
+		"type", "MessageDefinition",
+		"interaction", codes("read", "search-type"),
+		"versioning", "no-version",
+		"searchParam", []*fhir.Object{fhir.Obj("name", "context", "type", "token",
+			"documentation", "A service id (dos-service-id) and use-case codes (usecases-categories-bars), as system|value.")},
+	)
+}
+
+func codes(list ...string) []*fhir.Object {
+	var out []*fhir.Object
+	for _, c := range list {
+		out = append(out, fhir.Obj("code", c))
+	}
+	return out
 }
 
 // operations lists the operations on a type.
@@ -148,43 +162,20 @@ func commonParams() []*fhir.Object {
 	return list
 }
 
-func params(typ string, inBaRS bool) []*fhir.Object {
+func params(typ string) []*fhir.Object {
 	var list []*fhir.Object
 	for _, p := range search.ParamsOf(typ) {
 		list = append(list, fhir.Obj("name", p.Name, "type", string(p.Type)))
 	}
-	if !inBaRS {
-		return list
-	}
-	switch typ {
-	case "Slot":
-		list = append(list, fhir.Obj("name", "Schedule.actor:HealthcareService", "type", "token"))
-	case "Appointment", "ServiceRequest":
-		for _, name := range []string{"patient:identifier", "patient:name", "patient:birthdate", "patient:address-postalcode"} {
-			kind := "string"
-			if name == "patient:identifier" {
-				kind = "token"
-			}
-			list = append(list, fhir.Obj("name", name, "type", kind))
-		}
-	}
 	return list
 }
 
-// includes lists what "_include" takes; in BaRS also what GET /Slot of the
-// standard includes.
-func includes(typ string, inBaRS bool) []string {
+// includes lists what "_include" takes.
+func includes(typ string) []string {
 	list := []string{"*", typ + ":*"}
 	for _, p := range search.ParamsOf(typ) {
 		if p.Type == search.ReferenceType {
 			list = append(list, typ+":"+p.Name)
-		}
-	}
-	if typ == "Slot" && inBaRS {
-		for _, name := range []string{bars.IncludeSchedule, bars.IncludeService, bars.IncludePractitioner, bars.IncludeRole, bars.IncludeProvider, bars.IncludeLocation} {
-			if !slices.Contains(list, name) {
-				list = append(list, name)
-			}
 		}
 	}
 	return list

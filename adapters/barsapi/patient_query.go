@@ -30,7 +30,10 @@ func readPatientQuery(typ, rawQuery string) (*patientQuery, error) {
 	out := url.Values{}
 	wrong := &fhir.Outcome{Kind: fhir.KindValue}
 	take := func(name, as string, valid func(string) (string, bool), rule string) bool {
-		values := append(params[name], params[strings.Replace(name, ":", ".", 1)]...)
+		values := params[name]
+		if chain := strings.Replace(name, ":", ".", 1); chain != name {
+			values = append(values[:len(values):len(values)], params[chain]...)
+		}
 		if len(values) == 0 || len(values) == 1 && values[0] == "" {
 			return false
 		}

@@ -1,0 +1,61 @@
+package conformance
+
+import (
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+)
+
+// barsServer is what the Booking and Referral Standard's dialect offers: its own
+// paths and no other (package adapters/barsapi).
+func barsServer(f Facts) *fhir.Object {
+	return fhir.Obj(
+		"mode", "server",
+		"documentation", "NHS Booking and Referral Standard, as a receiver. Records are those of the target service that the organisation in NHSD-End-User-Organisation may see. A request without an NHSD header speaks plain FHIR R4.",
+		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
+		"resource", []*fhir.Object{
+			messageDefinitions(),
+			managed(f, "Appointment", "PUT changes status and reasonCode only, PATCH the slot only, DELETE cancels."),
+			managed(f, "ServiceRequest", "PUT and PATCH change status and reasonCode only, DELETE revokes.",
+				param("ServiceRequest.identifier", "token")),
+			slots(f),
+		},
+		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
+	)
+}
+
+// managed is a type that senders read and write.
+func managed(f Facts, typ, documentation string, more ...*fhir.Object) *fhir.Object {
+	params := append([]*fhir.Object{
+		param("patient:identifier", "token"),
+		param("patient:name", "string"),
+		param("patient:birthdate", "date"),
+		param("patient:address-postalcode", "string"),
+	}, more...)
+	return fhir.Obj(
+		"type", typ,
+		"supportedProfile", f.profiles(typ),
+		"documentation", documentation,
+		"interaction", codes("create", "read", "vread", "update", "patch", "delete", "search-type"),
+		"versioning", "versioned",
+		"readHistory", true,
+		"updateCreate", false,
+		"searchParam", params,
+	)
+}
+
+func slots(f Facts) *fhir.Object {
+	return fhir.Obj(
+		"type", "Slot",
+		"supportedProfile", f.profiles("Slot"),
+		"interaction", codes("search-type"),
+		"searchInclude", []string{bars.IncludeSchedule, bars.IncludeService, bars.IncludePractitioner, bars.IncludeRole, bars.IncludeProvider, bars.IncludeLocation, "Slot:*"},
+		"searchParam", []*fhir.Object{
+			param("Schedule.actor:HealthcareService", "token"),
+			param("start", "date"),
+			param("status", "token"),
+		},
+	)
+}
+
+func param(name, kind string) *fhir.Object { return fhir.Obj("name", name, "type", kind) }
