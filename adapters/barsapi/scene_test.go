@@ -38,6 +38,7 @@ var now = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 type scene struct {
 	t    testing.TB
 	door *Door
+	desk *bars.Desk
 	log  *bytes.Buffer
 }
 
@@ -64,7 +65,7 @@ func open(t testing.TB, options ...func(*Options)) *scene {
 	_, err = desk.Load(context.Background(), bars.Caller{Door: "setup"}, list)
 	require.NoError(t, err)
 
-	s := &scene{t: t, log: &bytes.Buffer{}}
+	s := &scene{t: t, desk: desk, log: &bytes.Buffer{}}
 	o := Options{BaseURL: baseURL, BasePath: "/FHIR/R4", Now: clock, MaxBody: 64 << 10, Log: slog.New(slog.NewTextHandler(s.log, nil)),
 		Search: bars.SearchOptions(baseURL, clock),
 		Statement: func() *fhir.Resource {
