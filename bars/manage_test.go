@@ -323,7 +323,13 @@ func TestARepeatedWriteHasOneEffect(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, again.Replay)
 	require.Nil(t, again.Resource)
-	// The same ids for something else are no retry.
+	// The same ids for something else are no retry, though the bodies be alike.
+	gone := asked(t, "DELETE", "Appointment", focus(s.accepted(booking(t, 2))), "")
+	_, err = s.desk.Record(s.ctx, gone)
+	require.NoError(t, err)
+	gone.ID = id
+	_, err = s.desk.Record(s.ctx, gone)
+	refused(t, err, fhir.KindInvalid)
 	other := asked(t, "DELETE", "Appointment", id, "")
 	other.Key = req.Key
 	_, err = s.desk.Record(s.ctx, other)
