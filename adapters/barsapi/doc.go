@@ -6,12 +6,12 @@
 // and hands the latter to the REST API.
 //
 // Offered: GET /metadata, GET /MessageDefinition, GET /Slot,
-// POST /$process-message for new and cancelled referrals and bookings, GET
-// /Appointment and /ServiceRequest by id and by patient. All in JSON and
-// XML. Not offered yet: validation requests, responses, updates of referrals, writes of Appointment
-// and ServiceRequest with the standard's own status codes (DELETE, which in the
-// standard cancels, is refused), the sender and the proxy's registry and endpoint
-// catalogue.
+// POST /$process-message for new and cancelled referrals and bookings, and
+// Appointment and ServiceRequest by REST: read, version read, search by patient,
+// create, cancel by PUT, reschedule by PATCH, DELETE, which cancels; /_ping and
+// /_status. All in JSON and XML. Not offered yet: validation requests, responses,
+// updates of referrals by message, the sender and the proxy's registry and endpoint
+// catalogue. No other path exists in this dialect.
 //
 // It holds no rule of booking or referral and never touches the store.
 package barsapi
