@@ -139,11 +139,14 @@ func (m *managed) reschedule(ctx context.Context, before *fhir.Resource) (*fhir.
 
 // slots reads the Slots that an Appointment names, all of them the service's.
 func (m *managed) slots(ctx context.Context, r *fhir.Resource) ([]slotRecord, error) {
+	if r.Get("slot").Len() > maxNamed {
+		return nil, tooMany("Appointment.slot")
+	}
 	refs := m.w.d.slotRefs(r)
 	if len(refs) == 0 || len(refs) != r.Get("slot").Len() {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, "Appointment.slot", "a booking must name its Slot, of this system, and each once")
 	}
-	found, err := m.w.d.getMany(ctx, refs[:min(len(refs), store.MaxMany)])
+	found, err := m.w.d.getMany(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +207,9 @@ func (m *managed) person(ctx context.Context) error {
 	candidates := []fhir.Value{m.sent.Get("subject", "reference")}
 	if m.req.Type == "Appointment" {
 		at, candidates = "Appointment.participant", nil
+		if m.sent.Get("participant").Len() > maxNamed {
+			return tooMany(at)
+		}
 		for participant := range m.sent.Get("participant").Items() {
 			candidates = append(candidates, participant.Dig("actor", "reference"))
 		}
@@ -227,6 +233,14 @@ func (m *managed) person(ctx context.Context) error {
 		}
 	}
 	return m.strictly(at, "the Patient must be one that this system holds and that the organisation may see")
+}
+
+// maxNamed bounds the slots and the participants of a booking, each of which is
+// looked up.
+const maxNamed = 100
+
+func tooMany(expression string) *fhir.Outcome {
+	return fhir.NewOutcome(fhir.KindTooComplex, expression, "at most "+itoa(maxNamed)+" may be named")
 }
 
 // strictly is an error in strict mode and a warning else.

@@ -253,6 +253,8 @@ func TestPostsThatAreRefused(t *testing.T) {
 		kind         fhir.Kind
 	}{
 		"another type":          {`"resourceType":"Appointment"`, `"resourceType":"Slot"`, "resourceType", fhir.KindInvariant},
+		"too many slots":        {`"slot":[`, `"slot":[` + strings.Repeat(`{"reference":"Slot/1"},`, 100), "Appointment.slot", fhir.KindTooComplex},
+		"too many participants": {`"participant":[`, `"participant":[` + strings.Repeat(`{"status":"accepted","type":[{"text":"x"}]},`, 100), "Appointment.participant", fhir.KindTooComplex},
 		"not booked":            {`"booked"`, `"proposed"`, "Appointment.status", fhir.KindWorkflow},
 		"cancelled":             {`"booked"`, `"cancelled"`, "Appointment.status", fhir.KindWorkflow},
 		"no such status":        {`"booked"`, `"S3CRET"`, "Appointment.status", fhir.KindInvariant},

@@ -71,8 +71,7 @@ func open(t testing.TB, options ...func(*Options)) *scene {
 		Statement: func() *fhir.Resource {
 			return fhir.NewObject("CapabilityStatement").Set("version", "1.5.0").Resource()
 		},
-		FHIR: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Plain", bars.CallerFrom(r.Context()).Door)
+		FHIR: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "plain")
 		}),
 	}

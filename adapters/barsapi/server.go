@@ -29,7 +29,7 @@ type Options struct {
 	Mode bars.Mode
 	// Always holds every request to BaRS, whatever its headers.
 	Always bool
-	// FHIR serves what speaks plain FHIR, and what BaRS leaves to FHIR.
+	// FHIR serves what speaks plain FHIR.
 	FHIR http.Handler
 	// Statement serves GET /metadata.
 	Statement func() *fhir.Resource
@@ -72,8 +72,10 @@ func New(d *bars.Desk, o Options) *Door {
 // speaks says whether this request is held to BaRS.
 func (s *server) speaks(r *http.Request) bool { return s.o.Always || speaksBaRS(r) }
 
-// Render renders an error of the REST API in the dialect of the request.
-func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) { d.s.render(w, r, o) }
+// Render renders an error of the REST API, which only plain FHIR reaches.
+func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
+	d.s.refusePlain(w, r, o)
+}
 
 func (s *server) render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
 	if s.speaks(r) {
@@ -103,7 +105,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/"):
 		s.plainDefinition(t, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))
 	default:
-		s.o.FHIR.ServeHTTP(w, r)
+		s.o.FHIR.ServeHTTP(t, r)
 	}
 }
 
@@ -131,7 +133,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	h, err := s.check(r, at.need)
 	if err == nil {
-		err = do(w, r.WithContext(bars.WithCaller(r.Context(), h.caller)), h)
+		err = do(w, r, h)
 	}
 	if err != nil {
 		s.refuse(w, r, err)

@@ -102,14 +102,10 @@ func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set,
 	return a
 }
 
-// asFHIRCaller names the door of plain FHIR requests; a BaRS request that is
-// passed on to the REST API keeps its own caller.
+// asFHIRCaller names the door of plain FHIR requests.
 func asFHIRCaller(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := bars.CallerFrom(r.Context())
-		if caller.Door == "" {
-			caller = bars.Caller{Door: "fhir", RequestID: clipHeader(r, "X-Request-Id"), Correlation: clipHeader(r, "X-Correlation-Id")}
-		}
+		caller := bars.Caller{Door: "fhir", RequestID: clipHeader(r, "X-Request-Id"), Correlation: clipHeader(r, "X-Correlation-Id")}
 		next.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), caller)))
 	})
 }
