@@ -17,20 +17,26 @@ func (t *transaction) serviceOf(ctx context.Context, r *fhir.Resource) (*service
 	switch r.Type() {
 	case "Appointment":
 		for _, ref := range t.d.slotRefs(r) {
-			slot, err := t.body(ctx, ref)
-			if err != nil || slot == nil {
-				return nil, err
+			if s, err := t.serviceOfSlot(ctx, ref); s != nil || err != nil {
+				return s, err
 			}
-			schedule, err := t.body(ctx, t.refOf(slot.Get("schedule")))
-			if err != nil || schedule == nil {
-				return nil, err
-			}
-			return t.firstService(ctx, schedule.Get("actor"))
 		}
 	case "ServiceRequest":
 		return t.firstService(ctx, r.Get("performer"))
 	}
 	return nil, nil
+}
+
+func (t *transaction) serviceOfSlot(ctx context.Context, ref store.Ref) (*service, error) {
+	slot, err := t.body(ctx, ref)
+	if err != nil || slot == nil {
+		return nil, err
+	}
+	schedule, err := t.body(ctx, t.refOf(slot.Get("schedule")))
+	if err != nil || schedule == nil {
+		return nil, err
+	}
+	return t.firstService(ctx, schedule.Get("actor"))
 }
 
 // firstService is the first service of ours in a list of references.
