@@ -139,10 +139,20 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 
 func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s *service, idem *store.Idem) (*MessageResult, error) {
 	w := d.newWork(req.Caller, s)
-	var err error
+	earlier, known, err := w.documentBefore(ctx, forReferral, req.Document)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		return &MessageResult{Known: true}, nil
+	}
 	switch m.rule.act {
 	case actRefer:
-		err = w.refer(ctx, m, req.Attached)
+		if earlier != nil {
+			err = w.updateReferral(ctx, m, req, earlier)
+		} else {
+			err = w.refer(ctx, m, req.Attached)
+		}
 	case actBook:
 		err = w.book(ctx, m, req.Attached)
 	case actCancelReferral:
@@ -157,6 +167,11 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 	}
 	if err := w.settle(ctx); err != nil {
 		return nil, err
+	}
+	if req.Document != nil {
+		if err := w.noteDocument(forReferral, req.Document, earlier); err != nil {
+			return nil, err
+		}
 	}
 	w.noteMessage(m)
 	result, err := d.commit(ctx, w, idem)
@@ -188,32 +203,59 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		if err != nil {
 			return nil, err
 		}
-		w := d.newWork(req.Caller, s)
-		entries := make([]*entry, len(req.Entries))
-		var warnings []fhir.Issue
-		for i, e := range req.Entries {
-			if o := d.conformAttached(e.Resource); o != nil && !req.Translated {
-				return nil, o
-			} else if o != nil {
-				warnings = append(warnings, o.Issues...)
+		for range attempts {
+			result, err := d.attach(ctx, &req, s, idem)
+			if !raced(err) {
+				return result, err
 			}
-			entries[i] = attachedEntry(e)
 		}
-		if err := w.place(ctx, entries); err != nil {
-			return nil, err
-		}
-		if err := w.writeAll(entries); err != nil {
-			return nil, err
-		}
-		result, err := d.commit(ctx, w, idem)
-		if err != nil {
-			return nil, err
-		}
-		if result.Replay != nil {
-			return replayed(result.Replay), nil
-		}
-		return &MessageResult{Stored: result.Versions, Warnings: warnings}, nil
+		return nil, keepsChanging()
 	})
+}
+
+func (d *Desk) attach(ctx context.Context, req *AttachRequest, s *service, idem *store.Idem) (*MessageResult, error) {
+	w := d.newWork(req.Caller, s)
+	earlier, known, err := w.documentBefore(ctx, forInformation, req.Document)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		return &MessageResult{Known: true}, nil
+	}
+	entries := make([]*entry, len(req.Entries))
+	var warnings []fhir.Issue
+	for i, e := range req.Entries {
+		if o := d.conformAttached(e.Resource); o != nil && !req.Translated {
+			return nil, o
+		} else if o != nil {
+			warnings = append(warnings, o.Issues...)
+		}
+		entries[i] = attachedEntry(e)
+	}
+	if err := w.place(ctx, entries); err != nil {
+		return nil, err
+	}
+	if earlier != nil {
+		if err := w.replaceCopy(ctx, req.Document, entries, earlier); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.writeAll(entries); err != nil {
+		return nil, err
+	}
+	if req.Document != nil {
+		if err := w.noteDocument(forInformation, req.Document, earlier); err != nil {
+			return nil, err
+		}
+	}
+	result, err := d.commit(ctx, w, idem)
+	if err != nil {
+		return nil, err
+	}
+	if result.Replay != nil {
+		return replayed(result.Replay), nil
+	}
+	return &MessageResult{Stored: result.Versions, Warnings: warnings}, nil
 }
 
 // replayed is the result of a request that had been carried out before.

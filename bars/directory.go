@@ -119,6 +119,16 @@ func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, er
 	return s, nil
 }
 
+// Offers lists the use cases that a service takes, empty for any. Doors that
+// translate messages without a use case choose by it.
+func (d *Desk) Offers(ctx context.Context, target nhs.ServiceID) ([]string, error) {
+	s, err := d.service(ctx, target)
+	if err != nil {
+		return nil, d.outcome(err)
+	}
+	return slices.Clone(s.useCases), nil
+}
+
 // find returns up to count records of a type.
 func (d *Desk) find(ctx context.Context, typ string, where search.Node, count int) ([]*store.Record, error) {
 	page, err := d.store.Search(ctx, &search.Query{Type: typ, Where: where, Count: count})

@@ -59,6 +59,10 @@ type MessageRequest struct {
 	// must be stored with it, such as the original 111 report. Their references
 	// may name entries of the bundle by fullUrl, and the other way round.
 	Attached []Entry
+	// Document is the clinical document that the message was made of; nil where
+	// there is none. A version of one that the service has a referral for updates
+	// that referral.
+	Document *Document
 	// Mode overrides the service's mode where the door has one of its own.
 	Mode Mode
 	// Translated says that the door wrote the FHIR itself, from another format.
@@ -85,6 +89,9 @@ type MessageResult struct {
 	// Replay is set where the same key with the same body had been carried out
 	// before; nothing was written now.
 	Replay *store.Replay
+	// Known is set where the request had no effect because its Document was taken
+	// before under another key.
+	Known bool
 	// Warnings are rules that were broken and let pass: in lenient mode, or in
 	// what a door translated.
 	Warnings []fhir.Issue
@@ -98,6 +105,8 @@ type AttachRequest struct {
 	Target  nhs.ServiceID
 	Body    []byte
 	Entries []Entry
+	// Document is as in a MessageRequest.
+	Document *Document
 	// Translated is as in a MessageRequest.
 	Translated bool
 }
