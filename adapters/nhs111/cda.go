@@ -1,9 +1,12 @@
 package nhs111
 
 import (
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/xmltree"
 )
@@ -24,6 +27,7 @@ type report struct {
 	recipients  []*xmltree.Node // informationRecipient elements
 	encounter   *xmltree.Node   // encompassingEncounter, may be nil
 	body        *xmltree.Node   // the classification section, may be nil
+	ambulance   *xmltree.Node   // the AmbulanceRequest that it was, nil of a document
 
 	sections       []section
 	discriminators []*xmltree.Node // observation/value of ClinicalDiscriminator entries
@@ -33,11 +37,39 @@ type report struct {
 	cases          []*xmltree.Node // observationMedia/value holding a PathwaysCase
 }
 
+// uri names a document or a set as an identifier.
+func uri(id string) string { return "urn:uuid:" + strings.ToLower(id) }
+
+// set names all versions of the document; one that names no set is its own.
+func (r *report) set() string {
+	if r.SetID == "" {
+		return uri(r.ID)
+	}
+	return uri(r.SetID)
+}
+
+// replaces names the documents and sets that this one says it replaces.
+func (r *report) replaces() []string {
+	var out []string
+	for _, related := range r.root.All("relatedDocument") {
+		if related.Attr("typeCode") != "RPLC" {
+			continue
+		}
+		for _, name := range []string{"setId", "id"} {
+			if root := related.Child("parentDocument", name).Attr("root"); fhir.ValidUUID(root) {
+				out = append(out, uri(root))
+			}
+		}
+	}
+	return out
+}
+
 // section is one narrative section, in document order.
 type section struct {
 	Code  string // SNOMED or a local code, "" where none is given
 	Title string
 	Text  string // plain text
+	node  *xmltree.Node
 }
 
 // problems gathers what is wrong with a document, by path and rule.
@@ -66,7 +98,11 @@ func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 			wrong.add("ClinicalDocument/setId/@root", "must be a UUID")
 		}
 	}
-	r.Version = root.Child("versionNumber").Attr("value")
+	r.Version = strings.TrimSpace(root.Child("versionNumber").Attr("value"))
+	if _, ok := bars.DocumentVersion(r.Version); !ok {
+		wrong.add("ClinicalDocument/versionNumber/@value", "must be a positive integer")
+	}
+	r.ambulance = root.Child("ambulanceRequest")
 	r.Title = root.Child("title").Content()
 	r.Effective = wrong.time(root.Child("effectiveTime"), "ClinicalDocument/effectiveTime")
 	if r.Effective.zero() {
@@ -116,7 +152,7 @@ func (p *problems) crowds(n *xmltree.Node, path string) {
 		return
 	}
 	for _, c := range children {
-		if path != "ClinicalDocument" || c.Local != "component" {
+		if path != "ClinicalDocument" || c.Local != "component" && c.Local != "ambulanceRequest" {
 			p.crowds(c, path+"/"+c.Local)
 		}
 	}
@@ -135,16 +171,32 @@ func (p *problems) time(n *xmltree.Node, path string) hl7Time {
 	return t
 }
 
+// The templates of entries that the mapping reads.
+const (
+	templateCase          = "COCD_TP146002GB01"
+	templatePermission    = "COCD_TP146050GB01"
+	templateDiscriminator = "COCD_TP146092GB01"
+	templateAppointment   = "COCD_TP146093GB01"
+)
+
+var readTemplates = map[string]bool{templateCase: true, templatePermission: true, templateDiscriminator: true, templateAppointment: true}
+
+// templateOf names an entry's template: what its contentId says, before "#".
+func templateOf(entry *xmltree.Node) string {
+	ids := entry.AllIn(nsNPFIT, "contentId")
+	if len(ids) == 0 {
+		return ""
+	}
+	template, _, _ := strings.Cut(ids[0].Attr("extension"), "#")
+	return template
+}
+
 // readEntries takes the entries of the classification section by the template
 // that their contentId names; others stay in the document only.
 func (r *report) readEntries(section *xmltree.Node) {
 	for _, entry := range section.All("entry") {
-		template := ""
-		if ids := entry.AllIn(nsNPFIT, "contentId"); len(ids) > 0 {
-			template, _, _ = strings.Cut(ids[0].Attr("extension"), "#")
-		}
-		switch template {
-		case "COCD_TP146002GB01":
+		switch templateOf(entry) {
+		case templateCase:
 			media := entry.Child("observationMedia")
 			if value := media.Child("value"); value != nil {
 				r.cases = append(r.cases, value)
@@ -152,13 +204,13 @@ func (r *report) readEntries(section *xmltree.Node) {
 			if device := media.Child("participant", "participantRole", "playingDevice"); device != nil && r.device == nil {
 				r.device = device
 			}
-		case "COCD_TP146050GB01":
+		case templatePermission:
 			r.permission = entry.Child("observation")
-		case "COCD_TP146092GB01":
+		case templateDiscriminator:
 			if value := entry.Child("observation", "value"); value.Attr("code") != "" {
 				r.discriminators = append(r.discriminators, value)
 			}
-		case "COCD_TP146093GB01":
+		case templateAppointment:
 			r.appointment = entry.Child("encounter")
 		}
 	}
@@ -171,6 +223,7 @@ func (r *report) readSections(parent *xmltree.Node) {
 				Code:  s.Child("code").Attr("code"),
 				Title: oneLine(s.Child("title").Content()),
 				Text:  narrative(s.Child("text")),
+				node:  s.Child("text"),
 			}
 			if found.Title != "" || found.Text != "" {
 				r.sections = append(r.sections, found)
@@ -184,15 +237,54 @@ func (r *report) readSections(parent *xmltree.Node) {
 const (
 	sectionComplaint = "886891000000102"
 	sectionAdvice    = "1052951000000105"
+	sectionOutcome   = "913341000000104" // disposition details
+	sectionBooking   = "749001000000101" // appointment
+	noteReason       = "PRC"             // primary reason for call (…17.422)
 )
 
 func (s section) isComplaint() bool {
 	title := strings.ToLower(s.Title)
-	return s.Code == sectionComplaint || strings.HasPrefix(title, "patient") && strings.Contains(title, "reported condition")
+	return s.Code == sectionComplaint || s.Code == noteReason || strings.HasPrefix(title, "patient") && strings.Contains(title, "reported condition")
 }
 
 func (s section) isAdvice() bool {
 	return s.Code == sectionAdvice || strings.Contains(strings.ToLower(s.Title), "advice given")
+}
+
+func (s section) isDisposition() bool {
+	return s.Code == sectionOutcome || strings.Contains(strings.ToLower(s.Title), "disposition")
+}
+
+func (s section) isBooking() bool {
+	title := strings.ToLower(s.Title)
+	return s.Code == sectionBooking || strings.Contains(title, "booked") && strings.Contains(title, "appointment")
+}
+
+// appointmentLinks are the addresses of Appointments that the booking sections
+// link to. They are passed on, never fetched.
+func (r *report) appointmentLinks() []string {
+	var out []string
+	for _, s := range r.sections {
+		if !s.isBooking() {
+			continue
+		}
+		for _, link := range links(s.node, nil) {
+			base, id, found := cutLast(link, "/Appointment/")
+			address, err := url.Parse(base)
+			if found && fhir.ValidID(id) && err == nil && address.Host != "" && !slices.Contains(out, link) {
+				out = append(out, link)
+			}
+		}
+	}
+	return out
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
 }
 
 // complaint is the presenting complaint in the patient's words, "" if none.

@@ -41,11 +41,17 @@ type checkRules struct {
 	Now              time.Time
 }
 
+const (
+	profileNullification = "urn:nhs-en:profile:nullificationDocument-v5-0"
+	profileAmbulance     = "urn:nhs-en:profile:IntegratedUrgentCareAmbulanceRequest-v2-1"
+)
+
 var profiles = []string{
 	"urn:nhs-en:profile:nhs111CDADocument-v2-0",
 	"urn:nhs-en:profile:nhs111CDADocument-v3-1",
 	"urn:nhs-en:profile:IntegratedUrgentCareCDADocument-v3-1",
-	"urn:nhs-en:profile:nullificationDocument-v5-0",
+	profileNullification,
+	profileAmbulance,
 }
 
 var (
@@ -123,9 +129,6 @@ func (e *envelope) checkManifest(rules checkRules) *fault {
 	for _, item := range e.Items {
 		if !slices.Contains(profiles, item.ProfileID) {
 			return refuse("Invalid manifest profile Id: "+item.ProfileID, diagSOAP)
-		}
-		if item.ProfileID == "urn:nhs-en:profile:nullificationDocument-v5-0" {
-			return refuseOperation("nullification of a report")
 		}
 	}
 	return nil

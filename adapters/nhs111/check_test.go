@@ -207,8 +207,6 @@ func TestWrappedAndRepeatedPartsAreRefused(t *testing.T) {
 
 func TestOperationsThatAreNotOfferedAreNamed(t *testing.T) {
 	for spec, says := range map[string]string{
-		"nullifyIntegratedUrgentCareCDADocument-v3-0":               "nullification",
-		"primaryIntegratedUrgentCareRequestforAmbulance-v3-0":       "ambulance",
 		"nhs111RepeatCallerSyncQueryResp-v1-0":                      "repeat caller queries",
 		"ITKBusinessAcknowledgement-v1-0":                           "acknowledgement",
 		"copyRecipientIntegratedUrgentCareCDADocumentResponse-v3-0": "FHIR bundle",
@@ -223,10 +221,6 @@ func TestOperationsThatAreNotOfferedAreNamed(t *testing.T) {
 		require.Equal(t, textNotOffered, err.(*fault).Text, spec)
 		require.Contains(t, err.(*fault).Diag, says)
 	}
-	_, _, err := through(compose(t, edit{composedProfile, `profileid="urn:nhs-en:profile:nullificationDocument-v5-0"`}), "", strictRules())
-	require.Equal(t, textNotOffered, err.(*fault).Text)
-	_, _, err = through(compose(t, edit{"SendNHS111Report-v2-0", "RequestAmbulanceDispatch-v2-0"}), "", strictRules())
-	require.Equal(t, textNotOffered, err.(*fault).Text)
 }
 
 // packed puts the document into its payload as base64, gzipped or not.

@@ -29,11 +29,16 @@ type edit struct{ From, To string }
 // compose returns the composed report with some edits.
 func compose(t testing.TB, edits ...edit) []byte {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/report.xml")
+	return composeFrom(t, "report.xml", edits...)
+}
+
+func composeFrom(t testing.TB, name string, edits ...edit) []byte {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
 	require.NoError(t, err)
 	text := string(raw)
 	for _, e := range edits {
-		require.Contains(t, text, e.From, "the composed report has no such text to change")
+		require.Contains(t, text, e.From, "the composed message has no such text to change")
 		text = strings.ReplaceAll(text, e.From, e.To)
 	}
 	return []byte(text)
@@ -62,7 +67,7 @@ func through(body []byte, charset string, rules checkRules) (*Mapped, *envelope,
 	}
 	target, _ := e.target(rules)
 	mapped, err := mapReport(source{Envelope: e, Documents: documents, Message: body, MediaType: "text/xml",
-		Target: target, UseCase: useCaseUTC, Now: rules.Now, NewID: counter()})
+		Target: target, UseCase: e.useCase(useCaseUTC, nil), Now: rules.Now, NewID: counter()})
 	if err != nil {
 		return nil, e, schemaFault(err)
 	}

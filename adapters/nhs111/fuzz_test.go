@@ -4,6 +4,10 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/validate"
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // wide encodes a text as UTF-16, little end first.
@@ -18,10 +22,34 @@ func wide(s string) []byte {
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte(minimalReport))
 	f.Add([]byte(strings.Replace(minimalReport, "primaryGeneralPractitioner", "copy", 1)))
+	f.Add([]byte(strings.Replace(minimalReport, "<id root=", `<relatedDocument typeCode="RPLC"><parentDocument><id root="0E1F0C52-5555-4E6B-9C55-0A1B2C3D4E5F"/></parentDocument></relatedDocument><id root=`, 1)))
+	f.Add([]byte(minimalAmbulance()))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		mapped, _, err := through(body, "", strictRules())
 		if err == nil && len(mapped.Attached) == 0 {
 			t.Fatal("a mapped report keeps its document")
+		}
+	})
+}
+
+// FuzzNarrative renders any section: never a panic, never markup of the sender's.
+func FuzzNarrative(f *testing.F) {
+	for _, s := range []string{"a<br/>b", "<table><tr><td>x</td></tr></table>", `<linkHtml href="http://a/?b=1&amp;c">d</linkHtml>`, "<content styleCode='Bold'><script>x</script></content>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, inner string) {
+		root, err := xmltree.Read([]byte(`<text xmlns="`+nsHL7+`">`+inner+`</text>`), xmltree.Rules{})
+		if err != nil {
+			return
+		}
+		text := narrative(root)
+		if text == "" {
+			return
+		}
+		plan := fhir.NewObject("CarePlan").Set("status", "completed").Set("intent", "plan").Set("subject", fhir.Obj("display", "a")).
+			Set("text", fhir.Obj("status", "additional", "div", xhtmlDiv([]section{{Text: text, node: root}}))).Resource()
+		for _, issue := range validate.Resource(plan, validate.Options{}).Issues {
+			t.Fatal(issue.Expression, issue.Text, issue.Key)
 		}
 	})
 }

@@ -10,6 +10,8 @@ const (
 	referral                           // act on it
 	documentSet                        // act on the newest document of several
 	forInformation                     // keep it; nobody is asked to act
+	ambulance                          // act on it: an AmbulanceRequest, no document
+	nullification                      // withdraw what an earlier document made
 	notOffered                         // known, and not offered by this door
 )
 
@@ -19,16 +21,16 @@ func kindOf(service, interaction string) (kind interactionKind, what string) {
 	operation := strings.TrimPrefix(service, servicePrefix)
 	lower := strings.ToLower(interaction)
 	switch {
+	case strings.Contains(lower, "response-v3"):
+		return notOffered, "interactions that are answered with a FHIR bundle"
 	case strings.HasPrefix(operation, "RequestAmbulanceDispatch"), strings.Contains(lower, "requestforambulance"):
-		return notOffered, "ambulance requests"
+		return ambulance, ""
 	case strings.HasPrefix(operation, "NHS111RepeatCallerSyncQueryResp"), strings.Contains(lower, "repeatcallersyncquery"):
 		return notOffered, "repeat caller queries"
 	case strings.HasPrefix(lower, "nullify"):
-		return notOffered, "nullification of a report"
+		return nullification, ""
 	case strings.Contains(lower, "acknowledgement"), strings.HasPrefix(operation, "SendInfrastructureAck"), strings.HasPrefix(operation, "SendBusinessAck"):
 		return notOffered, "acknowledgement messages"
-	case strings.Contains(lower, "response-v3"):
-		return notOffered, "interactions that are answered with a FHIR bundle"
 	case strings.HasPrefix(lower, "primary") && strings.Contains(lower, "repeatcallerdocumentset"):
 		return documentSet, ""
 	case strings.HasPrefix(lower, "primary") && strings.Contains(lower, "repeatcallerrepository"):
@@ -39,4 +41,16 @@ func kindOf(service, interaction string) (kind interactionKind, what string) {
 		return forInformation, ""
 	}
 	return unknownInteraction, ""
+}
+
+// kind is what the message asks for: a nullification says so by its interaction
+// or by its profile.
+func (e *envelope) kind() interactionKind {
+	kind, _ := kindOf(e.Service, e.Interaction)
+	for _, item := range e.Items {
+		if item.ProfileID == profileNullification && kind != notOffered {
+			return nullification
+		}
+	}
+	return kind
 }

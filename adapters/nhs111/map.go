@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -8,17 +9,6 @@ import (
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
 )
-
-// Use cases of BaRS application 1 (usecases-categories-bars).
-const (
-	useCaseED  = "a1t1"
-	useCaseUTC = "a1t2"
-)
-
-var useCaseNames = map[string]string{
-	useCaseED: "111 to ED", useCaseUTC: "111 to UTC",
-	"a1t7": "111 to SDEC", "a1t10": "111 to UEC",
-}
 
 // source is everything that the mapping goes by. Mapping it does no I/O; the
 // clock's time and the ids come with it.
@@ -28,7 +18,7 @@ type source struct {
 	Message   []byte // as received
 	MediaType string // of Message
 	Target    nhs.ServiceID
-	UseCase   string // for other interactions than an emergency department's
+	UseCase   string // of usecases-categories-bars
 	Now       time.Time
 	NewID     func() string
 }
@@ -39,6 +29,10 @@ type Mapped struct {
 	Bundle *fhir.Resource
 	// Attached are the documents and, of a copy, all that they refer to.
 	Attached []bars.Entry
+	// Document is the version of the document that the message carries.
+	Document *bars.Document
+	// Omitted are the parts of the document that only the original holds, by path.
+	Omitted []Omission
 	// Warnings say what couldn't be read and stays in the document only.
 	Warnings []string
 }
@@ -46,7 +40,7 @@ type Mapped struct {
 // mapReport maps the newest document of a message and attaches all. The error
 // is a KindInvariant Outcome that names the paths that can't be mapped.
 func mapReport(in source) (*Mapped, error) {
-	kind, _ := kindOf(in.Envelope.Service, in.Envelope.Interaction)
+	kind := in.Envelope.kind()
 	reports := make([]*report, len(in.Documents))
 	for i, d := range in.Documents {
 		r, wrong := readReport(d.Root)
@@ -60,13 +54,32 @@ func mapReport(in source) (*Mapped, error) {
 		return nil, err
 	}
 	m := &mapper{source: in, report: reports[current], reports: reports, current: current,
-		stamp: fhir.FormatInstant(in.Now), organisations: map[string]*organisation{}}
+		stamp: fhir.FormatInstant(in.Now), organisations: map[string]*organisation{}, users: map[string]string{}}
 	m.allocate(kind)
 	m.readCases()
+	build := m.referral
 	if kind == forInformation {
-		return m.copyOnly()
+		build = m.copyOnly
 	}
-	return m.referral(kind)
+	mapped, err := build(kind)
+	if err != nil {
+		return nil, err
+	}
+	mapped.Document = m.version()
+	mapped.Omitted = omissions(m.report.root)
+	mapped.Warnings = m.warnings
+	mapped.Attached = append(mapped.Attached, m.provenance(mapped.Omitted))
+	return mapped, nil
+}
+
+// version is the document for the room to tell versions apart by.
+func (m *mapper) version() *bars.Document {
+	content := m.Documents[0].Text
+	for _, d := range m.Documents[1:] {
+		content = append(append(slices.Clip(content), 0), d.Text...)
+	}
+	number, _ := bars.DocumentVersion(m.report.Version)
+	return &bars.Document{ID: uri(m.report.ID), Set: m.report.set(), Version: number, Replaces: m.report.replaces(), Content: content}
 }
 
 // samePatient refuses a set whose documents name different people: attaching
@@ -103,6 +116,8 @@ type mapper struct {
 	stamp   string
 
 	patient, encounterURL, carePlan, request, service string
+	communication                                     string // of a copy
+	senderURL                                         string // its Organization
 	condition, complaint, incident                    string // "" where there is none
 	authors                                           []person
 	responsible                                       *person
@@ -112,6 +127,7 @@ type mapper struct {
 	related                                           []relatedPerson
 	triages                                           []triage
 	questionnaires                                    []string
+	users                                             map[string]string // practitioners of the triages
 	warnings                                          []string
 
 	organisations map[string]*organisation
@@ -132,7 +148,9 @@ func (m *mapper) allocate(kind interactionKind) {
 	for range m.reports {
 		m.documentURLs = append(m.documentURLs, m.url())
 	}
-	if kind != forInformation {
+	if kind == forInformation {
+		m.communication = m.url()
+	} else {
 		m.carePlan, m.request, m.service = m.url(), m.url(), m.url()
 	}
 }
@@ -162,11 +180,11 @@ func (m *mapper) referral(kind interactionKind) (*Mapped, error) {
 		return nil, m.outcome
 	}
 	entries := append([]entry{header}, m.entries...)
-	return &Mapped{Bundle: m.bundle(entries), Attached: documents, Warnings: m.warnings}, nil
+	return &Mapped{Bundle: m.bundle(entries), Attached: documents}, nil
 }
 
 // copyOnly builds what a copy for information leaves: nobody is asked to act.
-func (m *mapper) copyOnly() (*Mapped, error) {
+func (m *mapper) copyOnly(interactionKind) (*Mapped, error) {
 	m.addPeople()
 	receiver, sender := m.receiver(), m.sender()
 	m.addIncident()
@@ -183,20 +201,37 @@ func (m *mapper) copyOnly() (*Mapped, error) {
 	for _, e := range m.entries {
 		attached = append(attached, bars.Entry{FullURL: e.url, Resource: e.object.Resource()})
 	}
-	return &Mapped{Attached: append(attached, documents...), Warnings: m.warnings}, nil
+	return &Mapped{Attached: append(attached, documents...)}, nil
 }
 
-// bundle wraps the entries (BaRS Core 1.5, request bundle rules).
+// bundle wraps the entries (BaRS Core 1.5, request bundle rules). It is written
+// in one piece, because the entries are most of it.
 func (m *mapper) bundle(entries []entry) *fhir.Resource {
-	list := make([]*fhir.Object, len(entries))
-	for i, e := range entries {
-		list[i] = fhir.Obj("fullUrl", e.url, "resource", e.object)
-	}
-	return fhir.NewObject("Bundle").
+	head := fhir.NewObject("Bundle").
 		Set("id", m.bundleID()).
 		Set("meta", fhir.Obj("versionId", "1.0.0", "lastUpdated", m.stamp,
 			"profile", []string{"https://fhir.nhs.uk/StructureDefinition/BARSBundleMessage"})).
-		Set("type", "message").Set("timestamp", m.stamp).Set("entry", list).Resource()
+		Set("type", "message").Set("timestamp", m.stamp).JSON()
+	size := len(head) + 32
+	texts := make([][]byte, len(entries))
+	for i, e := range entries {
+		texts[i] = e.object.JSON()
+		size += len(texts[i]) + len(e.url) + 32
+	}
+	text := append(make([]byte, 0, size), head[:len(head)-1]...)
+	for i, e := range entries {
+		before := `,{"fullUrl":"`
+		if i == 0 {
+			before = `,"entry":[{"fullUrl":"`
+		}
+		text = append(append(append(text, before...), e.url...), `","resource":`...)
+		text = append(append(text, texts[i]...), '}')
+	}
+	r, err := fhir.Parse(append(text, "]}"...))
+	if err != nil {
+		panic("nhs111: " + err.Error()) // our own text
+	}
+	return r
 }
 
 // bundleID is the MessageID's UUID, by which the message can be asked for; a

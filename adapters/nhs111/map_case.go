@@ -7,6 +7,7 @@ import (
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/xmltree"
+	"github.com/onward-health/onward/nhs"
 )
 
 const nsCase = "http://nhspathways.org/webservices/pathways/pathwaysCase"
@@ -23,6 +24,10 @@ type triage struct {
 func (m *mapper) readCases() {
 	budget := maxDecoded
 	for _, value := range m.report.cases {
+		if inline := caseIn(value); inline != nil {
+			m.addTriages(inline)
+			continue
+		}
 		if value.Content() == "" {
 			continue
 		}
@@ -50,12 +55,26 @@ func (m *mapper) readCase(decoded []byte) error {
 		m.warnings = append(m.warnings, "an embedded document isn't a PathwaysCase")
 		return nil
 	}
+	m.addTriages(root)
+	return nil
+}
+
+// caseIn finds a PathwaysCase that stands in the document as it is.
+func caseIn(value *xmltree.Node) *xmltree.Node {
+	for _, child := range value.Elements() {
+		if child.Is(nsCase, "PathwaysCase") {
+			return child
+		}
+	}
+	return nil
+}
+
+func (m *mapper) addTriages(root *xmltree.Node) {
 	for _, details := range root.Child("pathwayDetails").All("pathwayTriageDetails") {
 		for _, run := range details.All("pathwayTriage") {
 			m.triages = append(m.triages, triage{run, pathwaysTime(run.Child("finish").Content())})
 		}
 	}
-	return nil
 }
 
 // pathwaysTime reads an xs:dateTime; without a zone it is London wall time. ""
@@ -91,11 +110,13 @@ func (m *mapper) contentVersion() string {
 	return ""
 }
 
-// addCases makes a QuestionnaireResponse of each triage: the questions and
-// answers in their order, only those meant for the report.
+// addCases makes a Questionnaire and a QuestionnaireResponse of each triage: the
+// questions with their possible answers, and what was answered, in their order
+// and only what is meant for the report. A question that was asked again has a
+// number after its id.
 func (m *mapper) addCases() {
 	for _, t := range m.triages {
-		items := triageItems(t.node.Child("triageLineDetails").All("triageLine"))
+		questions, items := triageItems(t.node.Child("triageLineDetails").All("triageLine"))
 		if len(items) == 0 {
 			continue
 		}
@@ -103,20 +124,52 @@ func (m *mapper) addCases() {
 		if authored == "" {
 			authored = m.report.Effective.dateTime()
 		}
-		url := m.url()
+		canonical, url := m.url(), m.url()
 		m.questionnaires = append(m.questionnaires, url)
+		m.add(m.url(), m.resource("Questionnaire", nhs.ProfileBase+"Questionnaire").
+			Set("url", canonical).Set("version", t.node.Child("origSite", "pathwaysContentVersion").Content()).
+			Set("title", "NHS Pathways triage").
+			Set("status", "active").Set("subjectType", []string{"Patient"}).
+			Set("item", questions))
 		m.add(url, m.ukCore("QuestionnaireResponse").
 			Set("extension", list(fhir.Obj("url", "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-reason",
 				"valueCodeableConcept", fhir.Obj("text", "NHS Pathways triage")))).
+			Set("questionnaire", canonical).
 			Set("status", "completed").
 			Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
-			Set("authored", authored).Set("author", ref(m.authors[0].practitioner)).
+			Set("authored", authored).Set("author", ref(m.triagedBy(t))).
 			Set("item", items))
 	}
 }
 
-func triageItems(lines []*xmltree.Node) []*fhir.Object {
-	var items []*fhir.Object
+// triagedBy is the practitioner who ran the triage: its user, where the case
+// names one, else the report's author.
+func (m *mapper) triagedBy(t triage) string {
+	user := t.node.Child("user")
+	id, name := oneLine(user.Child("id").Content()), oneLine(user.Child("name").Content())
+	if id == "" && name == "" {
+		return m.authors[0].practitioner
+	}
+	url := m.users[id+"|"+name]
+	if url == "" {
+		url = m.url()
+		m.users[id+"|"+name] = url
+		practitioner := m.ukCore("Practitioner")
+		if id != "" {
+			practitioner.Set("identifier", list(fhir.Obj("system", "urn:oid:"+oidLocalPerson, "value", id)))
+		}
+		if name != "" {
+			practitioner.Set("name", list(fhir.Obj("text", name)))
+		}
+		if skill := oneLine(user.Child("skillSet").Content()); skill != "" {
+			practitioner.Set("qualification", list(fhir.Obj("code", fhir.Obj("text", "NHS Pathways skill set "+skill))))
+		}
+		m.add(url, practitioner)
+	}
+	return url
+}
+
+func triageItems(lines []*xmltree.Node) (questions, items []*fhir.Object) {
 	used := map[string]int{}
 	for _, line := range lines {
 		if strings.EqualFold(line.Child("includeInReport").Content(), "false") {
@@ -137,7 +190,8 @@ func triageItems(lines []*xmltree.Node) []*fhir.Object {
 		if action := line.Child("action").Content(); action == "Back" || action == "Change" {
 			text += " (changed later)"
 		}
-		id := uniqueLink(used, question.Child("questionId").Content())
+		id := uniqueLink(used, oneLine(question.Child("questionId").Content()))
+		questions = append(questions, asked(id, text, question))
 		item, given := fhir.Obj("linkId", id, "text", text), answersOf(answers)
 		if comment := oneLine(line.Child("userComment").Content()); comment != "" {
 			below := item
@@ -148,7 +202,30 @@ func triageItems(lines []*xmltree.Node) []*fhir.Object {
 		}
 		items = append(items, item.Set("answer", given))
 	}
-	return items
+	return questions, items
+}
+
+// asked is the question as it could have been answered.
+func asked(id, text string, question *xmltree.Node) *fhir.Object {
+	item := fhir.Obj("linkId", id)
+	logic := question.Child("triageLogicId")
+	if place := oneLine(logic.Child("pathwayId").Content() + " " + logic.Child("pathwayOrderNo").Content()); place != "" {
+		item.Set("prefix", place)
+	}
+	item.Set("text", text)
+	var options []*fhir.Object
+	seen := map[string]bool{}
+	for _, answer := range question.Child("answers").All("answer") {
+		if text := oneLine(answer.Child("text").Content()); text != "" && !seen[text] {
+			seen[text] = true
+			options = append(options, fhir.Obj("valueString", text))
+		}
+	}
+	if len(options) == 0 {
+		return item.Set("type", "string")
+	}
+	// Pathways lets the user add words of their own to an answer.
+	return item.Set("type", "open-choice").Set("repeats", true).Set("answerOption", options)
 }
 
 // uniqueLink makes a linkId: the question's id, numbered when asked again.

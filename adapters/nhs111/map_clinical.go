@@ -2,7 +2,10 @@ package nhs111
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/xmltree"
@@ -34,11 +37,21 @@ func (m *mapper) addEncounter(sender *organisation) {
 		Set("subject", ref(m.patient)).
 		Set("episodeOfCare", list(m.journey())).
 		Set("participant", m.participants()).
-		Set("period", fhir.Obj("start", low.dateTime(), "end", high.dateTime()))
+		Set("period", m.period(low, high, pathEncounter+"/effectiveTime"))
 	if m.incident != "" {
 		encounter.Set("location", list(fhir.Obj("location", ref(m.incident), "status", "completed")))
 	}
 	m.add(m.encounterURL, encounter.Set("serviceProvider", ref(sender.use())))
+}
+
+// period makes a Period. One that ends before it begins isn't FHIR (per-1): then
+// only its end is given, which says how long something holds.
+func (m *mapper) period(low, high hl7Time, path string) *fhir.Object {
+	if !low.zero() && !high.zero() && low.At.After(high.At) {
+		m.warnings = append(m.warnings, path+" ends before it begins; its low is only in the document")
+		low = hl7Time{}
+	}
+	return fhir.Obj("start", low.dateTime(), "end", high.dateTime())
 }
 
 // caseFirst puts the case reference before the local case id and the rest: the
@@ -60,20 +73,42 @@ func caseFirst(ids []*xmltree.Node) []*xmltree.Node {
 	return out
 }
 
-// journey is the journey id: a reference where it is a UUID, as BaRS has it,
-// else by identifier.
+// journeySpace is the name space of journeys that are known by another id than
+// a UUID: the same id gives the same journey (RFC 4122, version 5).
+var journeySpace = uuid.NewSHA1(uuid.NameSpaceOID, []byte(oidJourney))
+
+// journey is the patient's journey: BaRS wants the reference to be a UUID, so
+// one is derived where the sender's has another form, with the sender's own
+// beside it. A report that names no journey begins one with its case.
 func (m *mapper) journey() *fhir.Object {
-	for _, id := range m.report.encounter.All("id") {
-		value := strings.TrimSpace(id.Attr("extension"))
-		if id.Attr("root") != oidJourney || value == "" {
+	var first, named *xmltree.Node
+	for _, id := range caseFirst(m.report.encounter.All("id")) {
+		if strings.TrimSpace(id.Attr("extension")) == "" {
 			continue
 		}
-		if fhir.ValidUUID(value) {
-			return fhir.Obj("reference", "EpisodeOfCare/"+strings.ToLower(value))
+		if id.Attr("root") == oidJourney {
+			named = id
+			break
 		}
-		return fhir.Obj("type", "EpisodeOfCare", "identifier", fhir.Obj("system", nhs.SystemJourneyOID, "value", value))
+		if first == nil {
+			first = id
+		}
 	}
-	return nil
+	value := strings.TrimSpace(named.Attr("extension"))
+	switch {
+	case fhir.ValidUUID(value):
+		return fhir.Obj("reference", "EpisodeOfCare/"+strings.ToLower(value))
+	case named != nil:
+		return fhir.Obj("reference", derivedJourney(named.Attr("root"), value), "type", "EpisodeOfCare",
+			"identifier", fhir.Obj("system", nhs.SystemJourneyOID, "value", value))
+	case first != nil:
+		return fhir.Obj("reference", derivedJourney(first.Attr("root"), strings.TrimSpace(first.Attr("extension"))))
+	}
+	return fhir.Obj("reference", derivedJourney(m.report.set(), ""))
+}
+
+func derivedJourney(root, extension string) string {
+	return "EpisodeOfCare/" + uuid.NewSHA1(journeySpace, []byte(root+"|"+extension)).String()
 }
 
 func (m *mapper) participants() []*fhir.Object {
@@ -94,7 +129,7 @@ func (m *mapper) participants() []*fhir.Object {
 	return out
 }
 
-var gridForm = regexp.MustCompile(`^X(\d{1,7}),?Y(\d{1,7})$`)
+var gridForm = regexp.MustCompile(`^X?(\d{1,7})(?:,|,?Y)(\d{1,7})$`)
 
 // addIncident makes the place where the patient is, if the document gives one.
 func (m *mapper) addIncident() {
@@ -191,10 +226,39 @@ func (m *mapper) addComplaint() {
 	m.complaint = m.url()
 	m.add(m.complaint, m.ukCore("Observation").
 		Set("status", "final").
-		Set("code", conceptOf(nhs.SystemSNOMED, "33962009", "Presenting complaint")).
+		Set("code", conceptOf(nhs.SystemSNOMED, "33962009", "Presenting complaint").Set("text", "Presenting complaint")).
 		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
 		Set("effectiveDateTime", m.report.Effective.dateTime()).
 		Set("valueString", text))
+}
+
+// pathwaysCodes are the outcomes beside the disposition, one for each code
+// system (BaRS Core 1.5, CarePlan): symptom group, symptom discriminator and
+// ambulance priority.
+func (m *mapper) pathwaysCodes() []*fhir.Object {
+	var out []*fhir.Object
+	for _, value := range m.report.discriminators {
+		code := oneLine(value.Attr("code"))
+		system, text := "", ""
+		switch {
+		case value.Attr("codeSystem") != oidPathways:
+			continue
+		case strings.HasPrefix(strings.ToUpper(code), "SG"):
+			system, text = "pathways-sg-codes", "Pathways Assessment SG Code"
+		case strings.HasPrefix(strings.ToUpper(code), "SD"):
+			system, text = "pathways-sd-codes", "Pathways Assessment SD Code"
+		default:
+			continue
+		}
+		out = append(out, conceptOf(codeSystemBase+system, code, oneLine(value.Attr("displayName"))).Set("text", text))
+	}
+	if value := m.report.triageOutcome(); value != nil {
+		const path = "AmbulanceRequest/reason/justifyingTriageOutcome/value"
+		if coding := m.coding(value, path); coding != nil {
+			out = append(out, fhir.Obj("coding", list(coding), "text", "Ambulance priority"))
+		}
+	}
+	return out
 }
 
 var safeguardingForm = regexp.MustCompile(`(?i)^dx0?42$`)
@@ -209,14 +273,51 @@ func (m *mapper) addFlags(kind interactionKind) {
 	if kind == documentSet {
 		m.flag("RC", "Repeat Caller", fhir.Obj("text", "Repeat caller"))
 	}
+	m.sceneFlags()
+	m.triageFlags()
 }
 
+// triageFlags raises the system flags of the triages (PathwaysCase 2.4,
+// systemFlag), each once. Categories of ambulance calls aren't flags: the
+// disposition says as much.
+func (m *mapper) triageFlags() {
+	seen := map[string]bool{}
+	for _, t := range m.triages {
+		for _, flag := range t.node.Child("systemFlags").All("systemFlag") {
+			name := flag.Content()
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			switch name {
+			case "SceneSafe":
+				m.sceneFlag("S", "The Scene is safe", nil)
+			case "SceneUnsafe":
+				m.sceneFlag("U", "The Scene is unsafe", nil)
+			case "Fire":
+				m.hazard("FR", name)
+			case "Trauma":
+				m.hazard("TM", name)
+			case "Police":
+				m.hazard("PL", name)
+			case "Trapped":
+				m.hazard("TR", name)
+			}
+		}
+	}
+}
+
+// flag raises a Flag about the patient.
 func (m *mapper) flag(category, display string, code *fhir.Object) {
+	m.addFlag(nhs.ProfileBase+"Flag", m.patient, conceptOf(codeSystemBase+"flag-categories-bars", category, display), code)
+}
+
+func (m *mapper) addFlag(profile, subject string, category, code *fhir.Object) {
 	url := m.url()
 	m.flags = append(m.flags, url)
-	m.add(url, m.ukCore("Flag").Set("status", "active").
-		Set("category", list(conceptOf(codeSystemBase+"flag-categories-bars", category, display))).
-		Set("code", code).Set("subject", ref(m.patient)).
+	m.add(url, m.resource("Flag", profile).Set("status", "active").
+		Set("category", list(category)).
+		Set("code", code).Set("subject", ref(subject)).
 		Set("period", fhir.Obj("start", m.report.Effective.dateTime())).
 		Set("encounter", ref(m.encounterURL)))
 }
@@ -230,6 +331,7 @@ func (m *mapper) addCarePlan() {
 	if c := m.coding(disposition, pathEncounter+"/dischargeDispositionCode"); c != nil {
 		outcome = append(outcome, fhir.Obj("coding", list(c), "text", "Pathways Assessment DX Code"))
 	}
+	outcome = append(outcome, m.pathwaysCodes()...)
 	for _, s := range r.sections {
 		if s.Text == "" {
 			continue
@@ -254,12 +356,16 @@ func (m *mapper) addCarePlan() {
 	if start == "" {
 		start = r.Effective.dateTime()
 	}
-	m.add(m.carePlan, m.ukCore("CarePlan").
+	plan := m.ukCore("CarePlan").
 		Set("status", "completed").Set("intent", "plan").Set("title", oneLine(r.Title)).
 		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
 		Set("period", fhir.Obj("start", start)).
 		Set("author", ref(m.authors[0].role)).
 		Set("addresses", refs(m.condition)).
 		Set("supportingInfo", refs(append(append([]string(nil), m.flags...), m.complaint)...)).
-		Set("activity", activities))
+		Set("activity", activities)
+	if slices.ContainsFunc(r.sections, func(s section) bool { return s.Text != "" }) {
+		plan.Set("text", fhir.Obj("status", "additional", "div", xhtmlDiv(r.sections)))
+	}
+	m.add(m.carePlan, plan)
 }

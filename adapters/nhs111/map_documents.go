@@ -3,7 +3,6 @@ package nhs111
 import (
 	"crypto/sha1"
 	"encoding/base64"
-	"encoding/json"
 	"strings"
 
 	"github.com/onward-health/onward/bars"
@@ -28,7 +27,7 @@ func (m *mapper) addConsent(sender *organisation) {
 		Set("patient", ref(m.patient)).
 		Set("dateTime", m.report.Effective.dateTime()).
 		Set("organization", refs(sender.use())).
-		Set("sourceReference", ref(m.documentURLs[m.current])).
+		Set("sourceReference", m.documentNamed(m.current)).
 		Set("policyRule", conceptOf(actCodes, "IMPLIED", "")).
 		Set("provision", m.provision())
 	m.add(m.url(), consent)
@@ -49,9 +48,8 @@ func (m *mapper) provision() *fhir.Object {
 	if kind == "" {
 		return nil
 	}
-	period := fhir.Obj(
-		"start", m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low").dateTime(),
-		"end", m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high").dateTime())
+	period := m.period(m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low"),
+		m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high"), path+"/effectiveTime")
 	return fhir.Obj("type", kind, "period", period, "code", list(m.concept(asked.Child("value"), path+"/value")))
 }
 
@@ -60,7 +58,11 @@ func (m *mapper) provision() *fhir.Object {
 func (m *mapper) documents(sender *organisation) []bars.Entry {
 	var out []bars.Entry
 	for i, r := range m.reports {
-		content := []*fhir.Object{m.attachment(&out, m.Documents[i].Text, "application/hl7-cda+xml", r)}
+		form := "application/hl7-cda+xml"
+		if r.ambulance != nil {
+			form = "text/xml" // HL7 v3, but no CDA
+		}
+		content := []*fhir.Object{m.attachment(&out, m.Documents[i].Text, form, r)}
 		if i == m.current {
 			content = append(content, m.attachment(&out, m.Message, m.MediaType, nil))
 		}
@@ -69,29 +71,36 @@ func (m *mapper) documents(sender *organisation) []bars.Entry {
 	return out
 }
 
+const titleReceived = "The message as received"
+
 // attachment adds the Binary and describes it. The Binary's address is its
 // entry's, for the room to replace by the stored one.
 func (m *mapper) attachment(entries *[]bars.Entry, data []byte, mediaType string, r *report) *fhir.Object {
 	url := m.url()
-	binary := fhir.NewObject("Binary").Set("contentType", mediaType).
-		Set("data", quotedBase64(data))
-	*entries = append(*entries, bars.Entry{FullURL: url, Resource: binary.Resource()})
+	*entries = append(*entries, bars.Entry{FullURL: url, Resource: binary(data, mediaType)})
 	sum := sha1.Sum(data) // FHIR R4 Attachment.hash is SHA-1
 	a := fhir.Obj("contentType", mediaType, "url", url, "size", len(data),
 		"hash", base64.StdEncoding.EncodeToString(sum[:]))
 	if r == nil {
-		return fhir.Obj("attachment", a.Set("title", "The message as received"))
+		return fhir.Obj("attachment", a.Set("title", titleReceived))
 	}
 	a.Set("language", oneLine(r.root.Child("languageCode").Attr("code")))
 	a.Set("title", oneLine(r.Title)).Set("creation", r.Effective.dateTime())
 	return fhir.Obj("attachment", a)
 }
 
-// quotedBase64 is a JSON string; base64 has nothing to escape.
-func quotedBase64(data []byte) json.RawMessage {
-	out := make([]byte, 1, base64.StdEncoding.EncodedLen(len(data))+2)
-	out[0] = '"'
-	return append(base64.StdEncoding.AppendEncode(out, data), '"')
+// binary writes a Binary in one piece: it is most of a message's bytes, and
+// base64 has nothing to escape.
+func binary(data []byte, mediaType string) *fhir.Resource {
+	head := append([]byte(`{"resourceType":"Binary","contentType":`), fhir.Quote(mediaType)...)
+	text := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(data))+16)
+	text = append(append(text, head...), `,"data":"`...)
+	text = append(base64.StdEncoding.AppendEncode(text, data), `"}`...)
+	r, err := fhir.Parse(text)
+	if err != nil {
+		panic("nhs111: " + err.Error()) // our own text
+	}
+	return r
 }
 
 func (m *mapper) documentReference(i int, content []*fhir.Object, sender *organisation) *fhir.Object {
@@ -100,16 +109,16 @@ func (m *mapper) documentReference(i int, content []*fhir.Object, sender *organi
 	if r.Version != "" {
 		description = strings.TrimPrefix(description+", version "+r.Version, ", ")
 	}
-	set := ""
-	if r.SetID != "" {
-		set = "urn:uuid:" + strings.ToLower(r.SetID)
-	}
 	doc := m.ukCore("DocumentReference").
-		Set("masterIdentifier", fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(r.ID)))
-	if set != "" {
-		doc.Set("identifier", list(fhir.Obj("system", systemURI, "value", set)))
+		Set("masterIdentifier", fhir.Obj("system", systemURI, "value", uri(r.ID)))
+	if r.SetID != "" {
+		doc.Set("identifier", list(fhir.Obj("system", systemURI, "value", r.set())))
 	}
-	doc.Set("status", "current").Set("docStatus", "final").
+	state := "final"
+	if r.root.Child("code").Attr("code") == codeInterim {
+		state = "preliminary"
+	}
+	doc.Set("status", "current").Set("docStatus", state).
 		Set("type", m.concept(r.root.Child("code"), "ClinicalDocument/code")).
 		Set("subject", ref(m.patient)).Set("date", r.Effective.instant())
 	if i == m.current {
@@ -119,11 +128,10 @@ func (m *mapper) documentReference(i int, content []*fhir.Object, sender *organi
 		Set("description", description).
 		Set("securityLabel", list(m.confidentiality(r.root.Child("confidentialityCode")))).
 		Set("content", content)
-	context := &fhir.Object{}
-	if i == m.current {
-		context.Set("encounter", refs(m.encounterURL))
+	if i != m.current {
+		return doc
 	}
-	return doc.Set("context", context)
+	return doc.Set("context", fhir.Obj("encounter", refs(m.encounterURL), "related", refs(orElse(m.request, m.communication))))
 }
 
 // relations says what the current document replaces, and that it adds to the
@@ -156,11 +164,40 @@ func (m *mapper) confidentiality(code *xmltree.Node) *fhir.Object {
 
 // addCommunication records that a copy was sent for information.
 func (m *mapper) addCommunication(receiver, sender *organisation) {
-	m.add(m.url(), m.resource("Communication", "").
+	m.add(m.communication, m.resource("Communication", "").
 		Set("status", "completed").
 		Set("category", list(fhir.Obj("text", "NHS 111 report, copy for information"))).
 		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
 		Set("sent", m.report.Effective.dateTime()).Set("received", m.stamp).
 		Set("recipient", refs(receiver.use())).Set("sender", ref(sender.use())).
 		Set("payload", list(fhir.Obj("contentReference", ref(m.documentURLs[m.current])))))
+}
+
+// provenance says what was translated from which message, for whom, and what of
+// the document only the original holds.
+func (m *mapper) provenance(omitted []Omission) bars.Entry {
+	kept := fhir.Obj("resourceType", "OperationOutcome", "id", "only-in-the-document")
+	var issues []*fhir.Object
+	for _, o := range omitted {
+		issues = append(issues, fhir.Obj("severity", "information", "code", "informational", "diagnostics", o.Why, "expression", []string{o.Path}))
+	}
+	sources := []*fhir.Object{
+		fhir.Obj("role", "source", "what", ref(m.documentURLs[m.current])),
+		fhir.Obj("role", "source", "what", fhir.Obj("identifier", fhir.Obj("value", orElse(m.Envelope.MessageID, m.Envelope.TrackingID)), "display", "SOAP MessageID")),
+		fhir.Obj("role", "source", "what", fhir.Obj("identifier", fhir.Obj("value", m.Envelope.TrackingID), "display", "ITK trackingid")),
+	}
+	p := fhir.NewObject("Provenance")
+	if len(issues) > 0 {
+		p.Set("contained", list(kept.Set("issue", issues)))
+		sources = append(sources, fhir.Obj("role", "source", "what", fhir.Obj("reference", "#only-in-the-document", "display", "What only the document holds")))
+	}
+	agents := list(fhir.Obj("type", fhir.Obj("text", "Sender"), "who", fhir.Obj("reference", m.senderURL)))
+	if m.Envelope.Username != "" {
+		agents = append(agents, fhir.Obj("type", fhir.Obj("text", "SOAP user"), "who", fhir.Obj("display", oneLine(m.Envelope.Username))))
+	}
+	p.Set("target", refs(orElse(m.request, m.communication), m.documentURLs[m.current])).
+		Set("recorded", m.stamp).
+		Set("activity", fhir.Obj("text", "Translation of an NHS 111 message")).
+		Set("agent", agents).Set("entity", sources)
+	return bars.Entry{FullURL: m.url(), Resource: p.Resource()}
 }

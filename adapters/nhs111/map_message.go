@@ -52,21 +52,22 @@ func (m *mapper) callBackDesk() *fhir.Object {
 	return nil
 }
 
-// cdss names the triage software; nil where the document doesn't.
+// cdss names the triage software (BaRS Core 1.5, CDSSExtension). A disposition
+// of NHS Pathways came from NHS Pathways, even where the document names no
+// software; then no version is known. Nil where there is neither.
 func (m *mapper) cdss() *fhir.Object {
-	var parts []*fhir.Object
+	software := displayName(m.report.device.Child("manufacturerModelName"))
 	version := orElse(m.contentVersion(), displayName(m.report.device.Child("softwareName")))
-	for _, part := range [][2]string{
-		{"RequesterCDSSsoftware", displayName(m.report.device.Child("manufacturerModelName"))}, {"RequesterCDSSversion", version},
-	} {
-		if value := part[1]; value != "" {
-			parts = append(parts, fhir.Obj("url", part[0], "valueString", value))
-		}
+	if software == "" && (len(m.triages) > 0 || m.report.encounter.Child("dischargeDispositionCode").Attr("code") != "") {
+		software = "NHS Pathways"
 	}
-	if len(parts) == 0 {
+	if software == "" {
 		return nil
 	}
-	return fhir.Obj("extension", parts, "url", profileBase+"CDSSExtension")
+	return fhir.Obj("extension", []*fhir.Object{
+		fhir.Obj("url", "requesterCDSSSoftware", "valueString", software),
+		fhir.Obj("url", "requesterCDSSVersion", "valueString", orElse(version, "not stated")),
+	}, "url", profileBase+"CDSSExtension")
 }
 
 // displayName reads an SC value: its displayName attribute, else its text.
@@ -89,12 +90,8 @@ func (m *mapper) senderODS() string {
 
 func (m *mapper) addServiceRequest(receiver *organisation) {
 	r := m.report
-	useCase := m.UseCase
-	if strings.HasPrefix(strings.ToLower(m.Envelope.Interaction), "primaryemergencydepartment") {
-		useCase = useCaseED
-	}
 	disposition := r.encounter.Child("dischargeDispositionCode")
-	limit, limited := timeLimit(disposition.Attr("displayName"))
+	limit, limited := timeLimit(m.dispositionWords()...)
 	period := fhir.Obj("start", r.Effective.dateTime())
 	if limited && r.Effective.instant() != "" {
 		period.Set("end", r.Effective.At.Add(limit).UTC().Format(time.RFC3339))
@@ -115,14 +112,14 @@ func (m *mapper) addServiceRequest(receiver *organisation) {
 		Set("status", "active").Set("intent", "plan").
 		Set("category", list(fhir.Obj("coding", []*fhir.Object{
 			fhir.Obj("system", codeSystemBase+"message-category-servicerequest", "code", "referral", "display", "Transfer of Care"),
-			fhir.Obj("system", codeSystemBase+"usecases-categories-bars", "code", useCase, "display", useCaseNames[useCase]),
+			fhir.Obj("system", codeSystemBase+"usecases-categories-bars", "code", m.UseCase, "display", useCaseNames[m.UseCase]),
 		}))).
-		Set("priority", priority(disposition.Attr("code"), limit, limited)).
+		Set("priority", orElse(urgency(r.triageOutcome().Attr("code")), priority(disposition.Attr("code"), limit, limited))).
 		Set("subject", ref(m.patient)).Set("encounter", ref(m.encounterURL)).
 		Set("occurrencePeriod", period).Set("authoredOn", authored.dateTime()).
 		Set("requester", ref(m.authors[0].practitioner)).
 		Set("performer", refs(m.service))
-	if m.incident != "" && !m.incidentIsHome() {
+	if m.incident != "" && (r.ambulance != nil || !m.incidentIsHome()) {
 		request.Set("locationReference", refs(m.incident))
 	}
 	request.Set("reasonReference", refs(m.condition)).
@@ -146,33 +143,44 @@ func (m *mapper) caseIdentifiers() []*fhir.Object {
 }
 
 // replaced names the earlier document (its setId or id) by identifier: the room
-// knows its own record of it, this message can't.
+// knows its own record of it, this message can't. An earlier version of the same
+// set is the same request, so it isn't one that this replaces.
 func (m *mapper) replaced(what string) []*fhir.Object {
 	var out []*fhir.Object
 	for _, related := range m.report.root.All("relatedDocument") {
 		root := related.Child("parentDocument", what).Attr("root")
-		if related.Attr("typeCode") == "RPLC" && fhir.ValidUUID(root) {
-			out = append(out, fhir.Obj("identifier", fhir.Obj("system", systemURI, "value", "urn:uuid:"+strings.ToLower(root))))
+		if related.Attr("typeCode") != "RPLC" || !fhir.ValidUUID(root) || uri(root) == m.report.set() {
+			continue
 		}
+		out = append(out, fhir.Obj("identifier", fhir.Obj("system", systemURI, "value", uri(root))))
 	}
 	return out
+}
+
+// documentNamed refers to a document by its id: the message has no room for
+// DocumentReferences, and must stand on its own when it is sent on.
+func (m *mapper) documentNamed(i int) *fhir.Object {
+	return fhir.Obj("type", "DocumentReference", "identifier", fhir.Obj("system", systemURI, "value", uri(m.reports[i].ID)))
 }
 
 // supportingInfo points at what the receiver should see beside the care plan.
 func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 	out := refs(append(append([]string(nil), m.flags...), m.questionnaires...)...)
-	for i, url := range m.documentURLs {
+	for i := range m.reports {
 		display := "NHS 111 report"
 		if i != m.current {
 			display = "Earlier NHS 111 report"
 		}
-		out = append(out, ref(url).Set("display", display))
+		out = append(out, m.documentNamed(i).Set("display", display))
 	}
 	if place := m.addAppointmentPlace(); place != nil {
 		out = append(out, place)
 	}
 	if booked := m.appointmentInfo(); booked != nil {
 		out = append(out, booked)
+	}
+	for _, link := range m.report.appointmentLinks() {
+		out = append(out, fhir.Obj("reference", link, "type", "Appointment", "display", "Booked appointment"))
 	}
 	for _, recipient := range m.report.recipients {
 		intended := recipient.Child("intendedRecipient")
@@ -194,6 +202,9 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		entity := participant.Child("associatedEntity")
 		if who := oneLine(entity.Child("associatedPerson", "name").Content()); who != "" {
 			display += ": " + who
+		}
+		if note := oneLine(participant.Child("noteText").Content()); note != "" {
+			display += " (" + note + ")"
 		}
 		if o := m.organisationOf(entity.Child("scopingOrganization"), "ClinicalDocument/participant", entity); o != nil {
 			out = append(out, ref(o.use()).Set("display", display))
@@ -260,19 +271,32 @@ func (m *mapper) addHealthcareService(receiver *organisation) {
 }
 
 var (
-	limitForm     = regexp.MustCompile(`(?i)\bwithin (\d{1,3}) (minute|hour|day)s?\b`)
+	limitForm     = regexp.MustCompile(`(?i)\bwithin (?:the next )?(\d{1,3}) (minute|hour|day)s?\b`)
 	emergencyForm = regexp.MustCompile(`(?i)^dx01\d`)
 )
 
-// timeLimit reads the disposition's own words ("within 6 hours").
-func timeLimit(words string) (time.Duration, bool) {
-	found := limitForm.FindStringSubmatch(words)
-	if found == nil {
-		return 0, false
-	}
-	count, _ := strconv.Atoi(found[1])
+// timeLimit reads the disposition's own words ("within 6 hours"): the first
+// text that names a limit counts.
+func timeLimit(texts ...string) (time.Duration, bool) {
 	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
-	return time.Duration(count) * unit[strings.ToLower(found[2])], true
+	for _, words := range texts {
+		if found := limitForm.FindStringSubmatch(words); found != nil {
+			count, _ := strconv.Atoi(found[1])
+			return time.Duration(count) * unit[strings.ToLower(found[2])], true
+		}
+	}
+	return 0, false
+}
+
+// dispositionWords are the texts that say the disposition, the nearest to its
+// code first: its display, the outcome of the triage, the section.
+func (m *mapper) dispositionWords() []string {
+	words := []string{m.report.encounter.Child("dischargeDispositionCode").Attr("displayName")}
+	for _, t := range m.triages {
+		words = append(words, t.node.Child("finalDisposition", "finalDisptext").Content())
+	}
+	line, _, _ := strings.Cut(m.report.firstText(section.isDisposition), "\n")
+	return append(words, line)
 }
 
 // priority follows the disposition: emergency ambulance codes (Dx010…), then

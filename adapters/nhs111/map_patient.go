@@ -33,11 +33,12 @@ func (m *mapper) addPatient() {
 		Set("gender", gender(human.Child("administrativeGenderCode").Attr("code"))).
 		Set("birthDate", born).
 		Set("address", addresses(role.All("addr"))).
+		Set("maritalStatus", maritalStatus(human.Child("maritalStatusCode"))).
 		Set("contact", m.contacts(phones)).
 		Set("communication", m.languages(human))
 	if gp := role.Child("providerOrganization"); gp != nil {
 		o := m.organisationOf(gp, pathPatient+"/providerOrganization", nil)
-		if len(o.codes) > 0 || o.name != "" {
+		if !o.unnamed() {
 			patient.Set("generalPractitioner", refs(o.use()))
 		}
 	}
@@ -99,6 +100,15 @@ func gender(code string) string {
 		return "other"
 	}
 	return "unknown"
+}
+
+// maritalStatus maps the HL7 codes, whatever system a sender gives them.
+func maritalStatus(code *xmltree.Node) *fhir.Object {
+	value := strings.ToUpper(oneLine(code.Attr("code")))
+	if len(value) != 1 || !strings.Contains("ACDILMPSTUW", value) {
+		return nil
+	}
+	return conceptOf("http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", value, oneLine(code.Attr("displayName")))
 }
 
 func (m *mapper) languages(human *xmltree.Node) []*fhir.Object {

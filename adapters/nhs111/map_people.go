@@ -29,6 +29,7 @@ func (p relatedPerson) self() bool { return p.entity.Child("code").Attr("code") 
 type organisation struct {
 	url       string
 	codes     []*fhir.Object // identifiers
+	code      string         // ODS, "" where none is known
 	name      string
 	telecoms  []*fhir.Object
 	addresses []*fhir.Object
@@ -101,7 +102,7 @@ func (m *mapper) organisation(code string) *organisation {
 	if o := m.organisations[code]; o != nil && code != "" {
 		return o
 	}
-	o := &organisation{url: m.url()}
+	o := &organisation{url: m.url(), code: code}
 	if code != "" {
 		o.codes = odsIdentifiers(oidODS, code)
 		m.organisations[code] = o
@@ -109,6 +110,9 @@ func (m *mapper) organisation(code string) *organisation {
 	m.orgOrder = append(m.orgOrder, o)
 	return o
 }
+
+// unnamed says whether nothing identifies the organisation.
+func (o *organisation) unnamed() bool { return len(o.codes) == 0 && o.name == "" }
 
 // use marks an organisation as referred to and returns its name.
 func (o *organisation) use() string {
@@ -122,9 +126,10 @@ func (o *organisation) use() string {
 // sender is the organisation that keeps the report.
 func (m *mapper) sender() *organisation {
 	sender := m.organisationOf(m.report.custodian, "ClinicalDocument/custodian", nil)
-	if len(sender.codes) == 0 && sender.name == "" {
+	if sender.unnamed() {
 		sender = m.organisation(m.Envelope.AuditODS)
 	}
+	m.senderURL = sender.use()
 	return sender
 }
 
@@ -191,6 +196,9 @@ func (m *mapper) person(role *xmltree.Node, path, participation string) person {
 	human := role.Child("assignedPerson")
 	p := person{practitioner: m.url(), role: m.url(), participation: participation,
 		organisation: m.organisationOf(role.Child("representedOrganization"), path, nil)}
+	if p.organisation == nil || p.organisation.unnamed() { // BaRS wants one; who sent it answers for its people
+		p.organisation = m.sender()
+	}
 	practitioner := m.ukCore("Practitioner").Set("identifier", m.identifiers(role.All("id"), path+"/id"))
 	practitioner.Set("name", list(name(human.Child("name"), "")))
 	practitioner.Set("telecom", telecomObjects(telecoms(role.All("telecom"))))
@@ -211,7 +219,7 @@ func (m *mapper) addOrganisations() {
 			continue
 		}
 		m.add(o.url, m.ukCore("Organization").Set("identifier", o.codes).Set("active", true).
-			Set("type", list(o.kind)).Set("name", o.name).Set("telecom", o.telecoms).Set("address", o.addresses))
+			Set("type", list(o.kind)).Set("name", orElse(orElse(o.name, o.code), "Not stated")).Set("telecom", o.telecoms).Set("address", o.addresses))
 	}
 }
 

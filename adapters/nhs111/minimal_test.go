@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,8 +35,28 @@ func TestAMinimalReportBecomesTheHonestMinimum(t *testing.T) {
 	require.Equal(t, "2026-03-02", all["ServiceRequest"][0].Get("authoredOn").Text())
 	require.False(t, all["DocumentReference"][0].Get("date").Exists(), "a day is no instant")
 	require.False(t, all["CarePlan"][0].Get("activity").Exists())
-	require.False(t, all["Encounter"][0].Get("episodeOfCare").Exists())
+	require.True(t, strings.HasPrefix(all["Encounter"][0].Get("episodeOfCare", "reference").Text(), "EpisodeOfCare/"), "BaRS needs a journey")
 	require.Equal(t, "https://fhir.nhs.uk/Id/ods-organization-code|B2002", all["MessageHeader"][0].Get("destination", "endpoint").Text())
 	require.Equal(t, "https://fhir.nhs.uk/Id/ods-organization-code|A1001", all["MessageHeader"][0].Get("source", "endpoint").Text())
 	require.Len(t, all["Organization"], 2)
+}
+
+// minimalAmbulance is the shortest ambulance request.
+func minimalAmbulance() string {
+	head, _, _ := strings.Cut(minimalReport, "<ClinicalDocument")
+	return head + `<AmbulanceRequest xmlns="` + nsHL7 + `"><effectiveTime value="20260302"/><id root="0E1F0C52-4444-4E6B-9C55-0A1B2C3D4E5F"/>` +
+		`<author><X.AssignedAuthor><id root="` + oidSDSUser + `" extension="1"/><representedOrganization/></X.AssignedAuthor></author>` +
+		`<pertinentInformation5><pertinentEncounterEvent><recordTarget><X.PatientRole><patientPatient><name>Unknown person</name></patientPatient></X.PatientRole></recordTarget></pertinentEncounterEvent></pertinentInformation5>` +
+		`<reason><justifyingTriageOutcome><value code="R1" codeSystem="2.16.840.1.113883.2.1.3.2.4.17.329"/></justifyingTriageOutcome></reason>` +
+		`</AmbulanceRequest></payload></payloads></DistributionEnvelope></Body></Envelope>`
+}
+
+func TestAMinimalAmbulanceRequestIsAReferral(t *testing.T) {
+	mapped, _, err := through([]byte(minimalAmbulance()), "", strictRules())
+	require.NoError(t, err)
+	requireSound(t, mapped)
+	all := resourcesOf(mapped)
+	require.Equal(t, "stat", all["ServiceRequest"][0].Get("priority").Text())
+	require.Equal(t, "Unknown person", all["Patient"][0].Get("name", "text").Text())
+	require.Len(t, all["Flag"], 1, "the scene wasn't said to be safe")
 }

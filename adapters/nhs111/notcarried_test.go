@@ -100,3 +100,30 @@ func TestEveryValueOfAReportIsCarriedOrListedAsNotCarried(t *testing.T) {
 		require.True(t, found, "the composed report doesn't show %s", o.Path)
 	}
 }
+
+func TestAMappingListsWhatOnlyTheDocumentHolds(t *testing.T) {
+	paths := func(edits ...edit) []string {
+		mapped, _, err := through(compose(t, edits...), "", strictRules())
+		require.NoError(t, err)
+		var out []string
+		for _, o := range mapped.Omitted {
+			require.False(t, o.Structure)
+			out = append(out, o.Path)
+		}
+		provenance := resourcesOf(mapped)["Provenance"][0]
+		for i, path := range out {
+			issue := provenance.Get("contained").At(0).Get("issue").At(i)
+			require.Equal(t, path, issue.Dig("expression").At(0).Text())
+		}
+		return out
+	}
+	all := paths()
+	for _, path := range []string{"ClinicalDocument/dataEnterer", "ClinicalDocument/author/functionCode",
+		"ClinicalDocument/component/structuredBody/component/section/entry[COCD_TP146091GB01]"} {
+		require.Contains(t, all, path)
+	}
+	require.NotContains(t, all, "ClinicalDocument/typeId", "structure says nothing about the patient")
+	text := string(compose(t))
+	require.NotContains(t, paths(edit{cut(t, text, "<dataEnterer", "</dataEnterer>"), ""}), "ClinicalDocument/dataEnterer")
+	require.Contains(t, paths(edit{"<dataEnterer ", "<newElement/><dataEnterer "}), "ClinicalDocument/newElement", "what no report has is listed too")
+}

@@ -52,8 +52,11 @@ func (e *envelope) documents(text []byte) ([]document, *fault) {
 				return nil, refuse(textNotXML, "In a packed payload: "+err.Error())
 			}
 		}
-		if root.Is(nsHL7, "ClinicalDocument") {
+		switch {
+		case root.Is(nsHL7, "ClinicalDocument"):
 			found = append(found, document{Root: root, Text: root.Standalone(source), Profile: item.ProfileID})
+		case root.Is(nsHL7, "AmbulanceRequest"):
+			found = append(found, document{Root: asDocument(root), Text: root.Standalone(source), Profile: item.ProfileID})
 		}
 	}
 	if len(found) == 0 {

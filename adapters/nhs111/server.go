@@ -22,6 +22,9 @@ import (
 type Desk interface {
 	Message(ctx context.Context, req bars.MessageRequest) (*bars.MessageResult, error)
 	Attach(ctx context.Context, req bars.AttachRequest) (*bars.MessageResult, error)
+	Nullify(ctx context.Context, req bars.NullifyRequest) (*bars.MessageResult, error)
+	// Offers lists the use cases that a service takes; empty: any.
+	Offers(ctx context.Context, target nhs.ServiceID) ([]string, error)
 }
 
 // Options set up the door. The zero value of each has a default, except NewID.
@@ -155,23 +158,32 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 		return f
 	}
 	target, _ := e.target(rules)
-	mapped, err := mapReport(source{Envelope: e, Documents: documents, Message: body, MediaType: contentType,
-		Target: target, UseCase: d.UseCase, Now: d.Clock(), NewID: d.NewID})
-	if err != nil {
-		return schemaFault(err)
-	}
-	for _, warning := range mapped.Warnings {
-		d.Log.Warn("nhs111: "+warning, "messageId", e.MessageID)
-	}
 	// What makes the message is its DistributionEnvelope: a sender that tries
 	// again stamps the SOAP headers anew.
 	content := e.distribution.Bytes(text)
 	caller := bars.Caller{Door: "nhs111", Organisation: organisation,
 		RequestID: orElse(r.Header.Get("X-Request-Id"), e.MessageID), Correlation: orElse(r.Header.Get("X-Correlation-Id"), e.TrackingID)}
 	key := bars.Key{Door: "nhs111", Sender: string(organisation), Target: target.Value, Values: e.keys()}
+	message := source{Envelope: e, Documents: documents, Message: body, MediaType: contentType,
+		Target: target, Now: d.Clock(), NewID: d.NewID}
+	if e.kind() == nullification {
+		return d.nullify(r.Context(), message, bars.NullifyRequest{Caller: caller, Key: key, Target: target, Body: content})
+	}
+	offered, err := d.desk.Offers(r.Context(), target)
+	if err != nil {
+		return err
+	}
+	message.UseCase = e.useCase(d.UseCase, offered)
+	mapped, err := mapReport(message)
+	if err != nil {
+		return schemaFault(err)
+	}
+	for _, warning := range mapped.Warnings {
+		d.Log.Warn("nhs111: "+warning, "messageId", e.MessageID)
+	}
 	if mapped.Bundle == nil {
 		result, err := d.desk.Attach(r.Context(), bars.AttachRequest{Caller: caller, Key: key, Target: target,
-			Body: content, Entries: mapped.Attached, Translated: true})
+			Body: content, Entries: mapped.Attached, Document: mapped.Document, Translated: true})
 		d.warn(e, result)
 		return err
 	}
@@ -180,8 +192,19 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 		mode = bars.Lenient
 	}
 	result, err := d.desk.Message(r.Context(), bars.MessageRequest{Caller: caller, Key: key, Target: target,
-		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Mode: mode, Translated: true})
+		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Document: mapped.Document, Mode: mode, Translated: true})
 	d.warn(e, result)
+	return err
+}
+
+// nullify withdraws what earlier documents made.
+func (d *door) nullify(ctx context.Context, message source, req bars.NullifyRequest) error {
+	names, entries, wrong := readNullification(message)
+	if wrong != nil {
+		return schemaFault(wrong)
+	}
+	req.Names, req.Entries = names, entries
+	_, err := d.desk.Nullify(ctx, req)
 	return err
 }
 

@@ -24,10 +24,11 @@ import (
 
 // recordingDesk keeps what it is asked and remembers keys as the room does.
 type recordingDesk struct {
-	messages []bars.MessageRequest
-	attached []bars.AttachRequest
-	seen     map[string]string
-	fail     error
+	messages  []bars.MessageRequest
+	attached  []bars.AttachRequest
+	nullified []bars.NullifyRequest
+	seen      map[string]string
+	fail      error
 }
 
 func (d *recordingDesk) once(key bars.Key, body []byte) (*bars.MessageResult, error) {
@@ -57,6 +58,16 @@ func (d *recordingDesk) Message(_ context.Context, req bars.MessageRequest) (*ba
 	}
 	return result, err
 }
+
+func (d *recordingDesk) Nullify(_ context.Context, req bars.NullifyRequest) (*bars.MessageResult, error) {
+	result, err := d.once(req.Key, req.Body)
+	if err == nil && result.Replay == nil {
+		d.nullified = append(d.nullified, req)
+	}
+	return result, err
+}
+
+func (d *recordingDesk) Offers(context.Context, nhs.ServiceID) ([]string, error) { return nil, nil }
 
 func (d *recordingDesk) Attach(_ context.Context, req bars.AttachRequest) (*bars.MessageResult, error) {
 	result, err := d.once(req.Key, req.Body)

@@ -39,7 +39,7 @@ var referralDefinition = map[string][2]int{
 	"MessageHeader": {1, 1}, "ServiceRequest": {1, 1}, "Patient": {1, 1}, "Encounter": {1, 1}, "CarePlan": {1, 1},
 	"Location": {0, -1}, "Organization": {2, -1}, "Practitioner": {1, -1}, "PractitionerRole": {1, -1},
 	"HealthcareService": {1, -1}, "Consent": {1, -1}, "Observation": {0, -1}, "Flag": {0, -1},
-	"QuestionnaireResponse": {0, -1}, "Condition": {0, -1}, "RelatedPerson": {0, -1},
+	"Questionnaire": {0, -1}, "QuestionnaireResponse": {0, -1}, "Condition": {0, -1}, "RelatedPerson": {0, -1},
 }
 
 // requireSound checks what must hold of every mapping: each reference resolves,
@@ -56,6 +56,9 @@ func requireSound(t *testing.T, m *Mapped) {
 	pointed := map[string]bool{}
 	for _, e := range entriesOf(m) {
 		fhir.Walk(e.Resource.Root(), func(name string, v fhir.Value) {
+			if name == "url" && e.Resource.Type() == "Questionnaire" {
+				return // its own name
+			}
 			if name != "reference" && name != "url" || !strings.HasPrefix(v.Text(), "urn:uuid:") {
 				return
 			}
@@ -139,14 +142,14 @@ func requireWhole(t *testing.T, m *Mapped, body []byte) {
 			require.EqualValues(t, len(data), size)
 			sum := sha1.Sum(data)
 			require.Equal(t, base64.StdEncoding.EncodeToString(sum[:]), a.Get("hash").Text())
-			if a.Get("contentType").Text() != "application/hl7-cda+xml" {
+			if a.Get("title").Text() == titleReceived {
 				messages++
 				require.Equal(t, body, data)
 				continue
 			}
 			root, err := xmltree.Read(data, xmltree.Rules{Instructions: true})
 			require.NoError(t, err, "a document stands on its own")
-			require.True(t, root.Is(nsHL7, "ClinicalDocument"))
+			require.True(t, root.Is(nsHL7, "ClinicalDocument") || root.Is(nsHL7, "AmbulanceRequest"))
 		}
 	}
 	require.Equal(t, 1, messages)

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,7 +22,6 @@ import (
 	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
-	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
 )
@@ -40,7 +38,12 @@ type edit struct{ From, To string }
 
 func compose(t *testing.T, edits ...edit) []byte {
 	t.Helper()
-	raw, err := os.ReadFile("../testdata/report.xml")
+	return composeFrom(t, "report.xml", edits...)
+}
+
+func composeFrom(t *testing.T, name string, edits ...edit) []byte {
+	t.Helper()
+	raw, err := os.ReadFile("../testdata/" + name)
 	require.NoError(t, err)
 	text := string(raw)
 	for _, e := range edits {
@@ -59,25 +62,15 @@ func post(h http.Handler, contentType string, body []byte) *httptest.ResponseRec
 }
 
 // openRoom gives the real room on an empty store, which hosts the service that
-// the composed report is for.
-func openRoom(t *testing.T) (store.Store, *bars.Desk) {
+// the composed report is for, for any use case or one.
+func openRoom(t *testing.T, useCase ...string) (store.Store, *bars.Desk) {
 	t.Helper()
 	ctx := context.Background()
 	db, err := sqlite.Open(ctx, ":memory:", sqlite.Options{Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	desk := bars.NewDesk(db, bars.Options{Base: "https://onward.test/FHIR/R4", Now: now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	var directory []*fhir.Resource
-	for _, text := range []string{
-		fmt.Sprintf(`{"resourceType":"Organization","id":"B2002","identifier":[{"system":%q,"value":"B2002"}],"name":"Centre"}`, nhs.SystemODS),
-		fmt.Sprintf(`{"resourceType":"HealthcareService","id":"2000072489","identifier":[{"system":%q,"value":"2000072489"}],"name":"Service","providedBy":{"reference":"Organization/B2002"}}`, nhs.SystemDoS),
-	} {
-		r, err := fhir.Parse([]byte(text))
-		require.NoError(t, err)
-		directory = append(directory, r)
-	}
-	_, err = desk.Load(ctx, bars.Caller{Door: "setup"}, directory)
-	require.NoError(t, err)
+	load(t, desk, "B2002", "2000072489", strings.Join(useCase, ""))
 	return db, desk
 }
 
@@ -87,6 +80,9 @@ func stored(t *testing.T, db store.Store, typ string) []*fhir.Resource {
 	require.NoError(t, err)
 	var out []*fhir.Resource
 	for _, r := range page.Records {
+		if r.Deleted {
+			continue
+		}
 		parsed, err := fhir.Parse(r.Body)
 		require.NoError(t, err)
 		out = append(out, parsed)
