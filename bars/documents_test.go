@@ -233,6 +233,19 @@ func TestANullifiedDocumentWasEnteredInErrorWithAllThatItSaid(t *testing.T) {
 	refused(t, err, fhir.KindNotFound)
 }
 
+func TestWhatTheServiceChangedItselfStaysAsItIs(t *testing.T) {
+	s := open(t)
+	_, err := s.report(document(1, "a"), flagged(t, "one"))
+	require.NoError(t, err)
+	s.changeStatus(s.all("Flag")[0].Ref(), "inactive")
+	_, err = s.report(document(2, "b"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"inactive"}, s.statuses("Flag"), "not deleted by the update")
+	_, err = s.nullify(setURI)
+	require.NoError(t, err)
+	require.Equal(t, []string{"inactive"}, s.statuses("Flag"), "nor marked by the nullification")
+}
+
 func TestAReferralThatWasActedOnIsNotNullified(t *testing.T) {
 	s := open(t)
 	first, err := s.report(document(1, "a"))
@@ -265,6 +278,8 @@ func TestACopyForInformationNeverStandsInTheWayOfTheReferral(t *testing.T) {
 	_, err = s.nullify(setURI)
 	require.NoError(t, err)
 	require.Equal(t, []string{"entered-in-error", "entered-in-error", "entered-in-error"}, s.statuses("DocumentReference"), "the copies are withdrawn with it")
+	_, err = attach(document(3, "c"))
+	refused(t, err, fhir.KindConflict) // a withdrawn document takes no more versions
 }
 
 func TestVersionNumbersArePositive(t *testing.T) {
