@@ -157,6 +157,8 @@ func (m *mapper) triagedBy(t triage) string {
 		practitioner := m.ukCore("Practitioner")
 		if id != "" {
 			practitioner.Set("identifier", list(fhir.Obj("system", "urn:oid:"+oidLocalPerson, "value", id)))
+		} else {
+			practitioner.Set("identifier", list(m.ownIdentifier("user|"+name)))
 		}
 		if name != "" {
 			practitioner.Set("name", list(fhir.Obj("text", name)))

@@ -3,6 +3,8 @@ package nhs111
 import (
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
@@ -199,7 +201,11 @@ func (m *mapper) person(role *xmltree.Node, path, participation string) person {
 	if p.organisation == nil || p.organisation.unnamed() { // BaRS wants one; who sent it answers for its people
 		p.organisation = m.sender()
 	}
-	practitioner := m.ukCore("Practitioner").Set("identifier", m.identifiers(role.All("id"), path+"/id"))
+	ids := m.identifiers(role.All("id"), path+"/id")
+	if len(ids) == 0 {
+		ids = list(m.ownIdentifier(path + "|" + human.Child("name").Content() + strings.Join(words(human.Child("name")), " ")))
+	}
+	practitioner := m.ukCore("Practitioner").Set("identifier", ids)
 	practitioner.Set("name", list(name(human.Child("name"), "")))
 	practitioner.Set("telecom", telecomObjects(telecoms(role.All("telecom"))))
 	practitioner.Set("address", addresses(role.All("addr")))
@@ -209,6 +215,25 @@ func (m *mapper) person(role *xmltree.Node, path, participation string) person {
 		Set("organization", ref(p.organisation.use())).
 		Set("code", list(m.concept(role.Child("code"), path+"/code"))))
 	return p
+}
+
+// personSpace makes the identifiers of people whom a report gives none.
+var personSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/onward-health/onward/nhs111/person"))
+
+// ownIdentifier is one of ours, because BaRS wants one of each Practitioner and
+// many reports have none. It is the same in every version of a report.
+func (m *mapper) ownIdentifier(who string) *fhir.Object {
+	id := uuid.NewSHA1(personSpace, []byte(m.report.SetID+"|"+who))
+	return fhir.Obj("use", "temp", "system", "urn:ietf:rfc:3986", "value", "urn:uuid:"+id.String())
+}
+
+// words are the texts of a name's parts.
+func words(name *xmltree.Node) []string {
+	var list []string
+	for _, part := range name.Elements() {
+		list = append(list, part.Content())
+	}
+	return list
 }
 
 // addOrganisations writes the organisations last, when it is known which are
