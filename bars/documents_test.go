@@ -69,7 +69,9 @@ func entryURL(bundle *fhir.Resource, typ string) string {
 
 // flagged adds a Flag about the patient.
 func flagged(t testing.TB, text string) changes {
-	return changes{"+": []string{fmt.Sprintf(`{"resourceType":"Flag","status":"active","code":{"text":%q},"subject":{"reference":%q}}`, text, patientOf(t))}}
+	return changes{"+": []string{fmt.Sprintf(`{"resourceType":"Flag","meta":{"lastUpdated":"2026-11-20T09:00:00+00:00","profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Flag"]},
+		"status":"active","category":[{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/flag-categories-bars","code":"SG"}]}],
+		"code":{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/safeguarding-codes-bars","code":"U"}],"text":%q},"subject":{"reference":%q}}`, text, patientOf(t))}}
 }
 
 func TestALaterVersionOfADocumentUpdatesTheReferralThatItMade(t *testing.T) {
