@@ -41,7 +41,10 @@ func (w *work) book(ctx context.Context, m *message, attached []Entry) error {
 	if err := w.writeAppointment(m); err != nil {
 		return err
 	}
-	return w.writeAll(others)
+	if err := w.writeAll(others); err != nil {
+		return err
+	}
+	return w.remember(w.openExchange(m))
 }
 
 // writeAppointment adds the Appointment with what the receiver sets: created

@@ -221,7 +221,7 @@ func TestABookingAndAReferralOfOneJourneyAreLinked(t *testing.T) {
 func TestAnAcceptedMessageLeavesItsRecord(t *testing.T) {
 	s := open(t)
 	result := s.accepted(booking(t, 0))
-	found, err := s.store.AuxScan(s.ctx, "message", "A1001|0a000000-0000-4000-8000-000000000001|", "", 10)
+	found, err := s.store.AuxScan(s.ctx, "message", "0a000000-0000-4000-8000-000000000001|A1001|", "", 10)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	note := parse(t, string(found[0].Value))

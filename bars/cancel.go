@@ -23,45 +23,17 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	if !occupies(r.Get("status").Text()) || r.Get("status").Text() == "fulfilled" {
 		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the booking is no longer current")
 	}
-	patient := ""
-	for participant := range r.Get("participant").Items() {
-		if ref, ok := fhir.ParseReference(participant.Dig("actor", "reference").Text()); ok && ref.Type == "Patient" {
-			patient = participant.Dig("actor", "reference").Text()
-		}
-	}
-	if err := w.samePatient(ctx, m, patient); err != nil {
+	if err := w.samePatient(ctx, m, patientOf(r)); err != nil {
 		return err
 	}
-	if err := w.applyStatus(m, stored, r, "cancelationReason"); err != nil {
+	w.focus = stored.Ref()
+	if err := w.noteCancellation(ctx, m, stored); err != nil {
+		return err
+	}
+	if err := w.applyStatus(m.focus, stored, r, "cancelationReason"); err != nil {
 		return err
 	}
 	w.leave(stored.Ref(), w.d.slotRefs(r))
-	return nil
-}
-
-// samePatient checks that the message's Patient can be the one that we hold:
-// a different NHS number or birth date means that the wrong record was named.
-func (w *work) samePatient(ctx context.Context, m *message, reference string) error {
-	sent := m.first("Patient")
-	ref, ok := fhir.ParseReference(reference)
-	if sent == nil || !ok || ref.Type != "Patient" {
-		return nil
-	}
-	found, err := w.d.store.GetMany(ctx, []store.Ref{{Type: "Patient", ID: ref.ID}})
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	held, err := fhir.Parse(found[0].Body)
-	if err != nil {
-		return err
-	}
-	a, b := nhs.NHSNumberOf(sent.resource()), nhs.NHSNumberOf(held)
-	born, bornHeld := sent.res.Get("birthDate").Text(), held.Get("birthDate").Text()
-	if (a != "" && b != "" && a != b) || (born != "" && bornHeld != "" && born != bornHeld) {
-		return fhir.NewOutcome(fhir.KindInvariant, sent.path(), "the Patient is not the one of the record that is to be cancelled")
-	}
-	w.names[sent.fullURL] = found[0].Ref()
-	sent.plan = plan{ref: found[0].Ref(), link: true}
 	return nil
 }
 

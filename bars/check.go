@@ -9,38 +9,37 @@ import (
 
 // classify reads the workflow variables and looks the message up in the
 // decision tables, then holds its content against its definition. It fills
-// category, useCase and rule.
+// request, category, useCase and rule.
 func (m *message) classify() error {
-	if m.event == eventBookingResponse {
+	switch m.event {
+	case eventBookingResponse:
 		m.broken(m.header.Path()+".eventCoding", "booking-response is not used")
 		return m.problems
-	}
-	switch m.event {
 	case EventReferral:
-		m.readCategory()
+		m.readCategory("focus of a servicerequest-request")
+	case EventReferralAnswer:
+		m.request = m.first("ServiceRequest")
+		m.readCategory("message")
+		m.findResponder()
 	case EventBooking:
 		m.readServiceCategory()
-	case EventReferralAnswer:
-		return m.checkAnswer()
 	default:
 		m.broken(m.header.Path()+".eventCoding", "the event is none of the standard's")
 	}
 	if err := m.problems.OrNil(); err != nil {
 		return err
 	}
-	status := m.focus.res.Get("status").Text()
-	m.rule = decide(m.event, m.reason, status, m.category, m.useCase, m.mode)
+	v := variables{m.event, m.reason, m.request.res.Get("status").Text(), m.category, m.useCase, ""}
+	if m.responder != nil {
+		v.responder = m.responder.res.Get("status").Text()
+	}
+	m.rule = decide(v, m.mode)
 	if m.rule == nil {
-		return fhir.NewOutcome(fhir.KindWorkflow, m.focus.path()+".status",
+		return fhir.NewOutcome(fhir.KindWorkflow, m.request.path()+".status",
 			"event, reason, status, category and use case of this message combine to nothing that the standard knows")
 	}
-	if m.rule.act == actNotBuilt {
-		return fhir.NewOutcome(fhir.KindNotImplemented, m.header.Path()+".definition",
-			"this receiver does not take "+m.rule.meaning+" yet; its CapabilityStatement lists what it takes")
-	}
-	if m.definition == nil {
-		m.broken(m.header.Path()+".definition", "the definition does not fit what the message asks for, which is "+m.rule.meaning)
-		return m.problems
+	if err := m.checkVersion(); err != nil {
+		return err
 	}
 	m.checkContent()
 	m.checkElements()
@@ -49,26 +48,14 @@ func (m *message) classify() error {
 	return m.problems.OrNil()
 }
 
-// checkAnswer handles servicerequest-response, which this receiver, not yet
-// being a sender, has asked nobody for.
-func (m *message) checkAnswer() error {
-	response := m.header.Get("response")
-	if response.Dig("identifier").Text() == "" {
-		m.broken(m.header.Path()+".response", "a response must name the Bundle.id that it answers in response.identifier")
-		return m.problems
-	}
-	return fhir.NewOutcome(fhir.KindNotFound, m.header.Path()+".response.identifier",
-		"response.identifier names no request that this system has sent")
-}
-
 // readCategory reads the two codings of ServiceRequest.category.
-func (m *message) readCategory() {
-	if m.focus.typ != "ServiceRequest" {
-		m.broken(m.header.Path()+".focus[0]", "the focus of a servicerequest-request must be a ServiceRequest")
+func (m *message) readCategory(what string) {
+	if m.request == nil || m.request.typ != "ServiceRequest" {
+		m.broken(m.header.Path()+".focus[0]", "the "+what+" must be a ServiceRequest")
 		return
 	}
-	category := m.focus.res.Get("category")
-	at := m.focus.path() + ".category"
+	category := m.request.res.Get("category")
+	at := m.request.path() + ".category"
 	m.category = m.onlyCode(category, SystemCategories, at)
 	if m.category != "" && m.category != CategoryReferral && m.category != CategoryValidation {
 		m.broken(at, "the category must be referral or validation")
@@ -124,14 +111,8 @@ func (m *message) onlyCode(concept fhir.Value, system, at string) string {
 // checkContent holds the bundle against its MessageDefinition: only the types
 // that it lists, each within its bounds.
 func (m *message) checkContent() {
-	at := m.header.Path() + ".definition"
-	if m.definition.Event != m.event {
-		m.broken(at, "the definition belongs to another event")
-		return
-	}
-	if m.definition.Name == defReferralCancel != (m.rule.act == actCancelReferral) ||
-		m.definition.Name == defBookingCancel != (m.rule.act == actCancelBooking) {
-		m.broken(at, "the definition does not fit what the message asks for, which is "+m.rule.meaning)
+	if !slices.Contains(m.rule.defs, m.definition.Name) {
+		m.broken(m.header.Path()+".definition", "the definition does not fit what the message asks for, which is "+m.rule.meaning)
 		return
 	}
 	counts := map[string]int{"MessageHeader": 1}
@@ -146,42 +127,72 @@ func (m *message) checkContent() {
 		if n < c.Min {
 			m.broken("Bundle.entry", "the message definition asks for at least "+itoa(c.Min)+" "+c.Type)
 		}
-		if c.Max > 0 && n > c.Max {
-			m.broken("Bundle.entry", "the message definition allows at most "+itoa(c.Max)+" "+c.Type)
+		// An update may bring our own Encounter back beside the sender's.
+		if most := m.most(c); most > 0 && n > most {
+			m.broken("Bundle.entry", "the message definition allows at most "+itoa(most)+" "+c.Type)
 		}
 	}
+}
+
+func (m *message) most(c Content) int {
+	if c.Type == "Encounter" && len(m.rule.echoes) > 0 {
+		return c.Max + 1
+	}
+	return c.Max
 }
 
 // checkConditions holds the other resources against the decision row.
 func (m *message) checkConditions() {
 	m.checkStatuses("CarePlan", m.rule.carePlan)
-	m.checkStatuses("Encounter", m.rule.encounter)
 	m.checkStatuses("Task", m.rule.taskStatus)
+	m.checkEncounters()
 	for _, e := range m.all("CarePlan") {
 		if e.res.Get("intent").Text() != "plan" {
 			m.broken(e.path()+".intent", "the intent must be plan")
 		}
 	}
-	if m.rule.class != "" {
-		for _, e := range m.all("Encounter") {
-			if e.res.Dig("class", "code").Text() != m.rule.class {
-				m.broken(e.path()+".class", "the class must be "+m.rule.class)
-			}
-		}
-	}
-	if m.event == EventReferral && m.focus.res.Get("intent").Text() != "plan" {
-		m.broken(m.focus.path()+".intent", "the intent must be plan")
+	if m.event != EventBooking && m.request.res.Get("intent").Text() != "plan" {
+		m.broken(m.request.path()+".intent", "the intent must be plan")
 	}
 }
 
-func (m *message) checkStatuses(typ string, statuses []string) {
-	if len(statuses) == 0 {
-		return
-	}
-	for _, e := range m.all(typ) {
-		if !slices.Contains(statuses, e.res.Get("status").Text()) {
-			m.broken(e.path()+".status", "in "+m.rule.meaning+" the status must be "+allowed(statuses))
+// checkEncounters checks the Encounters' states and classes. In an update the
+// one that isn't the sender's is ours, sent back.
+func (m *message) checkEncounters() {
+	own := m.own()
+	for _, e := range m.all("Encounter") {
+		statuses := m.rule.encounter
+		if len(m.rule.echoes) > 0 && e != own {
+			statuses = m.rule.echoes
 		}
+		m.checkStatus(e, statuses)
+		if m.rule.class != "" && e.res.Dig("class", "code").Text() != m.rule.class {
+			m.broken(e.path()+".class", "the class must be "+m.rule.class)
+		}
+	}
+	if m.rule.explained && !m.responder.res.Get("reasonCode").Exists() {
+		m.broken(m.responder.path()+".reasonCode", "a rejection must give its reason")
+	}
+}
+
+// own is the sender's Encounter of a request: the one that the ServiceRequest
+// names, else the first.
+func (m *message) own() *entry {
+	if e := m.resolve(m.request.res.Dig("encounter", "reference").Text()); e != nil && e.typ == "Encounter" {
+		return e
+	}
+	return m.first("Encounter")
+}
+
+func (m *message) checkStatuses(typ string, statuses []string) {
+	for _, e := range m.all(typ) {
+		m.checkStatus(e, statuses)
+	}
+}
+
+func (m *message) checkStatus(e *entry, statuses []string) {
+	if len(statuses) > 0 && !slices.Contains(statuses, e.res.Get("status").Text()) {
+		m.broken(e.path()+".status", "in "+m.rule.meaning+" the status must be "+allowed(statuses))
 	}
 }
 
@@ -199,9 +210,9 @@ func (m *message) checkPatient() {
 	if person == nil {
 		return
 	}
-	if m.event == EventReferral {
-		if ref := m.focus.res.Dig("subject", "reference").Text(); m.resolve(ref) != person {
-			m.broken(m.focus.path()+".subject", "the subject must be the Patient of this bundle")
+	if m.event != EventBooking {
+		if ref := m.request.res.Dig("subject", "reference").Text(); m.resolve(ref) != person {
+			m.broken(m.request.path()+".subject", "the subject must be the Patient of this bundle")
 		}
 		return
 	}

@@ -21,6 +21,14 @@ const (
 	systemUsageContext = "http://terminology.hl7.org/CodeSystem/usage-context-type"
 )
 
+// SystemServiceAttributes holds our own codes of HealthcareService.characteristic,
+// for attributes that the Directory of Services keeps and FHIR has no element
+// for.
+const (
+	SystemServiceAttributes = "https://github.com/onward-health/onward/CodeSystem/service-attributes"
+	attributeNeedsBooking   = "requirebooking" // no referral without a booking
+)
+
 // Older spellings that published examples still carry; taken in lenient mode.
 const (
 	oldSystemEvents  = "https://fhir.nhs.uk/CodeSystem/message-event-servicerequest"

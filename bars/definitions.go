@@ -13,9 +13,9 @@ import (
 type Definition struct {
 	Name    string // last part of the canonical URL
 	Event   string
-	Version string // the Application version that we serve
 	Title   string
 	Focus   string
+	Apps    []int // the applications that use it
 	Content []Content
 }
 
@@ -29,54 +29,15 @@ type Content struct {
 // URL is the definition's canonical URL.
 func (d *Definition) URL() string { return definitionBase + d.Name }
 
-// Definitions of the messages that this receiver takes.
-const (
-	defBooking         = "bars-message-booking-request"
-	defBookingCancel   = "bars-message-booking-request-cancelled"
-	defReferral        = "bars-message-servicerequest-request-referral"
-	defReferralCancel  = "bars-message-servicerequest-request-cancelled"
-	defaultAppVersion  = "1.1.0"
-	maxAppVersionMajor = 2
-)
-
-var definitions = []*Definition{
-	{
-		Name: defBooking, Event: EventBooking, Version: defaultAppVersion, Title: "Booking request", Focus: "Appointment",
-		Content: []Content{
-			{"MessageHeader", 1, 1}, {"Appointment", 1, 1}, {"ServiceRequest", 0, 1}, {"Patient", 1, 1},
-			{"Location", 0, 1}, {"Organization", 2, 0}, {"Practitioner", 0, 0}, {"PractitionerRole", 0, 0},
-			{"HealthcareService", 1, 1}, {"Consent", 0, 0}, {"Slot", 1, 1}, {"Schedule", 1, 1},
-		},
-	},
-	{
-		Name: defBookingCancel, Event: EventBooking, Version: defaultAppVersion, Title: "Booking cancellation", Focus: "Appointment",
-		Content: []Content{
-			{"MessageHeader", 1, 1}, {"Appointment", 1, 1}, {"Patient", 1, 1}, {"Organization", 2, 0},
-		},
-	},
-	{
-		Name: defReferral, Event: EventReferral, Version: defaultAppVersion, Title: "Referral request", Focus: "ServiceRequest",
-		Content: []Content{
-			{"MessageHeader", 1, 1}, {"ServiceRequest", 1, 1}, {"Patient", 1, 1}, {"Encounter", 1, 1}, {"CarePlan", 1, 1},
-			{"Location", 0, 0}, {"Organization", 2, 0}, {"Practitioner", 1, 0}, {"PractitionerRole", 1, 0},
-			{"HealthcareService", 1, 0}, {"Consent", 1, 0}, {"Observation", 0, 0}, {"Flag", 0, 0},
-			{"MedicationStatement", 0, 0}, {"AllergyIntolerance", 0, 0}, {"Questionnaire", 0, 0},
-			{"QuestionnaireResponse", 0, 0}, {"Condition", 0, 0}, {"Task", 0, 0}, {"Communication", 0, 0},
-			{"Procedure", 0, 0}, {"Device", 0, 1}, {"RelatedPerson", 0, 0},
-		},
-	},
-	{
-		Name: defReferralCancel, Event: EventReferral, Version: defaultAppVersion, Title: "Referral cancellation", Focus: "ServiceRequest",
-		Content: []Content{
-			{"MessageHeader", 1, 1}, {"ServiceRequest", 1, 1}, {"Patient", 1, 1}, {"Organization", 2, 0},
-		},
-	},
-}
-
 // Definitions returns the definitions of the messages that this receiver takes.
 func Definitions() []*Definition { return slices.Clone(definitions) }
 
+// definitionByURL finds a definition. A published example names the short
+// response by another address, which means the same.
 func definitionByURL(url string) *Definition {
+	if url == definitionBase+aliasAnswerShort {
+		url = definitionBase + defAnswerShort
+	}
 	for _, d := range definitions {
 		if d.URL() == url {
 			return d
@@ -86,17 +47,9 @@ func definitionByURL(url string) *Definition {
 }
 
 // ServesUseCase says whether a use case sends this message: application 7 only
-// books, applications 3 to 6 and 8 only refer.
+// books, application 4 only asks for validation, and so on.
 func (d *Definition) ServesUseCase(code string) bool {
-	switch application(code) {
-	case 7:
-		return d.Event == EventBooking
-	case 3, 5, 6, 8:
-		return d.Event == EventReferral
-	case 4:
-		return false // validation requests aren't taken yet
-	}
-	return true
+	return slices.Contains(d.Apps, application(code))
 }
 
 // Resource writes the MessageDefinition as a service offers it for some use
@@ -115,6 +68,10 @@ func (d *Definition) Resource(service nhs.ServiceID, useCases []string) *fhir.Re
 	for _, code := range useCases {
 		contexts = append(contexts, context(SystemUseCases, code))
 	}
+	version := oldestVersion(d.Apps)
+	if len(useCases) > 0 {
+		version = oldestVersion(applications(useCases))
+	}
 	var focus []*fhir.Object
 	for _, c := range d.Content {
 		limit := "*"
@@ -126,7 +83,7 @@ func (d *Definition) Resource(service nhs.ServiceID, useCases []string) *fhir.Re
 	return fhir.NewObject("MessageDefinition").
 		Set("id", d.Name).
 		Set("url", d.URL()).
-		Set("version", d.Version).
+		Set("version", version).
 		Set("name", d.Name).
 		Set("title", d.Title).
 		Set("status", "active").

@@ -125,13 +125,18 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 	if err := m.checkVersion(); err != nil {
 		return nil, nil, err
 	}
+	if m.event == EventReferralAnswer {
+		if err := d.matchRequest(ctx, m, req.Caller, s); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := m.classify(); err != nil {
 		return nil, nil, err
 	}
 	if err := m.checkProfiles(d, req.Translated); err != nil {
 		return nil, nil, err
 	}
-	if !s.offers(m.useCase) {
+	if m.event != EventReferralAnswer && !s.offers(m.useCase) {
 		return nil, nil, fhir.NewOutcome(fhir.KindUnsupportedUse, m.focus.path(), "the service does not offer this use case")
 	}
 	return m, s, nil
@@ -155,6 +160,10 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 		}
 	case actBook:
 		err = w.book(ctx, m, req.Attached)
+	case actUpdateReferral:
+		err = w.updateReferral(ctx, m)
+	case actTakeAnswer:
+		err = w.takeAnswer(ctx, m)
 	case actCancelReferral:
 		err = w.cancelReferral(ctx, m)
 	case actCancelBooking:

@@ -344,7 +344,7 @@ func TestAPlainChangeKeepsWhoseARecordIs(t *testing.T) {
 	v, err := s.put(string(changed.JSON()), 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, v.Version)
-	s.accepted(bookingCancel(t, id, 0))
+	s.accepted(bookingCancel(t, id, 0, changes{"Appointment.meta.versionId": "2"}))
 	rec, err := s.store.GetVersion(s.ctx, store.Ref{Type: "Appointment", ID: id}, 2)
 	require.NoError(t, err)
 	require.Equal(t, "fhir", parse(t, string(rec.By)).Get("door").Text())

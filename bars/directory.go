@@ -2,9 +2,8 @@ package bars
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
@@ -22,9 +21,11 @@ type service struct {
 	id       string
 	name     string
 	useCases []string // empty: all
-	provider nhs.ODSCode
-	owner    store.Ref // the providing Organization
-	ids      []nhs.ServiceID
+	// needsBooking says that a referral must name its booking.
+	needsBooking bool
+	provider     nhs.ODSCode
+	owner        store.Ref // the providing Organization
+	ids          []nhs.ServiceID
 }
 
 func (s *service) ref() store.Ref { return store.Ref{Type: "HealthcareService", ID: s.id} }
@@ -102,6 +103,7 @@ func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, er
 			s.useCases = append(s.useCases, code)
 		}
 	}
+	s.needsBooking = fhir.CodeOf(r.Get("characteristic"), SystemServiceAttributes) == attributeNeedsBooking
 	ref, ok := fhir.ParseReference(r.Get("providedBy", "reference").Text())
 	if !ok || ref.Type != "Organization" {
 		return s, nil
@@ -139,45 +141,44 @@ func (d *Desk) find(ctx context.Context, typ string, where search.Node, count in
 }
 
 // checkDestination makes the receiver's first checks: the message is for us,
-// for a service that we host, and for the one that the transport named.
+// for a service that we host, and for the one that the transport named. Of
+// several destinations the one that the transport named counts, else the first
+// that we host.
 func (d *Desk) checkDestination(ctx context.Context, m *message, target nhs.ServiceID) (*service, error) {
-	at := m.header.Path() + ".destination[0]"
-	if target.Value != "" && target.System != nhs.SystemODS && target != m.destination {
+	named := target.Value != "" && target.System != nhs.SystemODS
+	if named && !slices.ContainsFunc(m.destinations, func(at destination) bool { return at.service == target }) {
 		if _, err := d.service(ctx, target); err != nil {
 			return nil, err
 		}
 	}
-	s, err := d.service(ctx, m.destination)
-	if err != nil {
-		o := d.outcome(err)
-		if o.Kind == fhir.KindNotFound {
-			return nil, fhir.NewOutcome(fhir.KindNotFound, at+".endpoint", "destination.endpoint names no service that this system hosts")
+	var chosen *service
+	hosted := m.destinations[0]
+	for _, at := range m.destinations {
+		s, err := d.service(ctx, at.service)
+		if o := (*fhir.Outcome)(nil); errors.As(err, &o) && o.Kind == fhir.KindNotFound {
+			continue
+		} else if err != nil {
+			return nil, err
 		}
-		return nil, o
+		if chosen == nil {
+			chosen, hosted = s, at
+		}
+		if named && s.is(target) {
+			chosen, hosted = s, at
+			break
+		}
 	}
-	if s.provider != "" && nhs.ODSOf(m.receiver.resource()) != s.provider {
-		m.strictly(at+".receiver", "destination.receiver is not the organisation that provides the service")
+	if chosen == nil {
+		return nil, fhir.NewOutcome(fhir.KindNotFound, hosted.at+".endpoint", "destination.endpoint names no service that this system hosts")
 	}
-	if target.Value != "" && target.System != nhs.SystemODS && !s.is(target) {
-		m.broken(at+".endpoint", "destination.endpoint and the target identifier of the request name different services")
+	m.destination = hosted
+	if chosen.provider != "" && nhs.ODSOf(hosted.receiver.resource()) != chosen.provider {
+		m.strictly(hosted.at+".receiver", "destination.receiver is not the organisation that provides the service")
 	}
-	return s, m.problems.OrNil()
-}
-
-// checkVersion checks the Application version that the message says it
-// complies with.
-func (m *message) checkVersion() error {
-	version := m.bundle.Get("meta", "versionId").Text()
-	major, _, found := strings.Cut(version, ".")
-	n, err := strconv.Atoi(major)
-	if !found || err != nil || n < 0 {
-		m.broken("Bundle.meta.versionId", "meta.versionId must be a version such as 1.1.0")
-		return m.problems
+	if named && !chosen.is(target) {
+		m.broken(hosted.at+".endpoint", "destination.endpoint and the target identifier of the request name different services")
 	}
-	if n < 1 || n > maxAppVersionMajor {
-		return fhir.NewOutcome(fhir.KindUnsupportedUse, "Bundle.meta.versionId", "this version of the Application is not supported")
-	}
-	return nil
+	return chosen, m.problems.OrNil()
 }
 
 // Service describes a hosted service to a door.

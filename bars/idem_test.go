@@ -175,7 +175,7 @@ func TestABudgetThatRanOutIsATimeoutAndNothingHappened(t *testing.T) {
 }
 
 // leavingStore is the real store; its caller leaves right after the last record
-// that a message looks up: the Appointment that it refers to, or the Slot.
+// that a message looks up: the referral that it refers to, or the Slot.
 type leavingStore struct {
 	store.Store
 	leave context.CancelFunc
@@ -183,7 +183,7 @@ type leavingStore struct {
 
 func (l *leavingStore) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record, error) {
 	found, err := l.Store.GetMany(ctx, refs)
-	if l.leave != nil && (refs[0].Type == "Appointment" || refs[0].Type == "Schedule") {
+	if l.leave != nil && (refs[0] == (store.Ref{Type: "ServiceRequest", ID: "none"}) || refs[0].Type == "Schedule") {
 		l.leave()
 	}
 	return found, err
@@ -213,7 +213,7 @@ func (s *scene) failures() []store.Aux {
 
 var dangling = changes{
 	"ServiceRequest.requester.reference": "urn:uuid:00000000-0000-4000-8000-000000000000",
-	"ServiceRequest.supportingInfo":      []any{map[string]any{"reference": "Appointment/none"}},
+	"ServiceRequest.supportingInfo":      []any{map[string]any{"reference": "ServiceRequest/none"}},
 }
 
 func TestAFailureThatNobodyHeardIsToldOnce(t *testing.T) {

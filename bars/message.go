@@ -17,26 +17,36 @@ const maxEntries = 500
 // message is a BaRS message bundle that has passed the checks that need no
 // store (BaRS Core 1.5, composite messages).
 type message struct {
-	bundle      *fhir.Resource
-	id          string
-	entries     []*entry // without the MessageHeader
-	header      fhir.Value
-	event       string
-	reason      string
-	definition  *Definition
-	destination nhs.ServiceID
-	receiver    *entry // the Organization that destination.receiver names
-	sender      *entry
-	source      string // where answers go: source.endpoint
-	focus       *entry
-	category    string
-	useCase     string
-	rule        *rule
-	warnings    []fhir.Issue
-	problems    *fhir.Outcome
-	mode        Mode
-	translated  bool                      // a door wrote it, from another format
-	offers      func(useCase string) bool // what the target service takes; nil until it is known
+	bundle       *fhir.Resource
+	id           string
+	entries      []*entry // without the MessageHeader
+	header       fhir.Value
+	event        string
+	reason       string
+	definition   *Definition
+	destinations []destination
+	destination  destination // the one that is us
+	sender       *entry
+	source       string // where answers go: source.endpoint
+	focus        *entry
+	request      *entry    // the ServiceRequest or Appointment whose status counts
+	responder    *entry    // in a response: the Encounter of who answers
+	asked        *exchange // in a response: what it answers
+	category     string
+	useCase      string
+	rule         *rule
+	warnings     []fhir.Issue
+	problems     *fhir.Outcome
+	mode         Mode
+	translated   bool                      // a door wrote the FHIR, from another format
+	offers       func(useCase string) bool // what the target service takes; nil until it is known
+}
+
+// destination is one of MessageHeader.destination.
+type destination struct {
+	at       string // its path
+	service  nhs.ServiceID
+	receiver *entry // the Organization that it names
 }
 
 // entry is one entry of the bundle, and what becomes of it.
@@ -166,16 +176,7 @@ func (m *message) readHeader() {
 	if m.reason == "" {
 		m.broken(at+".reason", "reason must hold a code of "+SystemReasons)
 	}
-	destination := h.Get("destination")
-	if destination.Len() == 0 {
-		m.broken(at+".destination", "a destination is needed")
-	}
-	endpoint := destination.At(0).Get("endpoint").Text()
-	if endpoint == "" {
-		m.broken(at+".destination[0].endpoint", "destination.endpoint must name the target service as system|value")
-	}
-	m.destination = nhs.ParseServiceID(endpoint)
-	m.receiver = m.organisation(destination.At(0).Dig("receiver", "reference"), at+".destination[0].receiver")
+	m.readDestinations(h.Get("destination"), at)
 	m.sender = m.organisation(h.Dig("sender", "reference"), at+".sender")
 	m.source = h.Dig("source", "endpoint").Text()
 	if m.source == "" {
@@ -187,10 +188,26 @@ func (m *message) readHeader() {
 	// A canonical URL may name a version, which the bundle's versionId says too.
 	if url, _, _ := strings.Cut(h.Get("definition").Text(), "|"); url == "" {
 		m.broken(at+".definition", "definition must name the MessageDefinition that the message complies with")
-	} else if m.definition = definitionByURL(url); m.definition == nil && !knownDefinition(url) {
+	} else if m.definition = definitionByURL(url); m.definition == nil {
 		m.broken(at+".definition", "definition names no MessageDefinition of the standard")
 	}
 	m.readFocus(at + ".focus")
+}
+
+// readDestinations reads whom the message is for. It may be for several; which
+// of them we are is found out later.
+func (m *message) readDestinations(list fhir.Value, at string) {
+	if list.Len() == 0 {
+		m.broken(at+".destination", "a destination is needed")
+	}
+	for item := range list.Items() {
+		d := destination{at: item.Path(), service: nhs.ParseServiceID(item.Get("endpoint").Text())}
+		if d.service.Value == "" {
+			m.broken(d.at+".endpoint", "destination.endpoint must name the target service as system|value")
+		}
+		d.receiver = m.organisation(item.Dig("receiver", "reference"), d.at+".receiver")
+		m.destinations = append(m.destinations, d)
+	}
 }
 
 func (m *message) codeIn(v fhir.Value, system, old string) string {
@@ -237,7 +254,11 @@ func (m *message) readFocus(at string) {
 		m.broken(at+"[0]", "the focus must name an entry of this bundle")
 		return
 	}
-	if m.definition != nil && m.focus.typ != m.definition.Focus {
+	m.request = m.focus
+	// The pages of the standard name the Encounter as the focus of a response,
+	// its element tables the ServiceRequest: both are taken.
+	answers := m.event == EventReferralAnswer && m.focus.typ == "ServiceRequest"
+	if m.definition != nil && m.focus.typ != m.definition.Focus && !answers {
 		m.broken(at+"[0]", "the focus of this message must be a "+m.definition.Focus)
 	}
 }
@@ -271,23 +292,4 @@ func (m *message) all(typ string) []*entry {
 		}
 	}
 	return list
-}
-
-// knownDefinition says whether the standard has this definition, offered here
-// or not.
-func knownDefinition(url string) bool {
-	name, found := strings.CutPrefix(url, definitionBase)
-	if !found {
-		return false
-	}
-	switch name {
-	case "bars-message-servicerequest-request-validation",
-		"bars-message-servicerequest-response-validation-interim",
-		"bars-message-servicerequest-response-validation-full",
-		"bars-message-servicerequest-response-referral",
-		"bars-message-servicerequest-response-referral-short",
-		"bars-message-servicerequest-request-response-short":
-		return true
-	}
-	return definitionByURL(url) != nil
 }

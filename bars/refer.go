@@ -20,44 +20,16 @@ func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
 		return err
 	}
 	w.focus = m.focus.plan.ref
+	if err := w.takeJourney(ctx, m); err != nil {
+		return err
+	}
 	if err := w.writeAll(entries); err != nil {
 		return err
 	}
-	return w.openEncounter(m)
-}
-
-// checkLinks checks that the records of ours which the message names by
-// relative reference are there.
-func (w *work) checkLinks(ctx context.Context, m *message) error {
-	var refs []store.Ref
-	var paths []string
-	for _, member := range []string{"supportingInfo", "basedOn"} {
-		for item := range m.focus.res.Get(member).Items() {
-			ref, ok := fhir.ParseReference(item.Get("reference").Text())
-			if !ok || ref.Base != "" || (ref.Type != "Appointment" && ref.Type != "ServiceRequest") {
-				continue
-			}
-			refs = append(refs, store.Ref{Type: ref.Type, ID: ref.ID})
-			paths = append(paths, item.Path())
-		}
-	}
-	if len(refs) == 0 {
-		return nil
-	}
-	found, err := w.d.store.GetMany(ctx, refs)
-	if err != nil {
+	if err := w.openEncounter(m); err != nil {
 		return err
 	}
-	here := map[store.Ref]bool{}
-	for _, rec := range found {
-		here[rec.Ref()] = true
-	}
-	for i, ref := range refs {
-		if !here[ref] {
-			m.strictly(paths[i], "the reference names no record of this system")
-		}
-	}
-	return nil
+	return w.remember(w.openExchange(m))
 }
 
 // openEncounter adds the Encounter with status planned, whose identifier the
@@ -110,13 +82,68 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	if r.Get("status").Text() != "active" && r.Get("status").Text() != "on-hold" {
+	if !isOpen(r) {
 		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
 	}
 	if err := w.samePatient(ctx, m, r.Get("subject", "reference").Text()); err != nil {
 		return err
 	}
-	return w.applyStatus(m, stored, r, "reasonCode")
+	w.focus = stored.Ref()
+	if err := w.noteCancellation(ctx, m, stored); err != nil {
+		return err
+	}
+	return w.applyStatus(m.focus, stored, r, "reasonCode")
+}
+
+// noteCancellation notes in the exchange that a message ends the record, and
+// closes the Encounter that was opened for it. What was changed here meanwhile
+// must not be cancelled unseen (BaRS Core 1.5, applying an update).
+func (w *work) noteCancellation(ctx context.Context, m *message, stored *store.Record) error {
+	x, err := w.d.exchangeOf(ctx, stored.Ref())
+	if err != nil || x == nil {
+		return err
+	}
+	if x.changedHere(stored, m) {
+		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the record was changed here after it was received")
+	}
+	x.Version = stored.Version + 1
+	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
+	if err := w.closePlanned(ctx, x); err != nil {
+		return err
+	}
+	return w.remember(x)
+}
+
+// closePlanned cancels the Encounter of an expected patient who will not come.
+// One that has begun is left to those who are with the patient.
+func (w *work) closePlanned(ctx context.Context, x *exchange) error {
+	if x.Planned == "" {
+		return nil
+	}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{refOf(x.Planned)})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	r, err := fhir.Parse(found[0].Body)
+	if err != nil || r.Get("status").Text() != "planned" {
+		return err
+	}
+	return w.setStatus(found[0], r, "cancelled")
+}
+
+// setStatus adds the next version of a record of ours.
+func (w *work) setStatus(stored *store.Record, r *fhir.Resource, status string) error {
+	updated, err := r.Edit().SetText(r.Root(), "status", status).Done()
+	if err != nil {
+		return err
+	}
+	rec, err := w.d.record(updated, stored.ID, "PUT", w.who.inherit(stored))
+	if err != nil {
+		return err
+	}
+	rec.Peer = stored.Peer
+	w.put(rec, store.Condition{Version: stored.Version})
+	return nil
 }
 
 // current finds the record that a cancellation means: the focus must carry our
@@ -149,11 +176,11 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 	return found[0], nil
 }
 
-// applyStatus writes the stored record with the message's status and reason;
+// applyStatus writes the stored record with the entry's status and reason;
 // nothing else of it changes.
-func (w *work) applyStatus(m *message, stored *store.Record, r *fhir.Resource, reason string) error {
-	edit := r.Edit().Set(r.Root(), "status", m.focus.res.Get("status").Raw())
-	if value := m.focus.res.Get(reason); value.Exists() {
+func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource, reason string) error {
+	edit := r.Edit().Set(r.Root(), "status", e.res.Get("status").Raw())
+	if value := e.res.Get(reason); value.Exists() {
 		edit.Set(r.Root(), reason, value.Raw())
 	}
 	updated, err := edit.Done()
@@ -164,10 +191,9 @@ func (w *work) applyStatus(m *message, stored *store.Record, r *fhir.Resource, r
 	if err != nil {
 		return err
 	}
-	rec.Peer = peerOf(m.focus.resource())
+	rec.Peer = peerOf(e.resource())
 	w.put(rec, store.Condition{Version: stored.Version})
-	w.focus = stored.Ref()
-	m.focus.plan = plan{ref: w.focus}
-	w.changed[w.focus] = updated
+	w.mean(e, plan{ref: stored.Ref(), known: true, written: true})
+	w.changed[stored.Ref()] = updated
 	return nil
 }

@@ -179,12 +179,15 @@ func bookingCancel(t testing.TB, id string, n int, c ...changes) []byte {
 	return apply(t, payload(t, "cancel-booking", "@APPOINTMENT@", id, "@START@", slotStart(n), "@END@", slotEnd(n)), c...)
 }
 
+// referral is a referral of a new journey.
 func referral(t testing.TB, c ...changes) []byte {
 	doc := payload(t, "refer")
-	apply(t, doc, c...)
+	apply(t, doc, append([]changes{{journey: "EpisodeOfCare/" + uuid.NewString()}}, c...)...)
 	fitApplication(t, doc)
 	return apply(t, doc)
 }
+
+const journey = "Encounter.episodeOfCare[0].reference"
 
 func referralCancel(t testing.TB, id string, c ...changes) []byte {
 	return apply(t, payload(t, "cancel-referral", "@REFERRAL@", id), c...)

@@ -31,6 +31,9 @@ type work struct {
 type plan struct {
 	ref  store.Ref
 	link bool // it is a record that we host: linked, not written (design D12)
+	// known says that it is a record of this exchange, to be replaced if the entry
+	// is later; written that it was.
+	known, written bool
 }
 
 func (d *Desk) newWork(caller Caller, s *service) *work {
@@ -118,7 +121,7 @@ func (w *work) hostedRecord(ctx context.Context, e *entry) (*store.Ref, error) {
 // writeAll adds every new entry to the batch.
 func (w *work) writeAll(entries []*entry) error {
 	for _, e := range entries {
-		if e.plan.link {
+		if e.plan.link || e.plan.known {
 			continue
 		}
 		if err := w.write(e, e.resource(), w.who); err != nil {
@@ -189,28 +192,4 @@ func (m *message) checkReferences(entries []*entry) {
 			}
 		})
 	}
-}
-
-// noteMessage leaves the record of the message (design D17). Its key begins with
-// who asked, as the transport says, so that no sender writes another's records;
-// the focus at its end keeps a Bundle.id that is used twice from hiding the
-// first.
-func (w *work) noteMessage(m *message) {
-	sender := w.who.Organisation
-	if sender == "" {
-		sender = nhs.ODSOf(m.sender.resource())
-	}
-	value := fhir.Obj(
-		"bundle", m.id,
-		"focus", w.focus.String(),
-		"definition", m.definition.URL(),
-		"event", m.event,
-		"reason", m.reason,
-		"useCase", m.useCase,
-		"source", m.source,
-		"at", fhir.FormatInstant(w.d.now()),
-		"lastUpdated", m.bundle.Get("meta", "lastUpdated"),
-		"header", m.header,
-	).JSON()
-	w.batch.Ops = append(w.batch.Ops, store.AuxPut{Kind: "message", Key: string(sender) + "|" + m.id + "|" + w.focus.ID, Value: value})
 }

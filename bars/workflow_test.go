@@ -31,6 +31,11 @@ func with(list ...changes) changes {
 	return out
 }
 
+// validation makes a request for validation of a referral.
+var validation = changes{srCategory: "validation", srUseCase: "a4t1", "CarePlan.status": "active", "Encounter.status": "triaged",
+	definition: definitions + "bars-message-servicerequest-request-validation", "-Condition": nil, "ServiceRequest.reasonReference": nil,
+	"+": []string{`{"resourceType":"Location","name":"The scene"}`}}
+
 var cadCase = changes{srUseCase: "a6t1", "CarePlan.status": "active"}
 
 func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
@@ -47,7 +52,9 @@ func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
 		"application 6, Encounter finished":      cadCase,
 		"application 6, Encounter triaged":       with(cadCase, changes{"Encounter.status": "triaged"}),
 		"application 6, Encounter in progress":   with(cadCase, changes{"Encounter.status": "in-progress"}),
-		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"plan"}`}}),
+		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"order"}`}}),
+		"application 4":                          validation,
+		"application 4, Encounter in progress":   with(validation, changes{"Encounter.status": "in-progress"}),
 		"a definition that names its version":    {definition: definitions + "bars-message-servicerequest-request-referral|1.0.0"},
 		"the same category in two spellings too": {"ServiceRequest.category[0].coding[2]": map[string]any{"system": bars.SystemCategories, "code": "referral"}},
 	} {
@@ -111,8 +118,6 @@ type refusal struct {
 
 func TestReferralsThatTheDecisionTableDoesNotKnowAreRefused(t *testing.T) {
 	s := open(t)
-	validation := changes{srCategory: "validation", srUseCase: "a4t1", "CarePlan.status": "active",
-		definition: definitions + "bars-message-servicerequest-request-validation"}
 	workflow := []string{first + ".status"}
 	for _, row := range []refusal{
 		{"new and revoked", changes{srStatus: "revoked"}, fhir.KindWorkflow, workflow},
@@ -163,11 +168,15 @@ func TestReferralsThatTheDecisionTableDoesNotKnowAreRefused(t *testing.T) {
 		{"several conditions at once", changes{"CarePlan.status": "active", "Encounter.status": "planned"}, fhir.KindInvariant,
 			[]string{"Bundle.entry[3].resource.status", "Bundle.entry[2].resource.status"}},
 
-		{"validation request", validation, fhir.KindNotImplemented, []string{header + ".definition"}},
-		{"update of a validation request", with(validation, changes{reason: "update"}), fhir.KindNotImplemented, []string{header + ".definition"}},
-		{"validation request on hold", with(validation, changes{reason: "update", srStatus: "on-hold"}), fhir.KindNotImplemented, []string{header + ".definition"}},
-		{"update in application 3", changes{reason: "update", srUseCase: "a3t1"}, fhir.KindNotImplemented, []string{header + ".definition"}},
-		{"update in application 6", with(cadCase, changes{reason: "update"}), fhir.KindNotImplemented, []string{header + ".definition"}},
+		{"validation request for a referral's definition", with(validation, changes{definition: definitions + "bars-message-servicerequest-request-referral"}),
+			fhir.KindInvariant, nil},
+		{"validation request with CarePlan completed", with(validation, changes{"CarePlan.status": "completed"}), fhir.KindInvariant, []string{"Bundle.entry[3].resource.status"}},
+		{"validation request with Encounter finished", with(validation, changes{"Encounter.status": "finished"}), fhir.KindInvariant, []string{"Bundle.entry[2].resource.status"}},
+		{"new validation request on hold", with(validation, changes{srStatus: "on-hold"}), fhir.KindWorkflow, workflow},
+		{"validation request without its place", with(validation, changes{"+": []string{}}), fhir.KindInvariant, []string{"Bundle.entry"}},
+		{"update without the id", changes{reason: "update", srUseCase: "a3t1"}, fhir.KindInvariant, []string{first + ".id"}},
+		{"update of an unknown referral", with(cadCase, changes{reason: "update", "ServiceRequest.id": "0b000000-0000-4000-8000-00000000000a"}), fhir.KindNotFound, []string{first + ".id"}},
+		{"update of a CAD referral on hold", with(cadCase, changes{reason: "update", srStatus: "on-hold"}), fhir.KindWorkflow, workflow},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			before := s.size()
@@ -175,19 +184,6 @@ func TestReferralsThatTheDecisionTableDoesNotKnowAreRefused(t *testing.T) {
 			refused(t, err, row.kind, row.at...)
 			require.Equal(t, before, s.size(), "a refused message writes nothing")
 		})
-	}
-}
-
-func TestWhatIsNotBuiltIsNamed(t *testing.T) {
-	s := open(t)
-	for meaning, c := range map[string]changes{
-		"a validation request":              {srCategory: "validation", srUseCase: "a4t1"},
-		"an update of a validation request": {srCategory: "validation", srUseCase: "a4t1", reason: "update"},
-		"an update of a referral":           {srUseCase: "a3t1", reason: "update"},
-	} {
-		_, err := s.sendTo(hospital, referral(t, toService(hospital), c))
-		refused(t, err, fhir.KindNotImplemented)
-		require.Contains(t, fhir.AsOutcome(err).Issues[0].Diagnostics, "does not take "+meaning+" yet")
 	}
 }
 

@@ -1,0 +1,190 @@
+package bars
+
+import (
+	"context"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/store"
+)
+
+// updateReferral applies the update of a referral that we hold, entry by entry
+// (BaRS Core 1.5, applying an update): a resource that is later than ours
+// replaces it, one that isn't is left, one that we don't know is stored. No
+// version is overwritten.
+func (w *work) updateReferral(ctx context.Context, m *message) error {
+	stored, err := w.current(ctx, m, "ServiceRequest")
+	if err != nil {
+		return err
+	}
+	r, err := fhir.Parse(stored.Body)
+	if err != nil {
+		return err
+	}
+	if !isOpen(r) {
+		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
+	}
+	if err := w.samePatient(ctx, m, r.Get("subject", "reference").Text()); err != nil {
+		return err
+	}
+	w.focus = stored.Ref()
+	x, err := w.d.exchangeOf(ctx, w.focus)
+	if err != nil {
+		return err
+	}
+	if x == nil || x.changedHere(stored, m) {
+		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral was changed here after it was received")
+	}
+	if err := w.placeUpdate(ctx, m, x); err != nil {
+		return err
+	}
+	if err := w.writeKnown(ctx, m.entries); err != nil {
+		return err
+	}
+	if err := w.writeAll(m.entries); err != nil {
+		return err
+	}
+	for _, e := range m.entries {
+		if e.fullURL != "" {
+			x.Parts[e.fullURL] = e.plan.ref.String()
+		}
+	}
+	x.Version = stored.Version
+	if m.focus.plan.written {
+		x.Version++
+	} else {
+		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: w.focus, Version: stored.Version})
+	}
+	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
+	return w.remember(x)
+}
+
+// isOpen says whether a referral can still be worked on.
+func isOpen(referral *fhir.Resource) bool {
+	status := referral.Get("status").Text()
+	return status == "active" || status == "on-hold"
+}
+
+func laterText(a, b string) string {
+	at, errA := fhir.ParseInstant(a)
+	bt, errB := fhir.ParseInstant(b)
+	if errA != nil || errB == nil && bt.After(at) {
+		return b
+	}
+	return a
+}
+
+// placeUpdate finds for each entry the record that it is.
+func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange) error {
+	if err := w.place(ctx, m.entries); err != nil {
+		return err
+	}
+	own := m.own()
+	for _, e := range m.entries {
+		switch {
+		case e == m.focus:
+			w.mean(e, plan{ref: w.focus, known: true})
+		case e.typ == "Encounter" && e != own:
+			ours, err := w.isOurs(ctx, e, x)
+			if err != nil {
+				return err
+			}
+			if ours { // sent back to us, who alone change it
+				w.mean(e, plan{ref: refOf(x.Planned), link: true})
+			} else {
+				m.strictly(e.path(), "a second Encounter must be the one that this system opened, under its id")
+			}
+		case e.plan.link:
+		default:
+			if ref := x.part(e, x.Parts); ref.ID != "" {
+				w.mean(e, plan{ref: ref, known: true})
+			}
+		}
+	}
+	m.checkReferences(m.entries)
+	return m.problems.OrNil()
+}
+
+// mean says which record an entry is.
+func (w *work) mean(e *entry, p plan) {
+	e.plan = p
+	if e.fullURL != "" {
+		w.names[e.fullURL] = p.ref
+	}
+}
+
+// isOurs says whether an Encounter entry is the one that the receiver opened: by
+// id, else by the case reference that was given out for it.
+func (w *work) isOurs(ctx context.Context, e *entry, x *exchange) (bool, error) {
+	if x.Planned == "" {
+		return false, nil
+	}
+	if "Encounter/"+e.id == x.Planned || x.Answers[e.fullURL] == x.Planned {
+		return true, nil
+	}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{refOf(x.Planned)})
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	held, err := fhir.Parse(found[0].Body)
+	if err != nil {
+		return false, err
+	}
+	return shares(identifiersOf(e.res), identifiersOf(held.Root())), nil
+}
+
+func shares(a, b []string) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x == y {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// writeKnown adds the next version of each record that an entry replaces.
+func (w *work) writeKnown(ctx context.Context, entries []*entry) error {
+	var refs []store.Ref
+	for _, e := range entries {
+		if e.plan.known {
+			refs = append(refs, e.plan.ref)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	found, err := w.d.store.GetMany(ctx, refs)
+	if err != nil {
+		return err
+	}
+	records := map[store.Ref]*store.Record{}
+	for _, rec := range found {
+		records[rec.Ref()] = rec
+	}
+	done := map[store.Ref]bool{} // one that stands twice in a message is written once
+	for _, e := range entries {
+		stored := records[e.plan.ref]
+		if !e.plan.known || e.plan.written {
+			continue
+		}
+		if stored == nil {
+			return fhir.NewOutcome(fhir.KindConflict, e.path(), "the record that this entry updates was deleted here")
+		}
+		if done[stored.Ref()] || !later(e.res, stored) {
+			continue
+		}
+		done[stored.Ref()] = true
+		r, err := w.rewrite(e.resource())
+		if err != nil {
+			return err
+		}
+		rec, err := w.d.record(r, stored.ID, "PUT", w.who.inherit(stored))
+		if err != nil {
+			return err
+		}
+		w.put(rec, store.Condition{Version: stored.Version})
+		e.plan.written = true
+	}
+	return nil
+}
