@@ -34,6 +34,10 @@ type Options struct {
 	// Endpoint says why the server may not call an address that a Subscription
 	// names; default: https to public addresses only.
 	Endpoint func(url string) error
+	// Outbox takes the messages that Respond sends; default: none are sent.
+	Outbox Outbox
+	// Modes overrides Mode for services, by DoS service id.
+	Modes map[string]Mode
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
 }
@@ -49,6 +53,8 @@ type Desk struct {
 	budget   time.Duration
 	profiles Profiles
 	endpoint func(url string) error
+	outbox   Outbox
+	modes    map[string]Mode
 	log      *slog.Logger
 	running  running
 }
@@ -56,7 +62,7 @@ type Desk struct {
 // NewDesk opens the desk on a store.
 func NewDesk(s store.Store, o Options) *Desk {
 	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
-		profiles: o.Profiles, endpoint: o.Endpoint, log: o.Log}
+		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, log: o.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -112,8 +118,7 @@ func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult,
 // then that it is for us, then what it asks for (BaRS Core 1.5,
 // message headers).
 func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, *service, error) {
-	mode := max(d.mode, req.Mode)
-	m, err := parseMessage(req, mode)
+	m, err := parseMessage(req, d.modeFor(req))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,6 +145,22 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 		return nil, nil, fhir.NewOutcome(fhir.KindUnsupportedUse, m.focus.path(), "the service does not offer this use case")
 	}
 	return m, s, nil
+}
+
+// modeFor is how strictly a message is held to the standard: as its service is,
+// unless the door has a mode of its own.
+func (d *Desk) modeFor(req *MessageRequest) Mode {
+	mode := d.mode
+	if len(d.modes) > 0 {
+		target := req.Target
+		if target.Value == "" {
+			target = nhs.ParseServiceID(req.Bundle.Get("entry").At(0).Dig("resource", "destination").At(0).Get("endpoint").Text())
+		}
+		if own, found := d.modes[target.Value]; found {
+			mode = own
+		}
+	}
+	return max(mode, req.Mode)
 }
 
 func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s *service, idem *store.Idem) (*MessageResult, error) {

@@ -98,12 +98,13 @@ func (w *work) openExchange(m *message) *exchange {
 	if e := m.first("Patient"); e != nil {
 		x.Patient = e.plan.ref.String()
 	}
-	if e := m.own(); e != nil {
+	if e := m.own(); e != nil && m.event == EventReferral {
 		x.Encounter = e.plan.ref.String()
 		x.Cases = identifiersOf(e.res)
 	}
 	if w.planned != nil {
 		x.Planned = "Encounter/" + w.planned.ID()
+		x.Answers = map[string]string{"urn:uuid:" + w.planned.ID(): x.Planned}
 	}
 	return x
 }

@@ -32,6 +32,7 @@ type SlotAnswer struct {
 const (
 	maxSlotWindow = 62 * 24 * time.Hour
 	maxSlots      = 2000
+	maxSchedules  = 2000 // of one service
 )
 
 // Includes that Slots carries out.
@@ -63,7 +64,8 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	schedules, err := d.find(ctx, "Schedule", search.Has("actor:"+s.ref().String()), search.MaxCount)
+	schedules, err := d.all(ctx, &search.Query{Type: "Schedule", Where: search.Has("actor:" + s.ref().String()), Count: search.MaxCount},
+		maxSchedules, "schedules of this service; the operator must split it")
 	answer := &SlotAnswer{Applied: applied(q.Include)}
 	if err != nil || len(schedules) == 0 {
 		return answer, err
@@ -76,7 +78,7 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 	for _, status := range q.Statuses {
 		statuses = append(statuses, "status:"+status)
 	}
-	found, err := d.allSlots(ctx, &search.Query{
+	found, err := d.all(ctx, &search.Query{
 		Type: "Slot",
 		Where: search.And{
 			keys, statuses,
@@ -85,7 +87,7 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 		},
 		Sort:  []search.Sort{{Param: "start"}},
 		Count: search.MaxCount,
-	})
+	}, maxSlots, "slots; ask for a shorter period")
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +112,9 @@ func applied(includes []string) []string {
 	return known
 }
 
-// allSlots reads all pages; the standard's slot search has none.
-func (d *Desk) allSlots(ctx context.Context, q *search.Query) ([]*store.Record, error) {
+// all reads all pages, because the standard's slot search has none. More than
+// limit are too costly.
+func (d *Desk) all(ctx context.Context, q *search.Query, limit int, what string) ([]*store.Record, error) {
 	var all []*store.Record
 	for {
 		page, err := d.store.Search(ctx, q)
@@ -119,8 +122,8 @@ func (d *Desk) allSlots(ctx context.Context, q *search.Query) ([]*store.Record, 
 			return nil, err
 		}
 		all = append(all, page.Records...)
-		if len(all) > maxSlots {
-			return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "more than "+itoa(maxSlots)+" slots; ask for a shorter period")
+		if len(all) > limit {
+			return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "more than "+itoa(limit)+" "+what)
 		}
 		if page.Next == "" {
 			return all, nil

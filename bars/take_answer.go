@@ -129,8 +129,11 @@ func (w *work) takeAnswer(ctx context.Context, m *message) error {
 		return w.remember(x)
 	}
 	x.Version++
-	if err := w.closePlanned(ctx, x); err != nil {
-		return err
+	told := m.responder != nil && m.responder.plan.ref.String() == x.Planned
+	if !told { // the response itself doesn't say what became of it
+		if err := w.closePlanned(ctx, x); err != nil {
+			return err
+		}
 	}
 	if err := w.applyStatus(m.request, stored, referral, "reasonCode"); err != nil {
 		return err

@@ -1,0 +1,138 @@
+package bars_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+func supporting(ref string) changes {
+	return changes{"ServiceRequest.supportingInfo": []any{map[string]any{"reference": ref}}}
+}
+
+func basedOn(ref string) changes {
+	return changes{"Appointment.basedOn": []any{map[string]any{"reference": ref}}}
+}
+
+// The states of the national conformance tool: no booking, booked, referral
+// created.
+func TestALinkIsJudgedByWhatTheServiceHolds(t *testing.T) {
+	s := open(t)
+	unknown := supporting("Appointment/" + uuid.NewString())
+	at := first + ".supportingInfo[0]"
+	_, err := s.send(referral(t, unknown))
+	refused(t, err, fhir.KindInvariant, at)
+
+	appointment := "Appointment/" + focus(s.accepted(booking(t, 0)))
+	_, err = s.send(referral(t, unknown))
+	refused(t, err, fhir.KindConflict, at)
+	_, err = s.send(referral(t, supporting(appointment), changes{"Patient.birthDate": "1981-01-01"}))
+	refused(t, err, fhir.KindConflict, at)
+
+	same := changes{journey: "EpisodeOfCare/" + uuid.NewString()}
+	sr := focus(s.accepted(referral(t, same, supporting(appointment))))
+	_, err = s.send(referral(t, same, supporting(appointment)))
+	refused(t, err, fhir.KindConflict, first)
+	s.accepted(referralCancel(t, sr))
+	s.accepted(referral(t, same, supporting(appointment)))
+}
+
+func TestABookingOfAnotherServiceIsNoLink(t *testing.T) {
+	s := open(t)
+	id := focus(s.accepted(booking(t, 0)))
+	_, err := s.sendTo(hospital, referral(t, toService(hospital), supporting("Appointment/"+id)))
+	refused(t, err, fhir.KindConflict, first+".supportingInfo[0]")
+}
+
+func TestACancelledBookingIsNoLink(t *testing.T) {
+	s := open(t)
+	id := focus(s.accepted(booking(t, 0)))
+	s.accepted(bookingCancel(t, id, 0))
+	_, err := s.send(referral(t, supporting("Appointment/"+id)))
+	refused(t, err, fhir.KindConflict, first+".supportingInfo[0]")
+}
+
+func TestARebookingDoesNotHangOnTheOldReferral(t *testing.T) {
+	s := open(t)
+	sr := focus(s.accepted(referral(t)))
+	at := first + ".basedOn[0]"
+	_, err := s.send(booking(t, 0, basedOn("ServiceRequest/"+uuid.NewString())))
+	refused(t, err, fhir.KindInvariant, at)
+	id := focus(s.accepted(booking(t, 0, basedOn("ServiceRequest/"+sr))))
+	s.accepted(bookingCancel(t, id, 0))
+	_, err = s.send(booking(t, 1, basedOn("ServiceRequest/"+sr)))
+	refused(t, err, fhir.KindConflict, at)
+	s.accepted(booking(t, 1))
+
+	revoked := focus(s.accepted(referral(t)))
+	s.accepted(referralCancel(t, revoked))
+	_, err = s.send(booking(t, 2, basedOn("ServiceRequest/"+revoked)))
+	refused(t, err, fhir.KindConflict, at)
+	s.invariant()
+}
+
+func TestAServiceThatRequiresABookingTakesNoReferralWithoutOne(t *testing.T) {
+	s := open(t)
+	here := s.get("HealthcareService", clinic)
+	changed, err := here.Edit().Set(here.Root(), "characteristic",
+		[]byte(`[{"coding":[{"system":"`+bars.SystemServiceAttributes+`","code":"requirebooking"}]}]`)).Done()
+	require.NoError(t, err)
+	_, err = s.put(string(changed.JSON()), 0)
+	require.NoError(t, err)
+	_, err = s.send(referral(t))
+	refused(t, err, fhir.KindInvariant, first+".supportingInfo")
+	id := focus(s.accepted(booking(t, 0)))
+	s.accepted(referral(t, supporting("Appointment/"+id)))
+}
+
+func TestOnlyOneReferralOfAJourneyIsActiveAtAService(t *testing.T) {
+	s := open(t)
+	same := changes{journey: "EpisodeOfCare/" + uuid.NewString()}
+	id := focus(s.accepted(referral(t, same)))
+	_, err := s.send(referral(t, same))
+	refused(t, err, fhir.KindConflict, first)
+	_, err = s.sendTo(hospital, referral(t, same, toService(hospital)))
+	require.NoError(t, err, "another service is an onward referral")
+	_, err = s.sendTo(hospital, referral(t, same, toService(hospital), validation))
+	require.NoError(t, err, "a validation is another thing")
+	s.accepted(referralCancel(t, id))
+	s.accepted(referral(t, same))
+}
+
+func TestOfSeveralDestinationsOursIsTaken(t *testing.T) {
+	s := open(t)
+	elsewhere := map[string]any{"endpoint": nhs.SystemDoS + "|9999999", "receiver": map[string]any{"reference": "urn:uuid:00000005-0000-4000-8000-000000000005"}}
+	ours := map[string]any{"endpoint": nhs.SystemDoS + "|" + clinic, "receiver": map[string]any{"reference": "urn:uuid:00000004-0000-4000-8000-000000000004"}}
+	s.accepted(referral(t, changes{"MessageHeader.destination": []any{elsewhere, ours}}))
+	_, err := s.send(referral(t, changes{"MessageHeader.destination": []any{elsewhere, elsewhere}}))
+	refused(t, err, fhir.KindNotFound, header+".destination[0].endpoint")
+	wrong := map[string]any{"endpoint": nhs.SystemDoS + "|" + clinic, "receiver": map[string]any{"reference": "urn:uuid:00000005-0000-4000-8000-000000000005"}}
+	_, err = s.send(referral(t, changes{"MessageHeader.destination": []any{elsewhere, wrong}}))
+	refused(t, err, fhir.KindInvariant, header+".destination[1].receiver")
+}
+
+func TestEachApplicationHasItsVersions(t *testing.T) {
+	s := open(t)
+	for version, useCase := range map[string]string{"2.0.0": "a1t2", "1.0.0-beta": "a1t2", "1.2.0": "a1t2"} {
+		s.accepted(referral(t, changes{"Bundle.meta.versionId": version, srUseCase: useCase}))
+	}
+	for version, useCase := range map[string]string{"3.0.0": "a1t2", "2.0.0": "a5t1", "0.9.0": "a1t2"} {
+		_, err := s.sendTo(hospital, referral(t, toService(hospital), changes{"Bundle.meta.versionId": version, srUseCase: useCase}))
+		refused(t, err, fhir.KindUnsupportedUse, "Bundle.meta.versionId")
+	}
+}
+
+func TestAServiceMayBeLenientAlone(t *testing.T) {
+	s := open(t, func(o *bars.Options) { o.Modes = map[string]bars.Mode{hospital: bars.Lenient} })
+	nameless := changes{"MessageHeader.source.name": nil}
+	_, err := s.send(referral(t, nameless))
+	refused(t, err, fhir.KindInvariant, header+".source.name")
+	result, err := s.sendTo(hospital, referral(t, nameless, toService(hospital)))
+	require.NoError(t, err)
+	require.NotEmpty(t, result.Warnings)
+}

@@ -1,0 +1,155 @@
+package bars_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/store"
+)
+
+// cadUpdate is an update of a case: what it changes is later than the request.
+func cadUpdate(t testing.TB, id string, c ...changes) []byte {
+	return referral(t, append([]changes{toService(hospital), cadCase, {reason: "update", "ServiceRequest.id": id,
+		"Bundle.meta.lastUpdated": "2026-11-20T09:05:00Z"}}, c...)...)
+}
+
+const laterStamp = "2026-11-20T09:05:00.0000001+00:00"
+
+func TestAnUpdateReplacesWhatIsLaterAndLeavesTheRest(t *testing.T) {
+	s := open(t)
+	first, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	require.NoError(t, err)
+	before := s.size()
+	encounter := entryOf(first.Bundle, "Encounter").Get("id").Text()
+	patient := entryOf(first.Bundle, "Patient").Get("id").Text()
+
+	result, err := s.sendTo(hospital, cadUpdate(t, focus(first), changes{
+		"Encounter.status": "in-progress", "Encounter.meta.lastUpdated": laterStamp,
+		"Patient.gender": "unknown", // not said to be later, so not taken
+		"+":              []string{`{"resourceType":"Flag","status":"active","code":{"text":"Dog"},"subject":{"reference":"urn:uuid:00000003-0000-4000-8000-000000000003"}}`}}))
+	require.NoError(t, err)
+	require.Equal(t, focus(first), focus(result))
+	require.Equal(t, "in-progress", s.status("Encounter", encounter))
+	require.NotEqual(t, "unknown", s.get("Patient", patient).Get("gender").Text())
+	require.Equal(t, before, s.size(), "nothing is stored a second time")
+	require.Equal(t, "Patient/"+patient, parse(t, string(s.all("Flag")[0].Body)).Get("subject", "reference").Text())
+	old, err := s.store.GetVersion(s.ctx, store.Ref{Type: "Encounter", ID: encounter}, 1)
+	require.NoError(t, err)
+	require.Contains(t, string(old.Body), `"finished"`, "the version before is kept")
+	require.Equal(t, encounter, entryOf(result.Bundle, "Encounter").Get("id").Text(), "the answer gives our ids again")
+
+	// The same news again, and older news, change nothing.
+	for _, stamp := range []string{laterStamp, "2026-11-20T09:04:00Z"} {
+		_, err = s.sendTo(hospital, cadUpdate(t, focus(first), changes{"Encounter.status": "triaged", "Encounter.meta.lastUpdated": stamp}))
+		require.NoError(t, err)
+		require.Equal(t, "in-progress", s.status("Encounter", encounter))
+	}
+}
+
+func TestAnUpdateFindsItsRecordsByIdOrByFullUrl(t *testing.T) {
+	for name, c := range map[string]changes{
+		"by fullUrl": {},
+		"by id":      {"Encounter@.fullUrl": "urn:uuid:0e000000-0000-4000-8000-000000000001", "ServiceRequest.encounter.reference": "urn:uuid:0e000000-0000-4000-8000-000000000001"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+			require.NoError(t, err)
+			id := entryOf(sent.Bundle, "Encounter").Get("id").Text()
+			if name == "by id" {
+				c = with(c, changes{"Encounter.id": id})
+			}
+			_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), c, changes{"Encounter.status": "triaged", "Encounter.meta.lastUpdated": laterStamp}))
+			require.NoError(t, err)
+			require.Equal(t, "triaged", s.status("Encounter", id))
+			require.Len(t, s.all("Encounter"), 2)
+		})
+	}
+}
+
+func TestOurOwnEncounterMayComeBackButIsOurs(t *testing.T) {
+	s := open(t)
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	require.NoError(t, err)
+	var planned fhir.Value
+	for e := range sent.Bundle.Get("entry").Items() {
+		if e.Dig("resource", "status").Text() == "planned" {
+			planned = e.Get("resource")
+		}
+	}
+	echo := func(id, status string) changes {
+		return changes{"+": []string{`{"resourceType":"Encounter","id":"` + id + `","status":"` + status + `","class":{"code":"EMER"}}`}}
+	}
+	id := planned.Get("id").Text()
+	_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), echo(id, "in-progress")))
+	require.NoError(t, err)
+	require.Equal(t, "planned", s.status("Encounter", id), "only we move it")
+	require.Len(t, s.all("Encounter"), 2)
+
+	_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), echo(id, "finished")))
+	refused(t, err, fhir.KindInvariant, "Bundle.entry[12].resource.status")
+	_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), echo(uuid.NewString(), "planned")))
+	refused(t, err, fhir.KindInvariant, "Bundle.entry[12].resource")
+	_, err = s.sendTo(hospital, referral(t, toService(hospital), cadCase, echo(uuid.NewString(), "planned")))
+	refused(t, err, fhir.KindInvariant)
+}
+
+func TestAnUpdateThatIsNotSafeIsRefused(t *testing.T) {
+	s := open(t)
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	require.NoError(t, err)
+	id := focus(sent)
+	_, err = s.sendTo(hospital, cadUpdate(t, id, changes{"Patient.birthDate": "1981-01-01"}))
+	refused(t, err, fhir.KindInvariant)
+
+	here := s.get("ServiceRequest", id)
+	changed, err := here.Edit().SetText(here.Root(), "priority", "urgent").Done()
+	require.NoError(t, err)
+	_, err = s.put(string(changed.JSON()), 0)
+	require.NoError(t, err)
+	_, err = s.sendTo(hospital, cadUpdate(t, id))
+	refused(t, err, fhir.KindConflict, "Bundle.entry[1].resource")
+	_, err = s.sendTo(hospital, referralCancel(t, id, toService(hospital), changes{srUseCase: "a6t1"}))
+	refused(t, err, fhir.KindConflict, "Bundle.entry[1].resource")
+	_, err = s.sendTo(hospital, cadUpdate(t, id, changes{"ServiceRequest.meta.versionId": "2"}))
+	require.NoError(t, err, "who names the version has seen the change")
+
+	_, err = s.sendTo(hospital, referralCancel(t, id, toService(hospital), changes{srUseCase: "a6t1"}))
+	require.NoError(t, err)
+	_, err = s.sendTo(hospital, cadUpdate(t, id))
+	refused(t, err, fhir.KindConflict, "Bundle.entry[1].resource")
+}
+
+func TestUpdatesOfEachApplicationThatHasThemAreTaken(t *testing.T) {
+	for name, row := range map[string]changes{
+		"application 3":          {srUseCase: "a3t1"},
+		"application 4":          validation,
+		"application 4, on hold": with(validation, changes{}),
+		"application 6":          cadCase,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			sent, err := s.sendTo(hospital, referral(t, toService(hospital), row))
+			require.NoError(t, err)
+			update := changes{reason: "update", "ServiceRequest.id": focus(sent), "ServiceRequest.meta.lastUpdated": laterStamp}
+			if name == "application 4, on hold" {
+				update[srStatus] = "on-hold"
+			}
+			_, err = s.sendTo(hospital, referral(t, toService(hospital), row, update))
+			require.NoError(t, err)
+			rec, err := s.store.Get(s.ctx, sent.Focus)
+			require.NoError(t, err)
+			require.EqualValues(t, 2, rec.Version)
+		})
+	}
+}
+
+func TestARevokedReferralClosesItsPlannedEncounter(t *testing.T) {
+	s := open(t)
+	id := focus(s.accepted(referral(t)))
+	s.accepted(referralCancel(t, id))
+	require.Equal(t, map[string]int{"finished": 1, "cancelled": 1}, s.encounters())
+}
