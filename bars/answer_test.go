@@ -212,19 +212,19 @@ func TestResponsesAreHeldToTheirRequest(t *testing.T) {
 		change changes
 		kind   fhir.Kind
 	}{
-		"no response":                    {changes{"MessageHeader.response": nil}, fhir.KindInvariant},
-		"unknown identifier":             {changes{"MessageHeader.response.identifier": "unknown"}, fhir.KindNotFound},
-		"a code that isn't ok":           {changes{"MessageHeader.response.code": "fatal-error"}, fhir.KindInvariant},
-		"the wrong sender":               {changes{"MessageHeader.sender.reference": "urn:uuid:00000005-0000-4000-8000-000000000005"}, fhir.KindInvariant},
-		"reason update":                  {changes{reason: "update"}, fhir.KindWorkflow},
-		"reason delete":                  {changes{reason: "delete"}, fhir.KindWorkflow},
-		"ServiceRequest on hold":         {changes{srStatus: "on-hold"}, fhir.KindWorkflow},
-		"ServiceRequest revoked":         {changes{srStatus: "revoked"}, fhir.KindWorkflow},
-		"category referral":              {changes{srCategory: "referral"}, fhir.KindWorkflow},
-		"another use case":               {changes{srUseCase: "a1t1"}, fhir.KindWorkflow},
-		"the full answer's definition":   {changes{definition: definitions + "bars-message-servicerequest-response-validation-full"}, fhir.KindInvariant},
-		"another patient":                {changes{"Patient.birthDate": "1981-01-01"}, fhir.KindInvariant},
-		"a resource that has no place":   {changes{"+": []string{minimal("Observation")}}, fhir.KindInvariant},
+		"no response":                     {changes{"MessageHeader.response": nil}, fhir.KindInvariant},
+		"unknown identifier":              {changes{"MessageHeader.response.identifier": "unknown"}, fhir.KindNotFound},
+		"a code that isn't ok":            {changes{"MessageHeader.response.code": "fatal-error"}, fhir.KindInvariant},
+		"the wrong sender":                {changes{"MessageHeader.sender.reference": "urn:uuid:00000005-0000-4000-8000-000000000005"}, fhir.KindInvariant},
+		"reason update":                   {changes{reason: "update"}, fhir.KindWorkflow},
+		"reason delete":                   {changes{reason: "delete"}, fhir.KindWorkflow},
+		"ServiceRequest on hold":          {changes{srStatus: "on-hold"}, fhir.KindWorkflow},
+		"ServiceRequest revoked":          {changes{srStatus: "revoked"}, fhir.KindWorkflow},
+		"category referral":               {changes{srCategory: "referral"}, fhir.KindWorkflow},
+		"another use case":                {changes{srUseCase: "a1t1"}, fhir.KindWorkflow},
+		"the full answer's definition":    {changes{definition: definitions + "bars-message-servicerequest-response-validation-full"}, fhir.KindInvariant},
+		"another patient":                 {changes{"Patient.birthDate": "1981-01-01"}, fhir.KindInvariant},
+		"a resource that has no place":    {changes{"+": []string{minimal("Observation")}}, fhir.KindInvariant},
 		"the Encounter of who asked only": {changes{"-Encounter": nil}, fhir.KindInvariant},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -162,4 +163,20 @@ func TestLoadLeavesWhatIsHereOrWasDeleted(t *testing.T) {
 		_, err = s.desk.Load(s.ctx, bars.Caller{}, []*fhir.Resource{parse(t, text)})
 		refused(t, err, fhir.KindInvariant)
 	}
+}
+
+// A service may have more schedules than one page of a search.
+func TestNoScheduleIsLeftOut(t *testing.T) {
+	s := open(t)
+	var more []*fhir.Resource
+	for n := range search.MaxCount + 1 {
+		id := fmt.Sprintf("5d000000-0000-4000-8000-%012d", n)
+		more = append(more, parse(t, `{"resourceType":"Schedule","id":"`+id+`","actor":[{"reference":"HealthcareService/`+clinic+`"}]}`),
+			parse(t, fmt.Sprintf(`{"resourceType":"Slot","id":"s%s","schedule":{"reference":"Schedule/%s"},"status":"free","start":%q,"end":%q}`, id[1:], id, slotStart(0), slotEnd(0))))
+	}
+	_, err := s.desk.Load(s.ctx, bars.Caller{Door: "setup"}, more)
+	require.NoError(t, err)
+	answer, err := s.desk.Slots(s.ctx, slotQuery(clinic, "free"))
+	require.NoError(t, err)
+	require.Len(t, answer.Slots, slotsPerDiary+search.MaxCount+1)
 }

@@ -50,9 +50,11 @@ func TestAnUpdateReplacesWhatIsLaterAndLeavesTheRest(t *testing.T) {
 }
 
 func TestAnUpdateFindsItsRecordsByIdOrByFullUrl(t *testing.T) {
+	const renamed = "urn:uuid:0e000000-0000-4000-8000-000000000001"
 	for name, c := range map[string]changes{
 		"by fullUrl": {},
-		"by id":      {"Encounter@.fullUrl": "urn:uuid:0e000000-0000-4000-8000-000000000001", "ServiceRequest.encounter.reference": "urn:uuid:0e000000-0000-4000-8000-000000000001"},
+		"by id":      {"Encounter@.fullUrl": renamed, "ServiceRequest.encounter.reference": renamed,
+			"CarePlan.encounter.reference": renamed, "Condition.encounter.reference": renamed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
