@@ -92,7 +92,7 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		{"a use case that isn't offered", strings.Replace(refer, `"a1t2"`, `"a5t1"`, 1), 422, "not-supported", "REC_UNPROCESSABLE_ENTITY"},
 		{"unknown workflow", strings.Replace(refer, `"active"`, `"draft"`, 1), 400, "invariant", "REC_BAD_REQUEST"},
 		{"an unknown service", strings.Replace(refer, "dos-service-id|2000072489", "dos-service-id|2000099999", 1), 404, "not-found", "REC_NOT_FOUND"},
-		{"not built", strings.NewReplacer(`"a1t2"`, `"a3t1"`, `"code": "new"`, `"code": "update"`).Replace(refer), 501, "not-supported", "REC_NOT_IMPLEMENTED"},
+		{"an update that this application has not", strings.Replace(refer, `"code": "new"`, `"code": "update"`, 1), 400, "invariant", "REC_BAD_REQUEST"},
 		{"not ours to answer", strings.NewReplacer("servicerequest-request\"", "servicerequest-response\"", `"definition"`, `"response": {"identifier": "S3CRET", "code": "ok"}, "definition"`).Replace(refer),
 			404, "not-found", "REC_NOT_FOUND"},
 		{"a wrong check digit", strings.Replace(refer, "9000000009", "9000000008", 1), 400, "invariant", "REC_BAD_REQUEST"},

@@ -211,17 +211,19 @@ func TestMessageDefinitionsAreFilteredByServiceAndUseCase(t *testing.T) {
 		}
 		return out
 	}
-	all := []string{"booking-request", "booking-request-cancelled", "servicerequest-request-referral", "servicerequest-request-cancelled"}
+	all := []string{"booking-request", "booking-request-cancelled", "servicerequest-request-referral", "servicerequest-request-cancelled", "servicerequest-response-referral"}
 	require.Equal(t, all, names("context="+clinic))
 	require.Equal(t, all, names("context="+clinic+"&context=a1t2"))
 	require.Equal(t, all[:2], names("context="+clinic+"&context=a7t1"))
-	require.Equal(t, all[2:], names("context=a5t1"))
+	require.Equal(t, all[2:4], names("context=a5t1"))
+	require.Equal(t, []string{"servicerequest-request-cancelled", "servicerequest-request-validation", "servicerequest-response-validation-interim",
+		"servicerequest-response-validation-full"}, names("context=a4t1"))
 	for query, want := range map[string][]string{
 		"":                                    {"400", "required", "REC_BAD_REQUEST"},
 		"context=":                            {"400", "invalid", "REC_BAD_REQUEST"},
 		"context=2000099999":                  {"404", "not-found", "REC_NOT_FOUND"},
 		"context=" + clinic + "&context=a5t1": {"404", "not-found", "REC_NOT_FOUND"},
-		"context=a4t1":                        {"404", "not-found", "REC_NOT_FOUND"},
+		"context=" + clinic + "&context=a4t1": {"404", "not-found", "REC_NOT_FOUND"},
 	} {
 		h := speaking()
 		status := map[string]int{"400": 400, "404": 404}[want[0]]
