@@ -104,9 +104,10 @@ func (s *scene) encounters() map[string]int {
 	return out
 }
 
-func outcomePlan(t testing.TB, patient string) bars.Entry {
+func outcomePlan(t testing.TB, patient, encounter string) bars.Entry {
 	return bars.Entry{FullURL: "urn:uuid:" + uuid.NewString(), Resource: parse(t,
-		`{"resourceType":"CarePlan","status":"completed","intent":"plan","subject":{"reference":"`+patient+`"},"description":"Seen by a clinician"}`)}
+		`{"resourceType":"CarePlan","status":"completed","intent":"plan","subject":{"reference":"`+patient+`"},"encounter":{"reference":"`+encounter+`"},"description":"Seen by a clinician",
+		"period":{"start":"2026-11-20T09:00:00Z"},"activity":[{"outcomeCodeableConcept":[{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/pathways-dx-codes","code":"Dx02"}]}]}]}`)}
 }
 
 var rejection = fhir.Obj("text", "No crew")
@@ -124,8 +125,9 @@ func TestAValidationIsAskedForBegunAndFinished(t *testing.T) {
 	require.Equal(t, "a4t1|validation|servicerequest-response|new", interim.UseContext)
 	require.Equal(t, nhs.ServiceID{System: nhs.SystemDoS, Value: bare}, interim.Target)
 
-	patient := p.responder.get("ServiceRequest", theirs).Get("subject", "reference").Text()
-	p.answered(bars.RespondRequest{Referral: theirs, Answer: bars.AnswerFull, Entries: []bars.Entry{outcomePlan(t, patient)}})
+	asked := p.responder.get("ServiceRequest", theirs)
+	plan := outcomePlan(t, asked.Get("subject", "reference").Text(), asked.Get("encounter", "reference").Text())
+	p.answered(bars.RespondRequest{Referral: theirs, Answer: bars.AnswerFull, Entries: []bars.Entry{plan}})
 	for name, s := range map[string]*scene{"responder": p.responder, "requester": p.requester} {
 		require.Equal(t, map[string]int{"triaged": 1, "finished": 1}, s.encounters(), name)
 		require.Len(t, s.all("CarePlan"), 2, name)
@@ -156,7 +158,7 @@ func TestEachAnswerOfTheStandardTakesEffectOnBothSides(t *testing.T) {
 		"CAD, in progress":         {cadCase, bars.RespondRequest{Answer: bars.AnswerStatus, Status: "in-progress"}, "active", "active", "in-progress"},
 		"CAD, arrived":             {cadCase, bars.RespondRequest{Answer: bars.AnswerStatus, Status: "arrived"}, "active", "active", "arrived"},
 		"CAD, finished":            {with(cadCase, changes{"Encounter.status": "triaged"}), bars.RespondRequest{Answer: bars.AnswerStatus, Status: "finished"}, "completed", "active", "finished"},
-		"CAD, rejected":            {with(cadCase, changes{srUseCase: "a6t2"}), bars.RespondRequest{Answer: bars.AnswerRejected, Reason: rejection}, "revoked", "active", "cancelled"},
+		"CAD, rejected":            {cadCase, bars.RespondRequest{Answer: bars.AnswerRejected, Reason: rejection}, "revoked", "active", "cancelled"},
 		"safeguarding DNA":         {nil, bars.RespondRequest{Answer: bars.AnswerNotAttended}, "revoked", "revoked", "cancelled"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,18 +7,20 @@ import (
 
 // Systems and addresses of the standard (its published CodeSystems).
 const (
-	SystemEvents       = "https://fhir.nhs.uk/CodeSystem/message-events-bars"
-	SystemReasons      = "https://fhir.nhs.uk/CodeSystem/message-reason-bars"
-	SystemCategories   = "https://fhir.nhs.uk/CodeSystem/message-category-servicerequest"
-	SystemUseCases     = "https://fhir.nhs.uk/CodeSystem/usecases-categories-bars"
-	ProfileBundle      = "https://fhir.nhs.uk/StructureDefinition/BARSBundleMessage"
-	definitionBase     = "https://fhir.nhs.uk/MessageDefinition/"
-	systemActCode      = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-	systemServiceCat   = "http://terminology.hl7.org/CodeSystem/service-category"
-	profileEncounter   = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Encounter"
-	generalPractice    = "17" // service-category that application 7 writes instead of a use case
-	useCaseGPBooking   = "a7t1"
-	systemUsageContext = "http://terminology.hl7.org/CodeSystem/usage-context-type"
+	SystemEvents        = "https://fhir.nhs.uk/CodeSystem/message-events-bars"
+	SystemReasons       = "https://fhir.nhs.uk/CodeSystem/message-reason-bars"
+	SystemCategories    = "https://fhir.nhs.uk/CodeSystem/message-category-servicerequest"
+	SystemUseCases      = "https://fhir.nhs.uk/CodeSystem/usecases-categories-bars"
+	ProfileBundle       = "https://fhir.nhs.uk/StructureDefinition/BARSBundleMessage"
+	definitionBase      = "https://fhir.nhs.uk/MessageDefinition/"
+	systemActCode       = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+	systemServiceCat    = "http://terminology.hl7.org/CodeSystem/service-category"
+	ukCore              = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+	profileAnswerHeader = "https://fhir.nhs.uk/StructureDefinition/BARSMessageHeader-servicerequest-response"
+	profileEncounter    = ukCore + "Encounter"
+	generalPractice     = "17" // service-category that application 7 writes instead of a use case
+	useCaseGPBooking    = "a7t1"
+	systemUsageContext  = "http://terminology.hl7.org/CodeSystem/usage-context-type"
 )
 
 // SystemServiceAttributes holds our own codes of HealthcareService.characteristic,

@@ -26,19 +26,20 @@ type exchange struct {
 	Focus   string `json:"focus"`
 	Version int64  `json:"version"` // of the focus, as the last message left it
 
-	Bundle      string      `json:"bundle"` // Bundle.id of the request
-	Correlation string      `json:"correlation,omitempty"`
-	Application string      `json:"application,omitempty"` // meta.versionId of the request
-	Category    string      `json:"category,omitempty"`
-	UseCase     string      `json:"useCase"`
-	Sent        bool        `json:"sent,omitempty"`   // the request is one of ours
-	Caller      nhs.ODSCode `json:"caller,omitempty"` // as the transport said
-	Sender      nhs.ODSCode `json:"sender,omitempty"`
-	Receiver    nhs.ODSCode `json:"receiver,omitempty"`
-	SenderRef   string      `json:"senderRef,omitempty"` // their Organizations
-	ReceiverRef string      `json:"receiverRef,omitempty"`
-	Source      string      `json:"source,omitempty"` // where answers go, system|value
-	Destination string      `json:"destination"`
+	Bundle      string          `json:"bundle"` // Bundle.id of the request
+	Correlation string          `json:"correlation,omitempty"`
+	Application string          `json:"application,omitempty"` // meta.versionId of the request
+	Category    string          `json:"category,omitempty"`
+	UseCase     string          `json:"useCase"`
+	Extension   json.RawMessage `json:"extension,omitempty"` // of the MessageHeader: the decision support software
+	Sent        bool            `json:"sent,omitempty"`      // the request is one of ours
+	Caller      nhs.ODSCode     `json:"caller,omitempty"`    // as the transport said
+	Sender      nhs.ODSCode     `json:"sender,omitempty"`
+	Receiver    nhs.ODSCode     `json:"receiver,omitempty"`
+	SenderRef   string          `json:"senderRef,omitempty"` // their Organizations
+	ReceiverRef string          `json:"receiverRef,omitempty"`
+	Source      string          `json:"source,omitempty"` // where answers go, system|value
+	Destination string          `json:"destination"`
 
 	Patient   string   `json:"patient,omitempty"`
 	Encounter string   `json:"encounter,omitempty"` // the sender's
@@ -88,6 +89,9 @@ func (w *work) openExchange(m *message) *exchange {
 		Source: m.source, Destination: m.destination.service.String(),
 		LastUpdated: m.bundle.Get("meta", "lastUpdated").Text(),
 		Parts:       map[string]string{},
+	}
+	if extension := m.header.Get("extension"); extension.Exists() {
+		x.Extension = extension.Raw()
 	}
 	if x.Receiver == "" {
 		x.Receiver = nhs.ODSOf(m.destination.receiver.resource())

@@ -55,7 +55,8 @@ func (r *reply) build(ctx context.Context) (*fhir.Resource, error) {
 // header writes the MessageHeader of an answer (BaRS Core 1.5, message headers).
 func (r *reply) header(names map[string]string, focus, now string) *fhir.Object {
 	return fhir.NewObject("MessageHeader").
-		Set("meta", fhir.Obj("lastUpdated", now)).
+		Set("meta", fhir.Obj("lastUpdated", now, "profile", []string{profileAnswerHeader})).
+		Set("extension", json.RawMessage(r.x.Extension)).
 		Set("eventCoding", fhir.Obj("system", SystemEvents, "code", EventReferralAnswer)).
 		Set("destination", []*fhir.Object{fhir.Obj("endpoint", r.x.Source, "receiver", fhir.Obj("reference", names[r.x.SenderRef]))}).
 		Set("sender", fhir.Obj("reference", names[r.x.ReceiverRef])).
@@ -163,6 +164,22 @@ func stampOf(rec *store.Record) string {
 	return fhir.FormatInstant(rec.LastUpdated)
 }
 
+// claimed adds what the standard asks of every resource in a message and records
+// of our own directory may lack: the profile, and that a service is active.
+func (e *shownEntry) claimed(r *fhir.Resource) (*fhir.Resource, error) {
+	edit := r.Edit()
+	switch meta := r.Get("meta"); {
+	case !meta.Exists():
+		edit.Set(r.Root(), "meta", fhir.Obj("profile", []string{ukCore + e.ref.Type}).JSON())
+	case !meta.Get("profile").Exists():
+		edit.Set(meta, "profile", append(append([]byte{'['}, fhir.Quote(ukCore+e.ref.Type)...), ']'))
+	}
+	if e.ref.Type == "HealthcareService" && !r.Get("active").Exists() {
+		edit.Set(r.Root(), "active", []byte("true"))
+	}
+	return edit.Done()
+}
+
 // text writes the resource with bundle-local references.
 func (e *shownEntry) text(names map[string]string) (*fhir.Resource, error) {
 	id := ""
@@ -171,6 +188,9 @@ func (e *shownEntry) text(names map[string]string) (*fhir.Resource, error) {
 	}
 	plain, err := fhir.UnstampAs(e.res, e.ref.ID)
 	if err != nil {
+		return nil, err
+	}
+	if plain, err = e.claimed(plain); err != nil {
 		return nil, err
 	}
 	edit := plain.Edit()

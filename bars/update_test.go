@@ -22,19 +22,22 @@ func TestAnUpdateReplacesWhatIsLaterAndLeavesTheRest(t *testing.T) {
 	s := open(t)
 	first, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
 	require.NoError(t, err)
-	before := s.size()
 	encounter := entryOf(first.Bundle, "Encounter").Get("id").Text()
 	patient := entryOf(first.Bundle, "Patient").Get("id").Text()
 
 	result, err := s.sendTo(hospital, cadUpdate(t, focus(first), changes{
 		"Encounter.status": "in-progress", "Encounter.meta.lastUpdated": laterStamp,
 		"Patient.gender": "unknown", // not said to be later, so not taken
-		"+":              []string{`{"resourceType":"Flag","status":"active","code":{"text":"Dog"},"subject":{"reference":"urn:uuid:00000003-0000-4000-8000-000000000003"}}`}}))
+		"+": []string{`{"resourceType":"Flag","status":"active","subject":{"reference":"urn:uuid:00000003-0000-4000-8000-000000000003"},
+			"encounter":{"reference":"urn:uuid:00000010-0000-4000-8000-000000000010"},
+			"category":[{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/flag-categories-bars","code":"CW"}]}],"code":{"coding":[{"system":"https://other.example","code":"dog"}]}}`}}))
 	require.NoError(t, err)
 	require.Equal(t, focus(first), focus(result))
 	require.Equal(t, "in-progress", s.status("Encounter", encounter))
 	require.NotEqual(t, "unknown", s.get("Patient", patient).Get("gender").Text())
-	require.Equal(t, before, s.size(), "nothing is stored a second time")
+	require.Len(t, s.all("Encounter"), 2, "nothing is stored a second time")
+	require.Len(t, s.all("Patient"), 1)
+	require.Len(t, s.all("Organization"), 3)
 	require.Equal(t, "Patient/"+patient, parse(t, string(s.all("Flag")[0].Body)).Get("subject", "reference").Text())
 	old, err := s.store.GetVersion(s.ctx, store.Ref{Type: "Encounter", ID: encounter}, 1)
 	require.NoError(t, err)
@@ -53,7 +56,7 @@ func TestAnUpdateFindsItsRecordsByIdOrByFullUrl(t *testing.T) {
 	const renamed = "urn:uuid:0e000000-0000-4000-8000-000000000001"
 	for name, c := range map[string]changes{
 		"by fullUrl": {},
-		"by id":      {"Encounter@.fullUrl": renamed, "ServiceRequest.encounter.reference": renamed,
+		"by id": {"Encounter@.fullUrl": renamed, "ServiceRequest.encounter.reference": renamed,
 			"CarePlan.encounter.reference": renamed, "Condition.encounter.reference": renamed},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,8 @@ func with(list ...changes) changes {
 // validation makes a request for validation of a referral.
 var validation = changes{srCategory: "validation", srUseCase: "a4t1", "CarePlan.status": "active", "Encounter.status": "triaged",
 	definition: definitions + "bars-message-servicerequest-request-validation", "-Condition": nil, "ServiceRequest.reasonReference": nil,
-	"+": []string{`{"resourceType":"Location","name":"The scene"}`}}
+	"+": []string{`{"resourceType":"Location","name":"The scene","extension":[{"url":"https://fhir.nhs.uk/StructureDefinition/LocationExtension",
+		"extension":[{"url":"what3words","valueString":"sample.sample.sample"}]}]}`}}
 
 var cadCase = changes{srUseCase: "a6t1", "CarePlan.status": "active"}
 
@@ -52,7 +53,7 @@ func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
 		"application 6, Encounter finished":      cadCase,
 		"application 6, Encounter triaged":       with(cadCase, changes{"Encounter.status": "triaged"}),
 		"application 6, Encounter in progress":   with(cadCase, changes{"Encounter.status": "in-progress"}),
-		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"order"}`}}),
+		"application 6 with a Task":              with(cadCase, changes{"+": []string{`{"resourceType":"Task","status":"requested","intent":"plan"}`}}),
 		"application 4":                          validation,
 		"application 4, Encounter in progress":   with(validation, changes{"Encounter.status": "in-progress"}),
 		"a definition that names its version":    {definition: definitions + "bars-message-servicerequest-request-referral|1.0.0"},
@@ -173,7 +174,6 @@ func TestReferralsThatTheDecisionTableDoesNotKnowAreRefused(t *testing.T) {
 		{"validation request with CarePlan completed", with(validation, changes{"CarePlan.status": "completed"}), fhir.KindInvariant, []string{"Bundle.entry[3].resource.status"}},
 		{"validation request with Encounter finished", with(validation, changes{"Encounter.status": "finished"}), fhir.KindInvariant, []string{"Bundle.entry[2].resource.status"}},
 		{"new validation request on hold", with(validation, changes{srStatus: "on-hold"}), fhir.KindWorkflow, workflow},
-		{"validation request without its place", with(validation, changes{"+": []string{}}), fhir.KindInvariant, []string{"Bundle.entry"}},
 		{"update without the id", changes{reason: "update", srUseCase: "a3t1"}, fhir.KindInvariant, []string{first + ".id"}},
 		{"update of an unknown referral", with(cadCase, changes{reason: "update", "ServiceRequest.id": "0b000000-0000-4000-8000-00000000000a"}), fhir.KindNotFound, []string{first + ".id"}},
 		{"update of a CAD referral on hold", with(cadCase, changes{reason: "update", srStatus: "on-hold"}), fhir.KindWorkflow, workflow},
