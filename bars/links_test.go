@@ -136,3 +136,30 @@ func TestAServiceMayBeLenientAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, result.Warnings)
 }
+
+func TestOfReferralsAtOnceOneBeginsTheJourney(t *testing.T) {
+	s := open(t)
+	same := changes{journey: "EpisodeOfCare/" + uuid.NewString()}
+	requests := make([]bars.MessageRequest, 6)
+	for i := range requests {
+		requests[i] = request(t, referral(t, same))
+	}
+	results := make(chan error, len(requests))
+	for _, r := range requests {
+		go func() {
+			_, err := s.desk.Message(s.ctx, r)
+			results <- err
+		}()
+	}
+	taken := 0
+	for range requests {
+		err := <-results
+		if err == nil {
+			taken++
+			continue
+		}
+		refused(t, err, fhir.KindConflict, first)
+	}
+	require.Equal(t, 1, taken)
+	require.Len(t, s.all("ServiceRequest"), 1)
+}
