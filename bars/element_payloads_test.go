@@ -3,9 +3,11 @@ package bars_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
@@ -59,7 +61,8 @@ func TestStrictModeCarriesOutTheConformantMessagesItTakes(t *testing.T) {
 		if row.referral < "a3" {
 			service = clinic
 		}
-		sent, err := s.sendTo(service, messages[row.referral].JSON())
+		body := regexp.MustCompile(`EpisodeOfCare/[0-9a-f-]+`).ReplaceAllString(string(messages[row.referral].JSON()), "EpisodeOfCare/"+uuid.NewString())
+		sent, err := s.sendTo(service, []byte(body))
 		require.NoError(t, err, row.referral)
 		require.Empty(t, sent.Warnings, row.referral)
 		if row.cancel != "" {

@@ -104,7 +104,7 @@ func TestOurOwnEncounterMayComeBackButIsOurs(t *testing.T) {
 
 func TestAnUpdateThatIsNotSafeIsRefused(t *testing.T) {
 	s := open(t)
-	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{"HealthcareService.identifier[0].value": hospital}))
 	require.NoError(t, err)
 	id := focus(sent)
 	_, err = s.sendTo(hospital, cadUpdate(t, id, changes{"Patient.birthDate": "1981-01-01"}))
