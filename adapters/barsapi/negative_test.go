@@ -64,9 +64,10 @@ func (s *scene) book() string {
 	return resource(s.t, w).Get("entry").At(1).Dig("resource", "id").Text()
 }
 
+// refer refers a patient in a journey of its own.
 func (s *scene) refer() string {
 	s.t.Helper()
-	w := s.do("POST", messagePath, speaking(), tour(s.t, "refer"))
+	w := s.do("POST", messagePath, speaking(), tour(s.t, "refer", "EpisodeOfCare/0b000000-0000-4000-8000-000000000001", "EpisodeOfCare/"+uuid.NewString()))
 	require.Equal(s.t, 200, w.Code, "%s", w.Body)
 	return resource(s.t, w).Get("entry").At(1).Dig("resource", "id").Text()
 }
