@@ -175,7 +175,7 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 	switch m.rule.act {
 	case actRefer:
 		if earlier != nil {
-			err = w.updateReferral(ctx, m, req, earlier)
+			err = w.replaceReferral(ctx, m, req, earlier)
 		} else {
 			err = w.refer(ctx, m, req.Attached)
 		}

@@ -67,6 +67,7 @@ type written struct {
 
 func (r written) ref() store.Ref { return refOf(r.Ref) }
 
+// refOf reads a record's name as it is kept in auxiliary documents.
 func refOf(text string) store.Ref {
 	typ, id, _ := strings.Cut(text, "/")
 	return store.Ref{Type: typ, ID: id}

@@ -10,13 +10,13 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// updateReferral carries out a referral message whose document replaces an
+// replaceReferral carries out a referral message whose document replaces an
 // earlier version: the referral stays one, with its id and its planned
 // Encounter. What the earlier version said is replaced or, where the new one
 // has nothing in its place, deleted; every version stays in the history. A
 // referral that was changed here since isn't updated (BaRS Core 1.5, applying an
 // update); the sender has to talk to the service.
-func (w *work) updateReferral(ctx context.Context, m *message, req *MessageRequest, earlier *documentSet) error {
+func (w *work) replaceReferral(ctx context.Context, m *message, req *MessageRequest, earlier *documentSet) error {
 	stored, err := w.updatable(ctx, m, earlier)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"strings"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
@@ -121,12 +120,6 @@ func identifiersOf(resource fhir.Value) []string {
 		}
 	}
 	return out
-}
-
-// refOf reads a record's name as an exchange keeps it.
-func refOf(text string) store.Ref {
-	typ, id, _ := strings.Cut(text, "/")
-	return store.Ref{Type: typ, ID: id}
 }
 
 // part finds the record that an entry of a later message means: by the id that
