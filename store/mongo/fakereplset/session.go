@@ -15,7 +15,7 @@ type session struct {
 	mu     sync.Mutex
 	number int64
 	txn    *lungo.Transaction // nil when it is over
-	state  string             // "open", "committed" or "aborted"
+	state  string             // "starting", "open", "committed" or "aborted"
 }
 
 func get(d bson.D, name string) any {
@@ -95,11 +95,24 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 			s.abort(se)
 			se.mu.Unlock()
 		}
+		// Writers wait for each other. A client that has given up meanwhile aborts
+		// before the transaction begins.
+		se = &session{number: n, state: "starting"}
+		s.mu.Lock()
+		s.sessions[key] = se
+		s.mu.Unlock()
 		txn, err := s.engine.Begin(context.Background(), true)
 		if err != nil {
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
-		se = &session{number: n, txn: txn, state: "open"}
+		se.mu.Lock()
+		if se.state != "starting" {
+			se.mu.Unlock()
+			s.engine.Abort(txn)
+			return gone()
+		}
+		se.txn, se.state = txn, "open"
+		se.mu.Unlock()
 		started := se
 		time.AfterFunc(s.o.Lifetime, func() {
 			started.mu.Lock()
@@ -108,9 +121,6 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 				s.abort(started)
 			}
 		})
-		s.mu.Lock()
-		s.sessions[key] = se
-		s.mu.Unlock()
 	}
 	if se == nil || se.number != n {
 		return gone()
@@ -119,6 +129,9 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 	defer se.mu.Unlock()
 	switch {
 	case name == "commitTransaction" && se.state == "committed":
+		return ok()
+	case name == "abortTransaction" && se.state == "starting":
+		se.state = "aborted"
 		return ok()
 	case se.state != "open":
 		return gone()

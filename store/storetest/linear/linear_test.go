@@ -52,6 +52,8 @@ func TestModelsTellWhatCanBeFromWhatCanNot(t *testing.T) {
 		{"a hold is confirmed by a stranger", Slots(), seen([2]any{take(0, "h"), done}, [2]any{SlotCall{Deed: Take, Owner: "a", From: "g"}, done}), false},
 		{"a cancelled slot is free", Slots(), seen([2]any{take(0, "a"), done}, [2]any{SlotCall{Deed: Leave, Owner: "a"}, done}, [2]any{read, free}), true},
 		{"a cancelled slot stays", Slots(), seen([2]any{take(0, "a"), done}, [2]any{SlotCall{Deed: Leave, Owner: "a"}, done}, [2]any{read, busy}), false},
+		{"a cancellation of what is booked is refused", Slots(), seen([2]any{take(0, "a"), done}, [2]any{SlotCall{Deed: Leave, Owner: "a"}, refused}), false},
+		{"a cancellation of what has ended is refused", Slots(), seen([2]any{SlotCall{Deed: Leave, Owner: "a"}, refused}), true},
 		{"a move leaves the first slot", Slots(), seen([2]any{take(0, "a"), done}, [2]any{SlotCall{Deed: Move, Slot: 1, Owner: "a"}, done}, [2]any{read, free}), true},
 		{"a move keeps the first slot", Slots(), seen([2]any{take(0, "a"), done}, [2]any{SlotCall{Deed: Move, Slot: 1, Owner: "a"}, done}, [2]any{read, busy}), false},
 		{"a move to a taken slot", Slots(), seen([2]any{take(0, "a"), done}, [2]any{take(1, "b"), done}, [2]any{SlotCall{Deed: Move, Slot: 1, Owner: "a"}, done}), false},

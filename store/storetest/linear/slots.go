@@ -96,6 +96,9 @@ func Slots() porcupine.Model {
 			case Done:
 				return through, after
 			case Refused:
+				if call.Deed == Leave {
+					return !g.has(call.Owner), g
+				}
 				return !through, g
 			}
 			return true, after // unknown: carried out if it could be; never is the same as after all others
