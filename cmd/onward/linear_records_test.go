@@ -21,7 +21,6 @@ const firstValue = "first"
 // recordClient is one client of a record. What it writes goes by the version
 // that it saw last.
 type recordClient struct {
-	t       testing.TB
 	n       int
 	http    *impatient
 	random  *rand.Rand
@@ -61,7 +60,7 @@ func (c *recordClient) read() {
 		}
 		var r struct{ Name []struct{ Text string } }
 		if err := json.Unmarshal(a.body, &r); err != nil || len(r.Name) != 1 {
-			c.t.Errorf("a read gave %s", a.body)
+			c.http.complain("a read gave %s", a.body)
 			return nil, linear.Void
 		}
 		c.version = versionIn(a)
@@ -81,7 +80,7 @@ func (c *recordClient) write(call linear.RecordCall) {
 		a, err := c.http.try(some(c.random), method, c.path(), header, body)
 		r, known := result(a, err)
 		if !known || (r == linear.Refused && call.If == 0) {
-			c.t.Errorf("a write without condition: %d %s", a.status, a.body)
+			c.http.complain("a write without condition: %d %s", a.status, a.body)
 		}
 		answer := linear.RecordAnswer{Result: r}
 		if r == linear.Done && !call.Delete {
@@ -107,7 +106,7 @@ func playRecords(t testing.TB, s *server, c *impatient, h *linear.History, round
 	}
 	var wg sync.WaitGroup
 	for n := range proofClients {
-		one := &recordClient{t: t, n: n, http: c, random: rand.New(rand.NewPCG(uint64(round), uint64(n))), h: h, id: ids[n%len(ids)], version: 1}
+		one := &recordClient{n: n, http: c, random: rand.New(rand.NewPCG(uint64(round), uint64(n))), h: h, id: ids[n%len(ids)], version: 1}
 		wg.Go(func() {
 			for range callsEach {
 				one.step()

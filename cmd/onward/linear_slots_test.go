@@ -109,10 +109,10 @@ func (c *slotClient) write(call linear.SlotCall, do func(linear.SlotCall) (*answ
 		a, err := do(call)
 		r, known := result(a, err)
 		if !known {
-			c.t.Errorf("%s of %s: %d %s", call.Deed, c.group.key, a.status, diagnosticsIn(a.body))
+			c.http.complain("%s of %s: %d %s", call.Deed, c.group.key, a.status, diagnosticsIn(a.body))
 		}
 		if r == linear.Refused && !refusesSlot(a.body) {
-			c.t.Errorf("%s of %s is refused for another reason: %s", call.Deed, c.group.key, a.body)
+			c.http.complain("%s of %s is refused for another reason: %s", call.Deed, c.group.key, a.body)
 		}
 		return linear.SlotAnswer{Result: r}, r
 	})
@@ -133,7 +133,9 @@ func (c *slotClient) bookByMessage(call linear.SlotCall) (*answer, error) {
 	body := strings.Replace(string(bookingFor(c.t, c.group.slots[call.Slot])), "Sprained ankle", call.Owner, 1)
 	a, err := c.http.try(some(c.random), "POST", messagePath, speaking(sandbox.UrgentTreatment), []byte(body))
 	if err == nil && a.status == 200 {
-		c.group.learn(booking{call.Owner, appointmentID(a.body)})
+		if id := appointmentID(a.body); id != "" {
+			c.group.learn(booking{call.Owner, id})
+		}
 	}
 	return a, err
 }
@@ -175,7 +177,9 @@ func (c *slotClient) look(slot int) {
 	c.h.Call(c.n, c.group.key, linear.SlotCall{Deed: linear.Look, Slot: slot}, func() (any, linear.Result) {
 		a, err := c.http.try(some(c.random), "GET", "/FHIR/R4/Appointment?status=booked&slot=Slot/"+c.group.slots[slot].id, nil, nil)
 		var r struct {
-			Entry []struct{ Resource struct{ ID, Description string } }
+			Entry []struct {
+				Resource struct{ ID, Description string }
+			}
 		}
 		if err != nil || a.status != 200 || json.Unmarshal(a.body, &r) != nil {
 			return nil, linear.Void
@@ -206,7 +210,9 @@ func playSlots(t testing.TB, s *server, c *impatient, h *linear.History, round i
 
 // diagnosticsIn is why a request was refused.
 func diagnosticsIn(body []byte) string {
-	var o struct{ Issue []struct{ Diagnostics string } }
+	var o struct {
+		Issue []struct{ Diagnostics string }
+	}
 	if json.Unmarshal(body, &o) != nil || len(o.Issue) == 0 {
 		return string(body)
 	}

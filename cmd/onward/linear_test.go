@@ -54,10 +54,11 @@ func TestProofThatEveryDoorIsLinearizable(t *testing.T) {
 // history plays and judges round by round, until there are enough calls.
 func history(t *testing.T, s *server, p player, enough int) (calls int) {
 	t.Helper()
-	sum := map[linear.Result]int{}
+	c, sum := impatientOf(s), map[linear.Result]int{}
+	c.complain = t.Errorf
 	for round := 0; calls < enough; round++ {
 		h := linear.NewHistory()
-		p.play(t, s, impatientOf(s, nil), h, round)
+		p.play(t, s, c, h, round)
 		require.NoError(t, h.Check(p.model, ""))
 		all, by := h.Counts()
 		calls += all

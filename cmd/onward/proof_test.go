@@ -50,17 +50,16 @@ func startMongo(t testing.TB) (*server, *fakereplset.Server) {
 	return start(t, "--store", fake.URI()), fake
 }
 
-// impatient makes requests that it may give up at any moment.
+// impatient makes requests that it may give up at any moment. It complains of
+// answers that no client should get.
 type impatient struct {
-	base string
-	http *http.Client
+	base     string
+	http     *http.Client
+	complain func(format string, args ...any)
 }
 
-func impatientOf(s *server, through http.RoundTripper) *impatient {
-	if through == nil {
-		through = client.Transport
-	}
-	return &impatient{s.url, &http.Client{Transport: through, Timeout: 30 * time.Second}}
+func impatientOf(s *server) *impatient {
+	return &impatient{s.url, &http.Client{Transport: client.Transport}, s.t.Errorf}
 }
 
 // some gives up one request in ten after a random time of the order that

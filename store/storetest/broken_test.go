@@ -24,7 +24,8 @@ var breaks = []broken{
 			"a released slot is free and only its owner releases it", "the holder moves the end and the appointment takes over by name"}},
 	{"claims and versions both unguarded", func(s store.Store) store.Store {
 		return changingOps(withoutVersion)(commits{s, withoutClaims})
-	}, []string{"of 64 that race for each slot exactly one wins"}},
+	}, []string{"of 64 that race for each slot exactly one wins", "what clients see of holds, claims and moves could have come one after another",
+		"what clients see of a record could have come one after another"}},
 	{"ignores version preconditions", changingOps(withoutVersion),
 		[]string{"Version demands that version of a put", "Version demands that version of a delete", "conditions on documents",
 			"of 64 updates from one version exactly one succeeds"}},

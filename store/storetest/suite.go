@@ -55,7 +55,7 @@ func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{
 		recordChecks, conditionChecks, claimChecks, auxChecks, idemChecks, guardChecks,
-		boundChecks, historyChecks, searchChecks, differChecks, pagingChecks, raceChecks, feedChecks, purgeChecks,
+		boundChecks, historyChecks, searchChecks, differChecks, pagingChecks, raceChecks, linearChecks, feedChecks, purgeChecks,
 	} {
 		all = append(all, part...)
 	}

@@ -12,6 +12,7 @@ import (
 // TestABrokenEngineIsCaught breaks a good engine in one way at a time. Every
 // check must catch at least one break, or it checks nothing.
 func TestABrokenEngineIsCaught(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // for the pictures of what can't be
 	checks := map[string]storetest.Check{}
 	caught := map[string]bool{}
 	for _, c := range storetest.Checks() {
