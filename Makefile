@@ -26,7 +26,7 @@ endif
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 
-.PHONY: build run test bench growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search clean
+.PHONY: build run test proofs mongo-proof bench growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search soak-proofs clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -38,6 +38,12 @@ test: ## every test; skips and failures with their reasons, counts in the last l
 	@$(if $(CC_FOUND),:,echo 'no C compiler found: the tests run WITHOUT the race detector')
 	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
 	$(RACE) -json -timeout 10m $(TESTFLAGS) ./... | bin/testreport
+
+proofs: ## linearizability, kill -9, full disk, lost database: what CI asks for; make test takes a taste
+	ONWARD_PROOFS=full $(GO) test -count 1 -timeout 10m -run '^TestProof' -v ./cmd/onward | grep -v '^=== '
+
+mongo-proof: ## the MongoDB engine against the server at ONWARD_TEST_MONGODB
+	@.ci/mongo-proof
 
 bench: ## Go benchmarks: make bench BENCH=Parse
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
@@ -90,7 +96,10 @@ soak-search: ## 10,000 generated queries over 5,000 generated resources, the emb
 	$(GO) test ./store/storetest -count=1 -v -timeout 1h -run TestDifferFindsNoDifference \
 	  -differ.resources $(SOAK_RESOURCES) -differ.queries $(SOAK_QUERIES) -differ.seed $(SOAK_SEED)
 
-soak: soak-search ## what doesn't fit into CI: searches, long fuzzing, tests many times in random order
+soak-proofs: ## 100,000 calls an engine, 200 kills, 20 cuts of the database
+	ONWARD_SOAK=1 $(GO) test -count 1 -timeout 2h -run '^TestProof' -v ./cmd/onward | grep -v '^=== '
+
+soak: soak-search soak-proofs ## what doesn't fit into CI: searches, proofs, long fuzzing, tests many times in random order
 	.ci/fuzz each 10m
 	$(RACE) -timeout 4h -shuffle on -count 10 $(TESTFLAGS) ./...
 

@@ -33,7 +33,7 @@ func efforts() effort {
 	case os.Getenv("ONWARD_SOAK") != "":
 		return effort{calls: 100_000, kills: 200, cuts: 20}
 	case os.Getenv("ONWARD_PROOFS") == "full":
-		return effort{calls: 5_000, kills: 20, cuts: 4}
+		return effort{calls: 5_000, kills: 20, cuts: 2}
 	}
 	return effort{calls: 600, kills: 4, cuts: 1}
 }

@@ -3,10 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,93 +97,6 @@ func (s *server) each(path string, visit func(fhir.Value)) {
 			}
 		}
 	}
-}
-
-// crashRounds is how often the crash test pulls the plug.
-const crashRounds = 4
-
-// Ensure that nothing acknowledged is lost and nothing is half-done when the
-// process is killed under load.
-func TestKilledUnderLoadItLosesNothing(t *testing.T) {
-	s := start(t)
-	slots := s.freeSlots(200)
-	acknowledged := map[string]string{} // appointment -> last acknowledged status
-	requests := map[string]sentBooking{}
-	for round := range crashRounds {
-		s.loadUntilKilled(t, slots, round, acknowledged, requests)
-		s.run()
-		for id, status := range acknowledged {
-			got := s.status("Appointment/" + id)
-			if status == "booked" {
-				require.Contains(t, []string{"booked", "cancelled"}, got, "an acknowledged booking is lost")
-			} else {
-				require.Equal(t, status, got, "an acknowledged cancellation is lost")
-			}
-		}
-		s.checkInvariant()
-	}
-	require.Greater(t, len(acknowledged), 20, "too little load to prove anything")
-	retried := 0
-	for id, sent := range requests {
-		a := s.do("POST", messagePath, sent.header, sent.body)
-		code, _, _ := a.issue(t)
-		require.Equal(t, []any{409, "duplicate"}, []any{a.status, code}, "the retry of %s", id)
-		if retried++; retried == 20 {
-			break
-		}
-	}
-	s.checkInvariant()
-}
-
-type sentBooking struct {
-	header map[string][]string
-	body   []byte
-}
-
-// loadUntilKilled books and cancels with 8 clients until it kills the process
-// at a random moment, and notes what was acknowledged.
-func (s *server) loadUntilKilled(t *testing.T, slots []freeSlot, round int, acknowledged map[string]string, requests map[string]sentBooking) {
-	t.Helper()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	stopped := make(chan struct{})
-	for worker := range 8 {
-		random := rand.New(rand.NewPCG(uint64(round), uint64(worker)))
-		wg.Go(func() {
-			for {
-				select {
-				case <-stopped:
-					return
-				default:
-				}
-				slot := slots[random.IntN(len(slots))]
-				header, body := speaking(sandbox.UrgentTreatment), bookingFor(t, slot)
-				a, err := s.try("POST", messagePath, header, body)
-				if err != nil || a.status != 200 {
-					continue
-				}
-				id := appointmentID(a.body)
-				mu.Lock()
-				acknowledged[id] = "booked"
-				requests[id] = sentBooking{header, body}
-				mu.Unlock()
-				if random.IntN(3) > 0 {
-					continue
-				}
-				a, err = s.try("POST", messagePath, speaking(sandbox.UrgentTreatment), cancellationFor(t, id, slot))
-				if err == nil && a.status == 200 {
-					mu.Lock()
-					acknowledged[id] = "cancelled"
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	timer := time.NewTimer(time.Duration(300+rand.IntN(700)) * time.Millisecond)
-	<-timer.C
-	s.kill()
-	close(stopped)
-	wg.Wait()
 }
 
 func appointmentID(body []byte) string {

@@ -1,7 +1,9 @@
 package fakereplset
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,10 +42,11 @@ type Fault struct {
 // Server is the fake.
 type Server struct {
 	o      Options
-	in     net.Listener
+	at     string // address
 	engine *lungo.Engine
 
 	mu       sync.Mutex
+	in       net.Listener
 	conns    map[net.Conn]bool
 	closed   bool
 	hook     func(Call) *Fault
@@ -79,20 +82,20 @@ func Start(o Options) (*Server, error) {
 		engine.Close()
 		return nil, err
 	}
-	s := &Server{o: o, in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
+	s := &Server{o: o, at: in.Addr().String(), in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
 		answered: map[string]bson.D{}, cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
 		streams: map[int64]*stream{}, written: make(chan struct{}), ending: make(chan struct{})}
 	s.done.Add(1)
-	go s.accept()
+	go s.accept(in)
 	return s, nil
 }
 
 // URI is the address to connect to.
 func (s *Server) URI() string {
 	if s.o.Standalone {
-		return "mongodb://" + s.in.Addr().String() + "/fake"
+		return "mongodb://" + s.at + "/fake"
 	}
-	return "mongodb://" + s.in.Addr().String() + "/fake?replicaSet=rs0"
+	return "mongodb://" + s.at + "/fake?replicaSet=rs0"
 }
 
 // Hook sets what is asked before each command but the handshake; nil ends it.
@@ -132,10 +135,42 @@ func (s *Server) Close() {
 	s.done.Wait()
 }
 
-func (s *Server) accept() {
+// Cut makes the server unreachable: nobody gets in, every connection breaks, and
+// transactions that are open end, as when a primary steps down. What was
+// committed stays.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	_ = s.in.Close()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+	sessions := slices.Collect(maps.Values(s.sessions))
+	s.mu.Unlock()
+	for _, se := range sessions {
+		se.mu.Lock()
+		s.abort(se)
+		se.mu.Unlock()
+	}
+}
+
+// Restore ends a Cut.
+func (s *Server) Restore() error {
+	in, err := net.Listen("tcp", s.at)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in = in
+	s.done.Add(1)
+	go s.accept(in)
+	return nil
+}
+
+func (s *Server) accept(in net.Listener) {
 	defer s.done.Done()
 	for {
-		c, err := s.in.Accept()
+		c, err := in.Accept()
 		if err != nil {
 			return
 		}
@@ -221,11 +256,10 @@ func (s *Server) meet(name string, doc bson.D) *Fault {
 }
 
 func (s *Server) hello() bson.D {
-	at := s.in.Addr().String()
 	d := bson.D{{Key: "helloOk", Value: true}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}}
 	if !s.o.Standalone {
-		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: bson.A{at}},
-			{Key: "me", Value: at}, {Key: "primary", Value: at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
+		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: bson.A{s.at}},
+			{Key: "me", Value: s.at}, {Key: "primary", Value: s.at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
 	}
 	return append(d, bson.D{{Key: "maxBsonObjectSize", Value: int32(16777216)}, {Key: "maxMessageSizeBytes", Value: int32(48000000)},
 		{Key: "maxWriteBatchSize", Value: int32(100000)}, {Key: "minWireVersion", Value: int32(0)},

@@ -130,14 +130,11 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 	switch {
 	case name == "commitTransaction" && se.state == "committed":
 		return ok()
-	case name == "abortTransaction" && se.state == "starting":
-		se.state = "aborted"
+	case name == "abortTransaction" && (se.state == "starting" || se.state == "open"):
+		s.abort(se)
 		return ok()
 	case se.state != "open":
 		return gone()
-	case name == "abortTransaction":
-		s.abort(se)
-		return ok()
 	case name == "commitTransaction":
 		err := s.engine.Commit(se.txn)
 		se.txn, se.state = nil, "committed"
@@ -156,9 +153,12 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 }
 
 func (s *Server) abort(se *session) {
-	if se.state == "open" {
+	switch se.state {
+	case "open":
 		s.engine.Abort(se.txn)
 		se.txn, se.state = nil, "aborted"
+	case "starting":
+		se.state = "aborted"
 	}
 }
 
