@@ -137,6 +137,31 @@ func (y *diary) read(ctx context.Context, d *Desk, ids []string, cases map[strin
 			return err
 		}
 	}
+	return y.settled(ctx, d, refs, cases)
+}
+
+// settled makes sure of a Slot that is busy and that nobody has: it may have been
+// taken between the two reads, even for the Appointment that is to have it, by
+// another request for the same. Then everything is read again.
+func (y *diary) settled(ctx context.Context, d *Desk, refs []store.Ref, cases map[string]*slotCase) error {
+	for _, ref := range refs {
+		c := cases[ref.ID]
+		if c.stored == nil || c.owner != "" || c.stored.res.Get("status").Text() != "busy" {
+			continue
+		}
+		now, err := d.store.Get(ctx, ref)
+		if err != nil {
+			return err
+		}
+		claims, err := d.store.AuxGet(ctx, "claim", []string{ref.ID})
+		if err != nil {
+			return err
+		}
+		taken := slices.ContainsFunc(claims, func(a store.Aux) bool { return a.Expires.IsZero() })
+		if taken || now.Version != c.stored.rec.Version {
+			return &store.ConflictError{Kind: store.VersionConflict, What: ref.String()}
+		}
+	}
 	return nil
 }
 

@@ -136,3 +136,49 @@ func TestABookingIntoASlotThatIsDeletedMeanwhileIsRefused(t *testing.T) {
 	require.Empty(t, s.all("Appointment"))
 	s.invariant()
 }
+
+// torn is a store on which something else happens between a request's look at
+// the claims and its look at the Slots.
+type torn struct {
+	store.Store
+	once func()
+}
+
+func (b *torn) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record, error) {
+	if f := b.once; f != nil {
+		b.once = nil
+		f()
+	}
+	return b.Store.GetMany(ctx, refs)
+}
+
+func TestAMoveThatIsMadeTwiceAtOnceIsNotToldThatItsOwnSlotIsTaken(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(t *testing.T, other *scene)
+		kind      fhir.Kind
+	}{
+		"the same move": {func(t *testing.T, other *scene) {
+			_, err := other.put(appointmentText("a", "booked", 1), 0)
+			require.NoError(t, err)
+		}, 0},
+		"another's booking": {func(t *testing.T, other *scene) {
+			_, err := other.put(appointmentText("b", "booked", 1), 0)
+			require.NoError(t, err)
+		}, fhir.KindConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			_, err := s.put(appointmentText("a", "booked", 0), 0)
+			require.NoError(t, err)
+			other := *s
+			s.desk = bars.NewDesk(&torn{s.store, func() { c.meanwhile(t, &other) }}, bars.Options{Base: base, Now: func() time.Time { return sceneNow }, Budget: time.Minute})
+			_, err = s.put(appointmentText("a", "booked", 1), 0)
+			if c.kind != 0 {
+				refused(t, err, c.kind)
+			} else {
+				require.NoError(t, err)
+			}
+			s.invariant()
+		})
+	}
+}

@@ -23,12 +23,12 @@ func (b *Records) Commit(ctx context.Context, changes []rest.Change) ([]rest.Cha
 	}
 	for range attempts {
 		t := &transaction{d: b.d, changes: changes, ids: ids, names: map[string]store.Ref{}, searches: map[string]store.Ref{}, diary: newDiary()}
-		if err := t.plan(ctx); err != nil {
-			return nil, err
-		}
-		result, err := t.commit(ctx)
+		err := t.plan(ctx)
 		if err == nil {
-			return t.changed(result), nil
+			var result *store.Result
+			if result, err = t.commit(ctx); err == nil {
+				return t.changed(result), nil
+			}
 		}
 		if !raced(err) {
 			return nil, err
@@ -37,7 +37,8 @@ func (b *Records) Commit(ctx context.Context, changes []rest.Change) ([]rest.Cha
 	return nil, keepsChanging()
 }
 
-// raced says whether another write came between read and commit.
+// raced says whether another write came between read and commit, or between two
+// reads.
 func raced(err error) bool {
 	var c *store.ConflictError
 	return errors.As(err, &c) && (c.Kind == store.VersionConflict || c.Kind == store.Exists || c.Kind == store.GuardFailed)
