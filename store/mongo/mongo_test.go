@@ -1,16 +1,12 @@
 package mongo_test
 
 import (
-	"context"
 	"flag"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/bson/primitive"
-	driver "go.mongodb.org/mongo-driver/mongo"
-	"go.mongodb.org/mongo-driver/mongo/options"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/mongo"
@@ -39,26 +35,6 @@ func open(t testing.TB, uri string, o mongo.Options) *mongo.Store {
 func TestTheEngineKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
 		return open(t, serve(t, fakereplset.Options{}).URI(), mongo.Options{Now: now})
-	})
-}
-
-// TestTheEngineKeepsTheContractOnARealServer works in databases of its own, which
-// it drops. The server's clean-up of expired documents may take the suite's,
-// whose clock stands in the past, only when it runs for over a minute.
-func TestTheEngineKeepsTheContractOnARealServer(t *testing.T) {
-	uri := os.Getenv("ONWARD_TEST_MONGODB")
-	if uri == "" {
-		t.Skip("ONWARD_TEST_MONGODB isn't set: the MongoDB engine has met no real server in this run")
-	}
-	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		name := "onward_test_" + primitive.NewObjectID().Hex()
-		client, err := driver.Connect(t.Context(), options.Client().ApplyURI(uri))
-		require.NoError(t, err)
-		t.Cleanup(func() {
-			_ = client.Database(name).Drop(context.Background())
-			_ = client.Disconnect(context.Background())
-		})
-		return open(t, uri, mongo.Options{Now: now, Database: name})
 	})
 }
 

@@ -79,7 +79,7 @@ func TestAnIndexThatIsNotOursIsRefused(t *testing.T) {
 	_, err := shell(t, fake).Collection("claim").Indexes().CreateOne(t.Context(), driver.IndexModel{Keys: bson.D{{Key: "exp", Value: 1}}, Options: options.Index().SetName("expiry").SetExpireAfterSeconds(1)})
 	require.NoError(t, err)
 	_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
-	require.ErrorContains(t, err, "an index of collection claim isn't as this program makes it")
+	require.ErrorContains(t, err, "index expiry of collection claim isn't as this program makes it; remove it with `db.claim.dropIndex(\"expiry\")`")
 }
 
 func TestTwoStoresOfOneDatabaseAreOne(t *testing.T) {

@@ -108,7 +108,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 		if _, err := c.Indexes().CreateMany(ctx, models); err != nil {
 			if code := codeOf(err); code == 85 || code == 86 { // IndexOptionsConflict, IndexKeySpecsConflict
-				return foreignIndex(c.Name())
+				if differs := verify(ctx, c, wanted); differs != nil {
+					return differs // it names the index
+				}
 			}
 			return err
 		}
@@ -119,8 +121,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-func foreignIndex(collection string) error {
-	return ownError("an index of collection " + collection + " isn't as this program makes it")
+// foreignIndex refuses an index and says what mends it: the next start makes it
+// as it should be.
+func foreignIndex(collection, name string) error {
+	return ownError("index " + name + " of collection " + collection + " isn't as this program makes it; remove it with `db." + collection +
+		`.dropIndex("` + name + `")` + "` in mongosh and start again: it is then made afresh")
 }
 
 func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
@@ -140,10 +145,10 @@ func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
 		got, is := found[ix.name]
 		if !is || !sameKeys(got, ix.keys) || int32(number(got, "expireAfterSeconds")) != ix.ttl ||
 			(got.Lookup("partialFilterExpression").Type != 0) != (ix.partial != nil) {
-			return foreignIndex(c.Name())
+			return foreignIndex(c.Name(), ix.name)
 		}
 		if unique, _ := got.Lookup("unique").BooleanOK(); unique {
-			return foreignIndex(c.Name())
+			return foreignIndex(c.Name(), ix.name)
 		}
 	}
 	return nil

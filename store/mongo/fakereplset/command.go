@@ -3,6 +3,7 @@ package fakereplset
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/256dpi/lungo"
 	"github.com/256dpi/lungo/bsonkit"
@@ -35,6 +36,8 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 		return s.createIndexes(ns, list(d, "indexes"))
 	case "listIndexes":
 		return s.listIndexes(ns)
+	case "dropIndexes":
+		return s.dropIndex(ns, fmt.Sprint(get(d, "index")))
 	case "dropDatabase":
 		return ok()
 	}
@@ -202,6 +205,13 @@ func (s *Server) createIndexes(ns lungo.Handle, indexes bson.A) bson.D {
 			s.indexes[name] = append(s.indexes[name], ix)
 		}
 	}
+	return ok()
+}
+
+func (s *Server) dropIndex(ns lungo.Handle, index string) bson.D {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.indexes[ns.String()] = slices.DeleteFunc(s.indexes[ns.String()], func(ix bson.D) bool { return get(ix, "name") == index })
 	return ok()
 }
 
