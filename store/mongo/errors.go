@@ -34,7 +34,9 @@ func (e *DriverError) Unwrap() error { return e.is }
 
 // Codes of the MongoDB manual's list of error codes.
 const (
-	codeMaxTimeExpired = 50
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+	codeMaxTimeExpired       = 50
 
 	codeTooLarge  = 10334 // BSONObjectTooLarge
 	codeTooLarge2 = 17280 // KeyTooLong

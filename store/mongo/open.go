@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/readpref"
 	"go.mongodb.org/mongo-driver/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/x/mongo/driver/connstring"
+	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
@@ -104,10 +106,33 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 		defer cancel()
 		s.watch.end()
 		_ = client.Disconnect(end)
-		return nil, fault(caller, "open the database", err)
+		return nil, refusal(caller, err)
 	}
 	return s, nil
 }
+
+// refusal says why the database can't be opened, in the words of whoever starts
+// the program.
+func refusal(caller context.Context, err error) error {
+	var selection topology.ServerSelectionError
+	switch code := codeOf(err); {
+	case caller.Err() != nil:
+	case code == codeAuthenticationFailed:
+		return ownError("MongoDB refuses the user or password of the address")
+	case code == codeUnauthorized:
+		return ownError("the user of the MongoDB address may not do what is needed: it needs the role readWrite on the database")
+	case errors.As(err, &selection), code == 0 && away(err):
+		return &startError{"no primary of the MongoDB replica set answers within 5 s: check that it runs and has a primary, and the hosts, replicaSet and TLS settings of the address"}
+	}
+	return fault(caller, "open the database", err)
+}
+
+// startError is a fault that may pass.
+type startError struct{ text string }
+
+func (e *startError) Error() string { return "store: " + e.text }
+
+func (e *startError) Unwrap() error { return store.ErrUnavailable }
 
 func newStore(client *mongo.Client, o Options) *Store {
 	db := client.Database(o.Database)

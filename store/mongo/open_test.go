@@ -54,6 +54,36 @@ func TestAnAddressIsNeverInAnError(t *testing.T) {
 	}
 }
 
+func TestAStartThatCannotBeSaysWhatToCheck(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		uri  func(fake *fakereplset.Server) string
+		hook func(fakereplset.Call) *fakereplset.Fault
+		says string
+	}{
+		{"an address that is none", func(*fakereplset.Server) string { return "localhost:27017" }, nil, "the MongoDB address can't be read"},
+		{"a wrong password", func(f *fakereplset.Server) string { return strings.Replace(f.URI(), "://", "://bob:secret@", 1) },
+			once("saslStart", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(18, "AuthenticationFailed", "Authentication failed.")}), "refuses the user or password"},
+		{"a user without rights", (*fakereplset.Server).URI,
+			once("createIndexes", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(13, "Unauthorized", "not authorized")}), "needs the role readWrite"},
+		{"nobody there", func(f *fakereplset.Server) string { f.Close(); return f.URI() }, nil, "no primary of the MongoDB replica set answers within 5 s"},
+		{"another replica set", func(f *fakereplset.Server) string { return strings.Replace(f.URI(), "rs0", "rs1", 1) }, nil, "no primary of the MongoDB replica set answers within 5 s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			fake := serve(t, fakereplset.Options{})
+			fake.Hook(c.hook)
+			uri := c.uri(fake)
+			_, err := mongo.Open(t.Context(), uri, mongo.Options{})
+			require.ErrorContains(t, err, c.says)
+			for _, part := range []string{"secret", "bob", "127.0.0.1"} {
+				require.NotContains(t, err.Error(), part)
+			}
+		})
+	}
+}
+
 // shell is a plain client of the same database.
 func shell(t *testing.T, fake *fakereplset.Server) *driver.Database {
 	client, err := driver.Connect(t.Context(), options.Client().ApplyURI(fake.URI()))
