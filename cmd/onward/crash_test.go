@@ -30,6 +30,10 @@ func TestProofThatKillingLosesNothing(t *testing.T) {
 				wait(time.Duration(20+rand.IntN(300)) * time.Millisecond)
 				s.kill()
 			})
+			if round%4 == 3 { // it reads everything, which takes its time
+				checked := onward(t, "store", "check", "--store", s.storeOf(), "--base-url", s.url)
+				require.Zero(t, checked.code, "store check after kill %d: %s", round+1, checked.out)
+			}
 			s.run()
 			l.verify()
 			retried += l.retry(2)
