@@ -108,7 +108,7 @@ func playRecords(t testing.TB, s *server, c *impatient, h *linear.History, round
 	for n := range proofClients {
 		one := &recordClient{n: n, http: c, random: rand.New(rand.NewPCG(uint64(round), uint64(n))), h: h, id: ids[n%len(ids)], version: 1}
 		wg.Go(func() {
-			for range callsEach {
+			for range efforts().each {
 				one.step()
 			}
 		})

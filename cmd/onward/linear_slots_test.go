@@ -16,10 +16,8 @@ import (
 	"github.com/onward-health/onward/store/storetest/linear"
 )
 
-const (
-	groupsAtOnce = 16 // so that four clients meet on each group
-	callsEach    = 20 // of a client on one group
-)
+// groupsAtOnce lets four clients meet on each group.
+const groupsAtOnce = 16
 
 // slotGroup is the slots of one group and what its clients have learned of who
 // has them. An Appointment is told apart by its description, which its maker
@@ -200,7 +198,7 @@ func playSlots(t testing.TB, s *server, c *impatient, h *linear.History, round i
 	for n := range proofClients {
 		one := &slotClient{t: t, n: n, http: c, random: rand.New(rand.NewPCG(uint64(round), uint64(n))), h: h, group: groups[n%len(groups)]}
 		wg.Go(func() {
-			for range callsEach {
+			for range efforts().each {
 				one.step()
 			}
 		})

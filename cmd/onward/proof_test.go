@@ -24,6 +24,7 @@ import (
 // effort is how much a proof does.
 type effort struct {
 	calls int // of a linearizability proof, on each engine
+	each  int // of a client in one round
 	kills int // of the crash proof
 	cuts  int // of the connection to the database
 }
@@ -31,11 +32,11 @@ type effort struct {
 func efforts() effort {
 	switch {
 	case os.Getenv("ONWARD_SOAK") != "":
-		return effort{calls: 100_000, kills: 200, cuts: 20}
+		return effort{calls: 100_000, each: 20, kills: 200, cuts: 20}
 	case os.Getenv("ONWARD_PROOFS") == "full":
-		return effort{calls: 5_000, kills: 20, cuts: 2}
+		return effort{calls: 5_000, each: 20, kills: 20, cuts: 2}
 	}
-	return effort{calls: 600, kills: 4, cuts: 1}
+	return effort{calls: 600, each: 5, kills: 4, cuts: 1}
 }
 
 // proofClients is how many clients work at once.
