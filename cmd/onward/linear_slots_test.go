@@ -109,6 +109,9 @@ func (c *slotClient) write(call linear.SlotCall, do func(linear.SlotCall) (*answ
 		if !known {
 			c.http.complain("%s of %s: %d %s", call.Deed, c.group.key, a.status, diagnosticsIn(a.body))
 		}
+		if r == linear.Refused && strings.Contains(string(a.body), "was changed here after it was received") {
+			r = linear.Void // BaRS Core 1.5, applying an update: who moved it by another door goes first
+		}
 		if r == linear.Refused && !refusesSlot(a.body) {
 			c.http.complain("%s of %s is refused for another reason: %s", call.Deed, c.group.key, a.body)
 		}
