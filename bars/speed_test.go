@@ -1,0 +1,139 @@
+package bars_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/sqlite"
+)
+
+// spy keeps the batches that go to a store.
+type spy struct {
+	store.Store
+	mu      sync.Mutex
+	batches []*store.Batch
+}
+
+func (s *spy) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	s.mu.Lock()
+	s.batches = append(s.batches, b)
+	s.mu.Unlock()
+	return s.Store.Commit(ctx, b)
+}
+
+var (
+	bundleID  = regexp.MustCompile(`"id": "0c000000-[^"]*"`)
+	journeyOf = regexp.MustCompile(`EpisodeOfCare/[0-9a-f-]*`)
+)
+
+// spent is the CPU time of the process so far.
+func spent() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkReferral processes referrals (parse, checks, mapping to records,
+// index, durable commit) and beside them writes the same rows by hand, one
+// transaction a referral, with the same durability. Both times are CPU time.
+func BenchmarkReferral(b *testing.B) {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "onward.db"), sqlite.Options{})
+	require.NoError(b, err)
+	defer db.Close()
+	watched := &spy{Store: db}
+	desk := bars.NewDesk(watched, bars.Options{Base: base})
+	_, err = desk.Load(ctx, bars.Caller{Door: "setup"}, directory(b))
+	require.NoError(b, err)
+	text, err := os.ReadFile("../testdata/bars/a1-referral.json")
+	require.NoError(b, err)
+	watched.batches = nil
+
+	b.ReportAllocs()
+	begun := spent()
+	for b.Loop() {
+		body := journeyOf.ReplaceAll(bundleID.ReplaceAll(text, []byte(`"id": "`+uuid.NewString()+`"`)), []byte("EpisodeOfCare/"+uuid.NewString()))
+		bundle, err := fhir.Parse(body)
+		require.NoError(b, err)
+		key := bars.Key{Door: "bars", Sender: "A1001", Values: []string{uuid.NewString()}}
+		_, err = desk.Message(ctx, bars.MessageRequest{Caller: bars.Caller{Door: "bars", Organisation: "A1001"}, Key: key,
+			Target: nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, Bundle: bundle, Body: body})
+		require.NoError(b, err)
+	}
+	ours := spent() - begun
+	raw := rawWrites(b, filepath.Join(b.TempDir(), "raw.db"), watched.batches)
+	b.ReportMetric(float64(ours)/float64(raw), "x-raw-cpu")
+	b.ReportMetric(float64(ours.Microseconds())/float64(b.N), "cpu-us/referral")
+}
+
+// rawWrites inserts the batches' rows and says what CPU time that took.
+func rawWrites(b *testing.B, path string, batches []*store.Batch) time.Duration {
+	schema, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	require.NoError(b, err)
+	require.NoError(b, schema.Close())
+	db, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)")
+	require.NoError(b, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	prepared := map[string]*sql.Stmt{}
+	exec := func(text string, args ...any) sql.Result {
+		if prepared[text] == nil {
+			prepared[text], err = db.Prepare(text)
+			require.NoError(b, err, text)
+		}
+		done, err := prepared[text].Exec(args...)
+		require.NoError(b, err, text)
+		return done
+	}
+	types := map[string]int{}
+	begun := spent()
+	for n, batch := range batches {
+		exec(`BEGIN IMMEDIATE`)
+		for _, op := range batch.Ops {
+			switch op := op.(type) {
+			case store.Put:
+				rec := op.Record
+				if types[rec.Type] == 0 {
+					types[rec.Type] = len(types) + 1
+				}
+				t := types[rec.Type]
+				done := exec(`INSERT INTO res (typ, id, ver, lu, del, method, "by", peer, body) VALUES (?, ?, 1, ?, 0, ?, ?, ?, ?)`,
+					rec.Type, rec.ID, 1, rec.Method, rec.By, rec.Peer, rec.Body)
+				pk, _ := done.LastInsertId()
+				for _, e := range rec.Index.X {
+					exec(`INSERT OR IGNORE INTO x (t, v, pk) VALUES (?, ?, ?)`, t, e, pk)
+				}
+				for _, d := range rec.Index.D {
+					exec(`INSERT OR IGNORE INTO xd (t, p, lo, hi, pk) VALUES (?, ?, ?, ?, ?)`, t, d.Param, d.Lo, d.Hi, pk)
+				}
+				for _, k := range rec.Index.S {
+					exec(`INSERT OR IGNORE INTO xs (t, p, v, pk) VALUES (?, ?, ?, ?)`, t, k.Param, k.Value, pk)
+				}
+				exec(`INSERT INTO feed (pk, ver, lu) VALUES (?, 1, 1)`, pk)
+			case store.AuxPut:
+				exec(`INSERT INTO aux (kind, key, ver, val) VALUES (?, ?, 1, ?)`, op.Kind, op.Key, op.Value)
+			}
+		}
+		if batch.Idem != nil {
+			exec(`INSERT INTO aux (kind, key, ver, val) VALUES ('idem', ?, 1, ?)`, fmt.Sprint(n, strings.Join(batch.Idem.Keys, " ")), make([]byte, 1200))
+		}
+		exec(`COMMIT`)
+	}
+	return spent() - begun
+}
