@@ -170,7 +170,7 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 		return nil, err
 	}
 	if known {
-		return &MessageResult{Known: true}, nil
+		return d.known(ctx, w, req.Also, idem)
 	}
 	switch m.rule.act {
 	case actRefer:
@@ -204,6 +204,9 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 		}
 	}
 	w.noteMessage(m)
+	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
+		return nil, err
+	}
 	result, err := d.commit(ctx, w, idem)
 	if err != nil {
 		return nil, err
@@ -250,7 +253,7 @@ func (d *Desk) attach(ctx context.Context, req *AttachRequest, s *service, idem 
 		return nil, err
 	}
 	if known {
-		return &MessageResult{Known: true}, nil
+		return d.known(ctx, w, req.Also, idem)
 	}
 	entries := make([]*entry, len(req.Entries))
 	var warnings []fhir.Issue
@@ -278,6 +281,9 @@ func (d *Desk) attach(ctx context.Context, req *AttachRequest, s *service, idem 
 			return nil, err
 		}
 	}
+	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
+		return nil, err
+	}
 	result, err := d.commit(ctx, w, idem)
 	if err != nil {
 		return nil, err
@@ -286,6 +292,24 @@ func (d *Desk) attach(ctx context.Context, req *AttachRequest, s *service, idem 
 		return replayed(result.Replay), nil
 	}
 	return &MessageResult{Stored: result.Versions, Warnings: warnings}, nil
+}
+
+// known is the result of a request whose document was taken before under another
+// key: nothing but what the door added to it, such as an acknowledgement that the
+// sender waits for.
+func (d *Desk) known(ctx context.Context, w *work, also []store.Op, idem *store.Idem) (*MessageResult, error) {
+	if len(also) == 0 {
+		return &MessageResult{Known: true}, nil
+	}
+	w.batch.Ops = append(w.batch.Ops, also...)
+	result, err := d.commit(ctx, w, idem)
+	if err != nil {
+		return nil, err
+	}
+	if result.Replay != nil {
+		return replayed(result.Replay), nil
+	}
+	return &MessageResult{Known: true}, nil
 }
 
 // replayed is the result of a request that had been carried out before.

@@ -19,6 +19,9 @@ type NullifyRequest struct {
 	Names []string
 	// Entries are kept with it, such as the nullification itself.
 	Entries []Entry
+	// Also and Recall are as in a MessageRequest.
+	Also   []store.Op
+	Recall bool
 }
 
 // Nullify gives the referral that a document made the status entered-in-error,
@@ -61,7 +64,7 @@ func (d *Desk) nullify(ctx context.Context, req *NullifyRequest, s *service, ide
 		return nil, fhir.NewOutcome(fhir.KindNotFound, "", "this service holds no such document of this sender")
 	}
 	if len(w.batch.Ops) == 0 {
-		return &MessageResult{Known: true}, nil
+		return d.known(ctx, w, req.Also, idem)
 	}
 	entries := make([]*entry, len(req.Entries))
 	for i, e := range req.Entries {
@@ -71,6 +74,9 @@ func (d *Desk) nullify(ctx context.Context, req *NullifyRequest, s *service, ide
 		return nil, err
 	}
 	if err := w.writeAll(entries); err != nil {
+		return nil, err
+	}
+	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
 		return nil, err
 	}
 	result, err := d.commit(ctx, w, idem)

@@ -69,6 +69,11 @@ type MessageRequest struct {
 	// What is wrong with it as FHIR R4 is then a warning: the sender can't mend
 	// it, and the referral must not be lost for it.
 	Translated bool
+	// Also are operations that become true with the request, such as messages to
+	// be sent (design D18 and D30).
+	Also []store.Op
+	// Recall keeps which records the request wrote, so that Taken finds them.
+	Recall bool
 }
 
 // Entry is a resource with its bundle-local name.
@@ -105,10 +110,11 @@ type AttachRequest struct {
 	Target  nhs.ServiceID
 	Body    []byte
 	Entries []Entry
-	// Document is as in a MessageRequest.
-	Document *Document
-	// Translated is as in a MessageRequest.
+	// Document, Translated, Also and Recall are as in a MessageRequest.
+	Document   *Document
 	Translated bool
+	Also       []store.Op
+	Recall     bool
 }
 
 type callerKey struct{}

@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,7 +27,11 @@ const (
 
 const (
 	maxPayloads = 20
-	clockSkew   = 5 * time.Minute
+	defaultSkew = 5 * time.Minute
+	// maxLife bounds how far ahead a message may expire: the room remembers a
+	// MessageID for seven days, and an id must not be forgotten before its
+	// message has expired.
+	maxLife = 6 * 24 * time.Hour
 )
 
 // checkRules is what the checks need beside the message.
@@ -39,6 +44,13 @@ type checkRules struct {
 	// ODSCodes and DoSIDs are the allow-lists; both empty leaves it to the room.
 	ODSCodes, DoSIDs []string
 	Now              time.Time
+	// Skew is how far the sender's clock may be off; 0 is 5 minutes.
+	Skew time.Duration
+	// Generic: the message came to ITK's generic service, which takes SOAP 1.2
+	// too and may be asked by its own name.
+	Generic bool
+	// Verifies: the door verifies XML signatures.
+	Verifies bool
 }
 
 const (
@@ -52,6 +64,7 @@ var profiles = []string{
 	"urn:nhs-en:profile:IntegratedUrgentCareCDADocument-v3-1",
 	profileNullification,
 	profileAmbulance,
+	queryProfile,
 }
 
 var (
@@ -63,6 +76,10 @@ var (
 // message with several faults gets the same one. Schema rules come last, as
 // there (row 23).
 func (e *envelope) check(rules checkRules) *fault {
+	if e.SOAP == soap12 && !rules.Generic {
+		return &fault{Code: faultVersionMismatch, Number: codeInvalid, Text: textVersion,
+			Diag: "The envelope must be of SOAP 1.1, namespace " + nsSOAP}
+	}
 	if f := e.checkHeader(rules); f != nil {
 		return f
 	}
@@ -81,6 +98,9 @@ func (e *envelope) check(rules checkRules) *fault {
 	if f := e.checkAddress(rules); f != nil {
 		return f
 	}
+	if f := e.checkShape(); f != nil {
+		return f
+	}
 	return e.checkSchema()
 }
 
@@ -94,7 +114,7 @@ func (e *envelope) checkHeader(rules checkRules) *fault {
 		return refuse("Itk TrackingId missing", diagSOAP)
 	case e.Action == "":
 		return refuse("Action node missing", diagSOAP)
-	case e.Action != e.Service:
+	case e.Action != e.Service && !(rules.Generic && isGeneric(e.Action)):
 		return refuse("Soap Action is not equal to ITK service", diagSOAP)
 	case rules.Mode == Strict && !messageIDForm.MatchString(e.MessageID):
 		return refuse(textInvalidID, diagSOAP)
@@ -129,6 +149,9 @@ func (e *envelope) checkManifest(rules checkRules) *fault {
 	for _, item := range e.Items {
 		if !slices.Contains(profiles, item.ProfileID) {
 			return refuse("Invalid manifest profile Id: "+item.ProfileID, diagSOAP)
+		}
+		if kind, _ := kindOf(e.Service, e.Interaction); (item.ProfileID == queryProfile) != (kind == query) {
+			return refuse(textNotSupported, "A repeat caller query and its profile go together")
 		}
 	}
 	return nil
@@ -175,8 +198,29 @@ func (e *envelope) checkSOAP(rules checkRules) *fault {
 	if (rules.SOAPChecks || rules.Mode == Strict) && e.ReplyTo != "" && e.ReplyTo != anonymous {
 		return refuse("Invalid ReplyTo: "+e.ReplyTo, diagSOAP)
 	}
-	if e.Foreign && (rules.SOAPChecks || rules.Mode == Strict) {
+	if e.Parameters && rules.Mode == Strict { // WS-ADR-08
+		return refuse("Invalid addressing header", "An endpoint reference may carry no reference parameters")
+	}
+	// A signature that must be understood and can't be verified is refused in
+	// every mode: to take it unread would be to vouch for it.
+	unread := e.Signed && e.securityNeeded && !rules.Verifies
+	if unread || e.Foreign && (rules.SOAPChecks || rules.Mode == Strict) {
 		return &fault{Code: faultMustUnderstand, Number: codeInvalid, Text: "Rejecting foreign header", Diag: diagSOAP}
+	}
+	return nil
+}
+
+// checkTransport compares the action that HTTP names with the message's (WS-
+// Addressing 1.0 SOAP binding, section 4; SOAP 1.2 media type, action).
+func (e *envelope) checkTransport(rules checkRules, header http.Header, action string) *fault {
+	if rules.Mode == Compat {
+		return nil
+	}
+	if e.SOAP == soap11 {
+		action = strings.Trim(strings.TrimSpace(header.Get("SOAPAction")), `"`)
+	}
+	if action != "" && action != e.Action {
+		return refuse("SOAPAction isn't the message's Action", diagSOAP)
 	}
 	return nil
 }
@@ -194,11 +238,17 @@ func (e *envelope) checkTimestamp(rules checkRules) *fault {
 	if rules.Mode == Compat {
 		return nil
 	}
-	if rules.Now.After(expires.Add(clockSkew)) {
-		return refuse("Invalid timestamp", "The message has expired")
+	skew := rules.Skew
+	if skew <= 0 {
+		skew = defaultSkew
 	}
-	if created.After(rules.Now.Add(clockSkew)) {
+	switch {
+	case rules.Now.After(expires.Add(skew)):
+		return refuse("Invalid timestamp", "The message has expired")
+	case created.After(rules.Now.Add(skew)):
 		return refuse("Invalid timestamp", "The message was created in the future")
+	case expires.After(rules.Now.Add(maxLife)):
+		return refuse("Invalid timestamp", "The message may expire at most six days from now")
 	}
 	return nil
 }
@@ -212,7 +262,13 @@ func parseStamp(s string) (time.Time, error) {
 	return fhir.ParseInstant(s + "Z")
 }
 
+// checkAddress wants an address that this door takes messages for. A query
+// needs none: whoever asks found us by other means (ITK 2.2, repeat caller).
 func (e *envelope) checkAddress(rules checkRules) *fault {
+	kind, _ := kindOf(e.Service, e.Interaction)
+	if kind == query && len(e.ODS)+len(e.DoS) == 0 {
+		return nil
+	}
 	if _, ok := e.target(rules); !ok {
 		return refuse("Message rejected", "Both ODS code ("+first(e.ODS)+") and DOS ID ("+first(e.DoS)+") are invalid")
 	}
@@ -247,6 +303,22 @@ func (e *envelope) target(rules checkRules) (nhs.ServiceID, bool) {
 func containsFold(list []string, code string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, code) })
 }
+
+// checkShape refuses what can't be a DistributionEnvelope (row 22).
+func (e *envelope) checkShape() *fault {
+	if e.distribution.Child("payloads") == nil || len(e.distribution.Elements()) != 2 {
+		return refuse("A DistributionEnvelope holds one header and one payloads and nothing else", "DistributionEnvelope missing")
+	}
+	for _, part := range e.header.Elements() {
+		if part.Space != nsITK || !slices.Contains(headerParts, part.Local) {
+			return refuse("The header of a DistributionEnvelope holds an element that ITK doesn't know", "DistributionEnvelope missing")
+		}
+	}
+	return nil
+}
+
+// headerParts are the children of the header that may stand once (ITK 2.2).
+var headerParts = []string{"addresslist", "auditIdentity", "manifest", "senderAddress", "handlingSpecification"}
 
 // checkSchema holds the rules of distributionEnvelope-v2-0.xsd that the earlier
 // checks leave open.

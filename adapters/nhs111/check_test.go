@@ -207,7 +207,6 @@ func TestWrappedAndRepeatedPartsAreRefused(t *testing.T) {
 
 func TestOperationsThatAreNotOfferedAreNamed(t *testing.T) {
 	for spec, says := range map[string]string{
-		"nhs111RepeatCallerSyncQueryResp-v1-0":                      "repeat caller queries",
 		"ITKBusinessAcknowledgement-v1-0":                           "acknowledgement",
 		"copyRecipientIntegratedUrgentCareCDADocumentResponse-v3-0": "FHIR bundle",
 		"somethingElse-v1-0":                                        "",

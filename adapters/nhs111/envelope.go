@@ -1,13 +1,15 @@
 package nhs111
 
 import (
-	"github.com/onward-health/onward/internal/xmltree"
 	"strings"
+
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // Namespaces of the message.
 const (
 	nsSOAP   = "http://schemas.xmlsoap.org/soap/envelope/"
+	nsSOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 	nsWSA    = "http://www.w3.org/2005/08/addressing"
 	nsWSSE   = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 	nsWSU    = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -24,6 +26,7 @@ const (
 // envelope is what the SOAP headers and the ITK DistributionEnvelope say. Every
 // member was found at its full path and namespace, exactly once.
 type envelope struct {
+	SOAP      soapVersion
 	MessageID string // as sent; "" only in Compat
 	Action    string
 	To        string
@@ -33,6 +36,9 @@ type envelope struct {
 	Created, Expires string
 	Username         string
 	Foreign          bool // a header block that must be understood and isn't
+	Signed           bool // Security holds an XML signature
+	securityNeeded   bool // Security must be understood
+	Parameters       bool // an endpoint reference carries reference parameters
 
 	Service     string
 	TrackingID  string
@@ -42,11 +48,14 @@ type envelope struct {
 	AuditURI    string   // the auditIdentity that counts
 	AuditODS    string
 	SenderURI   string
+	// What the sender asks to be told beside the synchronous answer.
+	InfrastructureAck, BusinessAck bool
 
 	ManifestCount, PayloadCount string
 	Items                       []manifestItem
 	Payloads                    []*xmltree.Node
 
+	root         *xmltree.Node
 	header       *xmltree.Node
 	distribution *xmltree.Node
 }
@@ -59,12 +68,14 @@ type manifestItem struct {
 // readEnvelope finds the parts of a SOAP message. It refuses what can't be told
 // apart (a header twice, a second body), and leaves judging to check.
 func readEnvelope(root *xmltree.Node) (*envelope, *fault) {
-	if root.Local == "Envelope" && root.Space != nsSOAP {
-		return nil, &fault{Code: faultVersionMismatch, Number: codeInvalid, Text: "SOAP version not supported",
+	e := &envelope{root: root}
+	switch {
+	case root.Is(nsSOAP12, "Envelope"):
+		e.SOAP = soap12
+	case root.Local == "Envelope" && root.Space != nsSOAP:
+		return nil, &fault{Code: faultVersionMismatch, Number: codeInvalid, Text: textVersion,
 			Diag: "The envelope must be of SOAP 1.1, namespace " + nsSOAP}
-	}
-	e := &envelope{}
-	if !root.Is(nsSOAP, "Envelope") {
+	case !root.Is(nsSOAP, "Envelope"):
 		return e, nil // what is missing is said in the order of the checks
 	}
 	if len(root.All("Header")) > 1 || len(root.All("Body")) > 1 {
@@ -94,7 +105,7 @@ func (e *envelope) readHeaders(header *xmltree.Node) *fault {
 			seen[block.Local] = true
 		}
 		understood := e.readHeader(block)
-		if !understood && mustUnderstand(block) {
+		if !understood && e.SOAP.mustUnderstand(block) {
 			e.Foreign = true
 		}
 	}
@@ -104,7 +115,11 @@ func (e *envelope) readHeaders(header *xmltree.Node) *fault {
 // readHeader takes one header block and says whether this door processes it.
 func (e *envelope) readHeader(block *xmltree.Node) bool {
 	if block.Is(nsWSSE, "Security") {
-		return len(block.AllIn(nsDSig, "Signature")) == 0 // not verified, so not understood
+		// Whether a signature is understood depends on what the door trusts; the
+		// checks say so.
+		e.Signed = len(block.AllIn(nsDSig, "Signature")) > 0
+		e.securityNeeded = e.SOAP.mustUnderstand(block)
+		return true
 	}
 	if block.Space != nsWSA {
 		return false
@@ -116,24 +131,16 @@ func (e *envelope) readHeader(block *xmltree.Node) bool {
 		e.MessageID = block.Content()
 	case "To":
 		e.To = block.Content()
-	case "ReplyTo":
-		e.ReplyTo = block.Child("Address").Content()
-	case "From", "FaultTo", "RelatesTo":
+	case "ReplyTo", "From", "FaultTo":
+		if block.Local == "ReplyTo" {
+			e.ReplyTo = block.Child("Address").Content()
+		}
+		e.Parameters = e.Parameters || len(block.All("ReferenceParameters"))+len(block.All("ReferenceProperties")) > 0
+	case "RelatesTo":
 	default:
 		return false
 	}
 	return true
-}
-
-// mustUnderstand reads the SOAP attributes; a block for another actor than the
-// next one isn't ours (SOAP 1.1, section 4.2.2).
-func mustUnderstand(block *xmltree.Node) bool {
-	must, _ := block.AttrIn(nsSOAP, "mustUnderstand")
-	actor, addressed := block.AttrIn(nsSOAP, "actor")
-	if addressed && actor != "" && actor != "http://schemas.xmlsoap.org/soap/actor/next" {
-		return false
-	}
-	return must == "1" || must == "true"
 }
 
 func (e *envelope) readTimestamp(security []*xmltree.Node) *fault {
@@ -169,7 +176,7 @@ func (e *envelope) readDistribution(de *xmltree.Node) *fault {
 	if e.header == nil {
 		e.header = &xmltree.Node{Space: nsITK, Local: "header"}
 	}
-	for _, name := range []string{"addresslist", "auditIdentity", "manifest", "senderAddress", "handlingSpecification"} {
+	for _, name := range headerParts {
 		if len(e.header.All(name)) > 1 {
 			return refuse("Itk header holds "+name+" twice", diagSOAP)
 		}
@@ -226,18 +233,23 @@ func odsIn(uri, prefix string) (string, bool) {
 	return strings.ToUpper(strings.TrimSpace(code)), code != ""
 }
 
-// readSpecs finds the interaction by its key, wherever it stands among the specs.
+// readSpecs finds the interaction and the acknowledgements asked for by their
+// keys, wherever they stand among the specs.
 func (e *envelope) readSpecs() *fault {
 	found := false
 	for _, spec := range e.header.Child("handlingSpecification").All("spec") {
-		if spec.Attr("key") != nsITK+":interaction" {
-			continue
+		switch spec.Attr("key") {
+		case nsITK + ":infackrequested":
+			e.InfrastructureAck = isTrue(spec, "value")
+		case nsITK + ":ackrequested", "urn:nhs:itk:ns:201005:ackrequested": // as the guide of 2013 writes it
+			e.BusinessAck = isTrue(spec, "value")
+		case nsITK + ":interaction":
+			if found {
+				return refuse("Itk interaction is given twice", diagSOAP)
+			}
+			found = true
+			e.Interaction = strings.TrimPrefix(strings.TrimSpace(spec.Attr("value")), interactionPrefix)
 		}
-		if found {
-			return refuse("Itk interaction is given twice", diagSOAP)
-		}
-		found = true
-		e.Interaction = strings.TrimPrefix(strings.TrimSpace(spec.Attr("value")), "urn:nhs-itk:interaction:")
 	}
 	return nil
 }

@@ -1,12 +1,8 @@
 package nhs111
 
-import (
-	"fmt"
-	"github.com/onward-health/onward/internal/xmltree"
-	"strings"
-)
+import "fmt"
 
-// The fault codes of SOAP 1.1, section 4.4.1.
+// The fault codes of SOAP 1.1, section 4.4.1; soapVersion names those of SOAP 1.2.
 const (
 	faultClient          = "Client"
 	faultServer          = "Server"
@@ -35,6 +31,9 @@ const (
 	textTooLarge      = "Message too large"
 	textMediaType     = "Media type not supported"
 	textNotAuthorised = "Not authorised"
+	textVersion       = "SOAP version not supported"
+	textMethod        = "Method not allowed"
+	textSignature     = "The signature or its certificate isn't valid"
 )
 
 // fault is a refusal as ITK 2.2 words it: a SOAP fault with ToolkitErrorInfo.
@@ -44,7 +43,7 @@ type fault struct {
 	Text   string // ErrorText
 	Diag   string // ErrorDiagnosticText
 
-	status     int // HTTP status; 0 is 500
+	status     int // HTTP status; 0 is the SOAP version's
 	retryAfter int // seconds
 }
 
@@ -66,52 +65,7 @@ const (
 	successActionSuffix  = "Response"
 	reportSuccessAction  = servicePrefix + "SendNHS111Report-v2-0" + successActionSuffix
 	servicePrefix        = "urn:nhs-itk:services:201005:"
+	interactionPrefix    = "urn:nhs-itk:interaction:"
 	reportServicePrefix  = servicePrefix + "SendNHS111Report"
 	faultActorUnspecific = "http://source.of.fault.example.com" // the reference's; TKW wants an http address
 )
-
-// envelope renders the fault. relatesTo is the request's MessageID, "" where it
-// isn't known.
-func (f *fault) envelope(messageID, errorID, relatesTo string) []byte {
-	action, words := faultAction, clientFaultString
-	if f.Code == faultMustUnderstand {
-		action = faultActionHeader
-	}
-	if f.Code == faultServer {
-		words = serverFaultString
-	}
-	var b strings.Builder
-	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	b.WriteString(`<s:Envelope xmlns:s="` + nsSOAP + `" xmlns:a="` + nsWSA + `" xmlns:itk="` + nsITK + `">`)
-	b.WriteString(`<s:Header><a:MessageID>` + messageID + `</a:MessageID><a:Action>` + action + `</a:Action><a:To>` + anonymous + `</a:To>`)
-	if relatesTo != "" {
-		b.WriteString(`<a:RelatesTo>` + xmltree.EscapeText(relatesTo) + `</a:RelatesTo>`)
-	}
-	b.WriteString(`</s:Header><s:Body><s:Fault><faultcode>s:` + f.Code + `</faultcode><faultstring>` + words + `</faultstring>`)
-	b.WriteString(`<faultactor>` + faultActorUnspecific + `</faultactor><detail><itk:ToolkitErrorInfo>`)
-	b.WriteString(`<itk:ErrorID>` + errorID + `</itk:ErrorID>`)
-	fmt.Fprintf(&b, `<itk:ErrorCode codeSystem="2.16.840.1.113883.2.1.3.2.4.17.268">%d</itk:ErrorCode>`, f.Number)
-	b.WriteString(`<itk:ErrorText>` + xmltree.EscapeText(f.Text) + `</itk:ErrorText>`)
-	b.WriteString(`<itk:ErrorDiagnosticText>` + xmltree.EscapeText(f.Diag) + `</itk:ErrorDiagnosticText>`)
-	b.WriteString(`</itk:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>` + "\n")
-	return []byte(b.String())
-}
-
-// successEnvelope is the SimpleMessageResponse. Its Action is the same for every
-// variant of the report service, as senders expect.
-func successEnvelope(messageID, service, relatesTo string) []byte {
-	action := reportSuccessAction
-	if !strings.HasPrefix(service, reportServicePrefix) {
-		action = service + successActionSuffix
-	}
-	var b strings.Builder
-	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	b.WriteString(`<soap:Envelope xmlns:soap="` + nsSOAP + `" xmlns:wsa="` + nsWSA + `"><soap:Header>`)
-	b.WriteString(`<wsa:MessageID>` + messageID + `</wsa:MessageID><wsa:Action>` + xmltree.EscapeText(action) + `</wsa:Action>`)
-	if relatesTo != "" {
-		b.WriteString(`<wsa:RelatesTo>` + xmltree.EscapeText(relatesTo) + `</wsa:RelatesTo>`)
-	}
-	b.WriteString(`</soap:Header><soap:Body><itk:SimpleMessageResponse xmlns:itk="` + nsITK + `">OK:` + xmltree.EscapeText(relatesTo))
-	b.WriteString(`</itk:SimpleMessageResponse></soap:Body></soap:Envelope>` + "\n")
-	return []byte(b.String())
-}

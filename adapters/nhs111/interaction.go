@@ -12,7 +12,17 @@ const (
 	forInformation                     // keep it; nobody is asked to act
 	ambulance                          // act on it: an AmbulanceRequest, no document
 	nullification                      // withdraw what an earlier document made
+	query                              // ask for the reports of a repeat caller
 	notOffered                         // known, and not offered by this door
+)
+
+// isGeneric says whether an action names ITK's generic service, which carries any
+// DistributionEnvelope.
+func isGeneric(action string) bool { return action == sendAction || action == sendReceiveAction }
+
+const (
+	sendAction        = servicePrefix + "sendDistEnvelope"     // one way
+	sendReceiveAction = servicePrefix + "sendRecvDistEnvelope" // answered by a DistributionEnvelope
 )
 
 // kindOf classifies an interaction name of ITK 2.2 or of the Integrated Urgent
@@ -26,7 +36,7 @@ func kindOf(service, interaction string) (kind interactionKind, what string) {
 	case strings.HasPrefix(operation, "RequestAmbulanceDispatch"), strings.Contains(lower, "requestforambulance"):
 		return ambulance, ""
 	case strings.HasPrefix(operation, "NHS111RepeatCallerSyncQueryResp"), strings.Contains(lower, "repeatcallersyncquery"):
-		return notOffered, "repeat caller queries"
+		return query, ""
 	case strings.HasPrefix(lower, "nullify"):
 		return nullification, ""
 	case strings.Contains(lower, "acknowledgement"), strings.HasPrefix(operation, "SendInfrastructureAck"), strings.HasPrefix(operation, "SendBusinessAck"):

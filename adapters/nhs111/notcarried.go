@@ -80,7 +80,7 @@ func omissions(root *xmltree.Node) []Omission {
 		}
 	}
 	for _, child := range root.Elements() {
-		if !headerParts[child.Local] {
+		if !reportParts[child.Local] {
 			found = append(found, Omission{Path: "ClinicalDocument/" + child.Local, Why: "no report has it"})
 		}
 	}
@@ -111,9 +111,9 @@ func holds(n *xmltree.Node, path string) bool {
 	return false
 }
 
-// headerParts are the elements of a report (POCD_MT200001GB02) that the mapping
+// reportParts are the elements of a report (POCD_MT200001GB02) that the mapping
 // reads or that NotCarried lists.
-var headerParts = names("typeId templateId contentId messageType realmCode id code title effectiveTime confidentialityCode languageCode " +
+var reportParts = names("typeId templateId contentId messageType realmCode id code title effectiveTime confidentialityCode languageCode " +
 	"setId versionNumber copyTime recordTarget author dataEnterer informant custodian informationRecipient legalAuthenticator " +
 	"participant inFulfillmentOf documentationOf relatedDocument authorization componentOf component ambulanceRequest")
 

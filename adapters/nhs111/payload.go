@@ -5,9 +5,10 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"errors"
-	"github.com/onward-health/onward/internal/xmltree"
 	"io"
 	"strings"
+
+	"github.com/onward-health/onward/internal/xmltree"
 )
 
 // Bounds of what payloads may unfold to, all payloads together.
@@ -16,7 +17,8 @@ const (
 	maxRatio   = 100 // gunzipped : gzipped
 )
 
-// document is one CDA document of the message.
+// document is one payload of the message that is an XML document, such as a
+// ClinicalDocument.
 type document struct {
 	Root *xmltree.Node
 	// Text is the document on its own, UTF-8, its bytes as they came.
@@ -25,9 +27,25 @@ type document struct {
 	Profile string
 }
 
-// documents takes the CDA documents out of the payloads: as XML in place, or as
-// base64, gzipped or not (ITK 2.2, manifestitem @base64 and @compressed).
+// documents takes the CDA documents and the ambulance requests out of the
+// payloads.
 func (e *envelope) documents(text []byte) ([]document, *fault) {
+	all, f := e.payloadsNamed(text, "ClinicalDocument", "AmbulanceRequest")
+	if f == nil && len(all) == 0 {
+		f = refuse("Unable to find ClinicalDocument element", "ClinicalDocument missing")
+	}
+	for i := range all {
+		if all[i].Root.Is(nsHL7, "AmbulanceRequest") {
+			all[i].Root = asDocument(all[i].Root)
+		}
+	}
+	return all, f
+}
+
+// payloadsNamed unpacks the payloads that hold an HL7 element of these names:
+// as XML in place, or as base64, gzipped or not (ITK 2.2, manifestitem @base64 and
+// @compressed).
+func (e *envelope) payloadsNamed(text []byte, names ...string) ([]document, *fault) {
 	budget := maxDecoded
 	var found []document
 	for i, payload := range e.Payloads {
@@ -52,15 +70,11 @@ func (e *envelope) documents(text []byte) ([]document, *fault) {
 				return nil, refuse(textNotXML, "In a packed payload: "+err.Error())
 			}
 		}
-		switch {
-		case root.Is(nsHL7, "ClinicalDocument"):
-			found = append(found, document{Root: root, Text: root.Standalone(source), Profile: item.ProfileID})
-		case root.Is(nsHL7, "AmbulanceRequest"):
-			found = append(found, document{Root: asDocument(root), Text: root.Standalone(source), Profile: item.ProfileID})
+		for _, name := range names {
+			if root.Is(nsHL7, name) {
+				found = append(found, document{Root: root, Text: root.Standalone(source), Profile: item.ProfileID})
+			}
 		}
-	}
-	if len(found) == 0 {
-		return nil, refuse("Unable to find ClinicalDocument element", "ClinicalDocument missing")
 	}
 	return found, nil
 }

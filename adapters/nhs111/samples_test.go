@@ -38,7 +38,7 @@ func sampleFiles(t testing.TB, parts ...string) []string {
 
 // refusedSamples are published messages that the door must not take, and why.
 var refusedSamples = map[string]string{
-	"QUPA_EX000001GB01_02_ITK.xml": "Operation not offered", // a repeat caller query
+	"QUPA_EX000001GB01_02_ITK.xml": "Unable to find ClinicalDocument element", // a repeat caller query: answered, not mapped
 }
 
 // copies are interactions that make no referral.

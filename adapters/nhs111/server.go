@@ -2,19 +2,14 @@ package nhs111
 
 import (
 	"context"
-	"errors"
-	"io"
+	"crypto/x509"
 	"log/slog"
-	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/onward-health/onward/bars"
-	"github.com/onward-health/onward/fhir"
-	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -42,6 +37,24 @@ type Options struct {
 	// ODSCodes and DoSIDs are the addresses that this door takes messages for;
 	// with both empty the room decides.
 	ODSCodes, DoSIDs []string
+	// Skew is how far a sender's clock may be off; default 5 minutes.
+	Skew time.Duration
+	// BaseURL is the door's own absolute address, such as
+	// https://onward.example/nhs111; its description gives it to clients.
+	BaseURL string
+	// Reports reads what was taken before; nil: reports can't be read back and
+	// repeat caller queries aren't offered.
+	Reports Reports
+	// Signers are the authorities whose certificates may sign messages; nil: a
+	// signature isn't verified, and is refused where it must be understood.
+	Signers *x509.CertPool
+	// Organisation is who we are where a message names us by a DoS id only.
+	Organisation nhs.ODSCode
+	// Acks queues the acknowledgements that a sender asks for; nil: none are sent.
+	Acks *Acks
+	// NeedCertificate refuses connections without a verified client certificate
+	// (HTTP 403), except for the description.
+	NeedCertificate bool
 	// Entitled says whether the connection may speak for an organisation; nil
 	// leaves it to what stands in front of the door.
 	Entitled func(r *http.Request, organisation nhs.ODSCode) bool
@@ -55,9 +68,12 @@ const (
 	defaultRetryAfter = 5 * time.Second
 )
 
-// New makes the handler of POST /nhs111/report. It answers text/xml: 200 with a
-// SimpleMessageResponse once the room has stored the message, else a SOAP fault
-// with ITK ToolkitErrorInfo.
+// New makes the handler of everything below /nhs111/, and of /report. POST
+// /nhs111/report takes the NHS 111 services by SOAP 1.1 and POST /nhs111/itk
+// ITK's generic service by SOAP 1.1 and 1.2: 200 with a SimpleMessageResponse once
+// the room has stored the message, else a SOAP fault with ITK ToolkitErrorInfo.
+// GET /nhs111/report/{MessageID} reads a message back as FHIR R4, and
+// GET /nhs111/?wsdl describes the services.
 func New(d Desk, o Options) http.Handler {
 	if o.NewID == nil {
 		panic("nhs111: Options.NewID is missing")
@@ -88,70 +104,45 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(name, v)
 		}
 	}
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if reading && described(r) {
+		d.describe(w, r)
+		return
+	}
+	if d.NeedCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+		http.Error(w, "Mutual authentication failed", http.StatusForbidden)
+		return
+	}
+	if id, ok := strings.CutPrefix(r.URL.Path, reportPath+"/"); ok {
+		d.readReport(w, r, id)
+		return
+	}
+	x := &exchange{door: d, generic: r.URL.Path == itkPath}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		d.answerFault(w, x, &fault{Code: faultClient, Number: codeInvalid, Text: textMethod,
+			Diag: "Messages are sent by POST", status: http.StatusMethodNotAllowed})
 		return
 	}
-	e, err := d.receive(w, r)
-	relatesTo, service := "", ""
-	if e != nil {
-		relatesTo, service = e.MessageID, e.Service
-	}
-	if err != nil && !carriedOut(err) {
-		d.answerFault(w, d.toFault(err), relatesTo)
+	if err := d.receive(w, r, x); err != nil && !carriedOut(err) {
+		d.answerFault(w, x, d.toFault(err))
 		return
 	}
-	d.answer(w, http.StatusOK, successEnvelope(d.uuid(), service, relatesTo))
+	d.answerSuccess(w, x)
 }
 
-// receive carries one request through. The envelope is given back as soon as it
-// is known, so that a fault can relate to its message.
-func (d *door) receive(w http.ResponseWriter, r *http.Request) (*envelope, error) {
-	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "text/xml" && mediaType != "application/xml" {
-		return nil, &fault{Code: faultClient, Number: codeInvalid, Text: textMediaType,
-			Diag: "The body must be text/xml or application/xml", status: http.StatusUnsupportedMediaType}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, d.MaxBody))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, &fault{Code: faultClient, Number: codeInvalid, Text: textTooLarge,
-				Diag: "The body is larger than " + strconv.FormatInt(d.MaxBody, 10) + " bytes", status: http.StatusRequestEntityTooLarge}
-		}
-		return nil, refuse(textNotXML, "The body ended early")
-	}
-	text, err := xmltree.ToUTF8(body, parameters["charset"])
-	if err != nil {
-		return nil, refuse(textNotXML, err.Error())
-	}
-	rules := d.rules()
-	root, err := xmltree.Read(text, xmltree.Rules{Instructions: d.Mode == Compat})
-	if err != nil {
-		return nil, refuse(textNotXML, err.Error())
-	}
-	e, f := readEnvelope(root)
-	if f != nil {
-		return e, f
-	}
-	if f := e.check(rules); f != nil {
-		return e, f
-	}
-	return e, d.deliver(r, e, rules, body, text, r.Header.Get("Content-Type"))
-}
-
-func (d *door) rules() checkRules {
-	return checkRules{Mode: d.Mode, SOAPChecks: d.SOAPChecks, SendTo: d.SendTo,
-		ODSCodes: d.ODSCodes, DoSIDs: d.DoSIDs, Now: d.Clock()}
-}
+// Paths of the door, on every address that it is mounted under.
+const (
+	reportPath = "/nhs111/report"
+	itkPath    = "/nhs111/itk"
+)
 
 // deliver maps a message that passed the checks and hands it to the room.
-func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, text []byte, contentType string) error {
-	organisation, _ := nhs.ParseODSCode(e.AuditODS)
-	if d.Entitled != nil && !d.Entitled(r, organisation) {
-		return &fault{Code: faultClient, Number: codeAccess, Text: textNotAuthorised,
-			Diag: "This connection may not speak for the auditIdentity"}
+func (d *door) deliver(r *http.Request, x *exchange, rules checkRules, body []byte, contentType string) error {
+	e, text := x.envelope, x.text
+	organisation, f := d.sender(r, e)
+	if f != nil {
+		return f
 	}
 	documents, f := e.documents(text)
 	if f != nil {
@@ -163,11 +154,16 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 	content := e.distribution.Bytes(text)
 	caller := bars.Caller{Door: "nhs111", Organisation: organisation,
 		RequestID: orElse(r.Header.Get("X-Request-Id"), e.MessageID), Correlation: orElse(r.Header.Get("X-Correlation-Id"), e.TrackingID)}
+	acks, err := d.Acks.of(x, d)
+	if err != nil {
+		return err
+	}
 	key := bars.Key{Door: "nhs111", Sender: string(organisation), Target: target.Value, Values: e.keys()}
 	message := source{Envelope: e, Documents: documents, Message: body, MediaType: contentType,
 		Target: target, Now: d.Clock(), NewID: d.NewID}
 	if e.kind() == nullification {
-		return d.nullify(r.Context(), message, bars.NullifyRequest{Caller: caller, Key: key, Target: target, Body: content})
+		return d.nullify(r.Context(), message, bars.NullifyRequest{Caller: caller, Key: key, Target: target,
+			Body: content, Also: acks, Recall: true})
 	}
 	offered, err := d.desk.Offers(r.Context(), target)
 	if err != nil {
@@ -183,7 +179,7 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 	}
 	if mapped.Bundle == nil {
 		result, err := d.desk.Attach(r.Context(), bars.AttachRequest{Caller: caller, Key: key, Target: target,
-			Body: content, Entries: mapped.Attached, Document: mapped.Document, Translated: true})
+			Body: content, Entries: mapped.Attached, Document: mapped.Document, Also: acks, Recall: true, Translated: true})
 		d.warn(e, result)
 		return err
 	}
@@ -192,7 +188,8 @@ func (d *door) deliver(r *http.Request, e *envelope, rules checkRules, body, tex
 		mode = bars.Lenient
 	}
 	result, err := d.desk.Message(r.Context(), bars.MessageRequest{Caller: caller, Key: key, Target: target,
-		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Document: mapped.Document, Mode: mode, Translated: true})
+		Bundle: mapped.Bundle, Body: content, Attached: mapped.Attached, Document: mapped.Document, Mode: mode,
+		Also: acks, Recall: true, Translated: true})
 	d.warn(e, result)
 	return err
 }
@@ -206,6 +203,17 @@ func (d *door) nullify(ctx context.Context, message source, req bars.NullifyRequ
 	req.Names, req.Entries = names, entries
 	_, err := d.desk.Nullify(ctx, req)
 	return err
+}
+
+// sender is the organisation of the auditIdentity, for which the connection must
+// be entitled to speak.
+func (d *door) sender(r *http.Request, e *envelope) (nhs.ODSCode, *fault) {
+	organisation, _ := nhs.ParseODSCode(e.AuditODS)
+	if d.Entitled != nil && !d.Entitled(r, organisation) {
+		return "", &fault{Code: faultClient, Number: codeAccess, Text: textNotAuthorised,
+			Diag: "This connection may not speak for the auditIdentity"}
+	}
+	return organisation, nil
 }
 
 // warn logs what the room let pass, which is for us to mend: the sender didn't
@@ -237,87 +245,3 @@ func orElse(s, other string) string {
 	}
 	return other
 }
-
-// schemaFault words what the mapping found wrong with a document as the
-// reference words schema faults (row 23).
-func schemaFault(err error) error {
-	o := fhir.AsOutcome(err)
-	if o.Kind != fhir.KindInvariant {
-		return err
-	}
-	return refuse(textSchema, issueLines(o))
-}
-
-func issueLines(o *fhir.Outcome) string {
-	var lines []string
-	for _, issue := range o.Issues {
-		line := issue.Diagnostics
-		if issue.Expression != "" {
-			line = issue.Expression + ": " + line
-		}
-		lines = append(lines, line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// carriedOut says whether the room refused because it has done this very
-// request before: to a SOAP sender that is the same success again.
-func carriedOut(err error) bool {
-	var o *fhir.Outcome
-	return errors.As(err, &o) && o.Kind == fhir.KindDuplicate
-}
-
-// toFault words an error of this door or of the room in ITK's codes.
-func (d *door) toFault(err error) *fault {
-	var f *fault
-	if errors.As(err, &f) {
-		return f
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return temporary(defaultRetryAfter)
-	}
-	o := fhir.AsOutcome(err)
-	switch o.Kind {
-	case fhir.KindUnavailable, fhir.KindTimeout, fhir.KindTooEarly, fhir.KindThrottled:
-		return temporary(o.RetryAfter)
-	case fhir.KindAccess, fhir.KindUnauthorized, fhir.KindForbidden:
-		return &fault{Code: faultClient, Number: codeAccess, Text: textNotAuthorised, Diag: issueLines(o)}
-	case fhir.KindException, fhir.KindNoStore:
-		d.Log.Error("nhs111: a message failed", "cause", o.Cause)
-		code := faultServer
-		if d.Mode == Compat {
-			code = faultClient // as the reference has it
-		}
-		return &fault{Code: code, Number: codeInternal, Text: textInternal, Diag: diagInternal}
-	}
-	return refuse("Message rejected", issueLines(o))
-}
-
-func temporary(after time.Duration) *fault {
-	if after <= 0 {
-		after = defaultRetryAfter
-	}
-	return &fault{Code: faultServer, Number: codeTemporary, Text: "The service can't take messages now",
-		Diag: "Nothing may have been stored; send the same message again", retryAfter: int((after + time.Second - 1) / time.Second)}
-}
-
-func (d *door) answerFault(w http.ResponseWriter, f *fault, relatesTo string) {
-	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
-	}
-	status := f.status
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
-	d.answer(w, status, f.envelope(d.uuid(), d.uuid(), relatesTo))
-}
-
-func (d *door) answer(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the sender has gone; it will ask again by MessageID
-}
-
-func (d *door) uuid() string { return strings.ToUpper(d.NewID()) }

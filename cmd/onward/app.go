@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,10 +44,11 @@ type app struct {
 	fhir    http.Handler
 	soap    http.Handler
 	dos     http.Handler // the stand-in of the directory; nil: none
+	tls     *tls.Config  // nil: the server speaks http
 }
 
 // newApp wires the rooms together.
-func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set, reach *egress.Policy, log *slog.Logger) *app {
+func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, log *slog.Logger) *app {
 	base := root + fhirPath
 	mode := bars.Strict
 	if c.BarsMode == "lenient" {
@@ -82,13 +84,10 @@ func newApp(db store.Store, c *serveCommand, root string, profiles *profile.Set,
 		},
 	})
 	door.SetFHIR(http.StripPrefix(fhirPath, asFHIRCaller(api)))
-	soapMode := nhs111.Strict
-	if c.NHS111Mode == "compat" {
-		soapMode = nhs111.Compat
-	}
+	soap.Reports, soap.Log = desk.Records(), log
 	a := &app{
 		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door,
-		soap: nhs111.New(desk, nhs111.Options{Mode: soapMode, MaxBody: c.MaxBody, NewID: uuid.NewString, Log: log}),
+		soap: nhs111.New(desk, soap),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
 		}, Outbox: func(ctx context.Context) (any, error) {
@@ -122,7 +121,8 @@ func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(fhirPath, a.fhir)
 	mux.Handle(fhirPath+"/", a.fhir)
-	mux.Handle("/nhs111/report", a.soap)
+	mux.Handle(nhs111Path, a.soap)
+	mux.Handle(nhs111Path+"/", a.soap)
 	mux.Handle("/report", a.soap)
 	if a.dos != nil {
 		mux.Handle(dosPath+"/", a.dos)
@@ -142,7 +142,7 @@ func doorOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, fhirPath):
 		return "fhir"
-	case path == "/nhs111/report", path == "/report":
+	case path == nhs111Path, strings.HasPrefix(path, nhs111Path+"/"), path == "/report":
 		return "nhs111"
 	case strings.HasPrefix(path, "/sandbox/"):
 		return "sandbox"
@@ -169,5 +169,6 @@ func (a *app) urls(w io.Writer) {
 	fmt.Fprintf(w, "Sample services       %s/HealthcareService\n", base)
 	fmt.Fprintf(w, "BaRS messages         POST %s/$process-message\n", base)
 	fmt.Fprintf(w, "NHS 111 SOAP reports  POST %s/nhs111/report\n", a.root)
+	fmt.Fprintf(w, "Their description     %s/nhs111/?wsdl\n", a.root)
 	fmt.Fprintf(w, "Health                %s/readyz\n", a.root)
 }

@@ -38,6 +38,17 @@ type serveCommand struct {
 	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
 
 	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
+
+	NHS111ODS        []string          `env:"ONWARD_NHS111_ODS" name:"nhs111-ods" help:"ODS codes that the SOAP door takes messages for; with --nhs111-dos empty too, all that are hosted."`
+	NHS111DoS        []string          `env:"ONWARD_NHS111_DOS" name:"nhs111-dos" help:"DoS service ids that the SOAP door takes messages for."`
+	NHS111SOAPChecks bool              `env:"ONWARD_NHS111_SOAP_CHECKS" name:"nhs111-soap-checks" help:"Ask for To, Timestamp and Username in SOAP headers."`
+	NHS111SendTo     string            `env:"ONWARD_NHS111_SEND_TO" name:"nhs111-send-to" help:"What wsa:To must be under --nhs111-soap-checks; default the door's own address."`
+	NHS111Signers    string            `env:"ONWARD_NHS111_SIGNERS" name:"nhs111-signers" help:"PEM file of the authorities whose certificates may sign SOAP messages."`
+	NHS111Clients    map[string]string `env:"ONWARD_NHS111_CLIENTS" name:"nhs111-client" help:"Which organisations the holder of a client certificate may speak for: common name=ODS, or =ODS+ODS."`
+	NHS111Endpoints  map[string]string `env:"ONWARD_NHS111_ENDPOINTS" name:"nhs111-endpoint" help:"Where ITK acknowledgements to an organisation are posted: ODS=URL."`
+	TLSCert          string            `env:"ONWARD_TLS_CERT" name:"tls-cert" help:"PEM file of the server's certificate chain; with --tls-key the server speaks https."`
+	TLSKey           string            `env:"ONWARD_TLS_KEY" name:"tls-key" help:"PEM file of the certificate's key."`
+	TLSClientCA      string            `env:"ONWARD_TLS_CLIENT_CA" name:"tls-client-ca" help:"PEM file of the authorities of client certificates; the SOAP door then needs one."`
 }
 
 // Bounds of the HTTP server.
@@ -62,6 +73,10 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	secure, err := c.tlsConfig()
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
@@ -82,7 +97,12 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("--subscription-allow: %w", err), db.Close())
 	}
-	a := newApp(db, c, base, profiles, reach, log)
+	soap, err := c.nhs111Options(base)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	a := newApp(db, c, base, soap, profiles, reach, log)
+	a.tls = secure
 	loaded := 0
 	if c.sandbox() {
 		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {
@@ -130,6 +150,9 @@ func (c *serveCommand) base(addr net.Addr) string {
 	if c.BaseURL != "" {
 		return strings.TrimRight(c.BaseURL, "/")
 	}
+	if c.TLSCert != "" {
+		return "https://" + addr.String()
+	}
 	return "http://" + addr.String()
 }
 
@@ -159,7 +182,14 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if a.tls == nil {
+			failed <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = a.tls
+		failed <- server.ServeTLS(listener, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return err

@@ -1,0 +1,155 @@
+package nhs111
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// Acks sends the acknowledgements that a sender asks for in the handling
+// specification (ITK 2.2): infrastructure (the message has arrived) and business
+// (it has been taken). They are written in the batch that stores the message, so
+// a message that was stored is acknowledged and a repeated one isn't twice. A
+// message that is refused has its answer in the SOAP fault; nothing is queued
+// for it.
+type Acks struct {
+	// Address is where messages to an organisation are posted; ok is false where
+	// that isn't known.
+	Address func(organisation nhs.ODSCode) (endpoint string, ok bool)
+	// Put makes the operation that queues an acknowledgement.
+	Put func(Ack) (store.Op, error)
+}
+
+// Ack is an acknowledgement to be posted as SOAP 1.1.
+type Ack struct {
+	ID       string // its wsa:MessageID
+	Endpoint string
+	Action   string
+	// About is the trackingid of the message: its acknowledgements are delivered
+	// in the order of Order.
+	About   string
+	Order   int64
+	Created time.Time
+	Body    []byte // the SOAP envelope
+}
+
+const (
+	infrastructureService = servicePrefix + "SendInfrastructureAck-v1-0"
+	businessService       = servicePrefix + "SendBusinessAck-v1-0"
+	businessProfile       = "urn:nhs-en:profile:ITKBusinessAcknowledgement-v2-0"
+	businessInteraction   = "ITKBusinessAcknowledgement-v1-0"
+)
+
+// of makes the operations that queue what the sender of a message asks for. An
+// address that isn't known is logged: the message itself is worth more.
+func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
+	e := x.envelope
+	synchronous := e.Action == sendReceiveAction // its answer is the infrastructure acknowledgement
+	var wanted []*distribution
+	if e.InfrastructureAck && !synchronous {
+		wanted = append(wanted, d.infrastructureAck(e))
+	}
+	if e.BusinessAck {
+		wanted = append(wanted, d.businessAck(e))
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	endpoint := ""
+	code, ok := odsIn(e.SenderURI, odsURI)
+	if organisation, valid := nhs.ParseODSCode(code); a != nil && ok && valid {
+		endpoint, _ = a.Address(organisation)
+	}
+	if endpoint == "" {
+		d.Log.Warn("nhs111: an acknowledgement was asked for and can't be sent: no endpoint is configured for senderAddress", "messageId", e.MessageID)
+		return nil, nil
+	}
+	var ops []store.Op
+	for i, w := range wanted {
+		id := d.uuid()
+		op, err := a.Put(Ack{ID: id, Endpoint: endpoint, Action: w.Service, About: strings.ToUpper(e.TrackingID), Order: int64(i + 1), Created: d.Clock().UTC(),
+			Body: soap11.write(headers{MessageID: id, Action: w.Service, To: endpoint, RelatesTo: e.MessageID}, w.xml())})
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+// infrastructureAck says that the message has arrived.
+func (d *door) infrastructureAck(e *envelope) *distribution {
+	out := d.answering(e, infrastructureService, "ITKInfrastructureAcknowledgement-v1-0")
+	out.Payload = `<itk:InfrastructureResponse timestamp="` + fhir.FormatInstant(d.Clock().UTC()) + `" serviceRef="` + xmltree.EscapeAttr(e.Service) +
+		`" trackingIdRef="` + xmltree.EscapeAttr(e.TrackingID) + `" result="OK"><itk:reportingIdentity><itk:id` + out.Identity.attributes() +
+		`/></itk:reportingIdentity><itk:errors/></itk:InfrastructureResponse>`
+	return out
+}
+
+// businessAck says that the message has been taken (HL7
+// BusinessResponseMessage, acknowledgement code AA).
+func (d *door) businessAck(e *envelope) *distribution {
+	out := d.answering(e, businessService, businessInteraction)
+	out.Profile = businessProfile
+	root := func(a itkAddress) string {
+		if a.Type != "" {
+			return a.Type
+		}
+		return itkAddressOID
+	}
+	party := func(function, code string, a itkAddress) string {
+		return `<` + function + ` typeCode="` + code + `"><entity classCode="ENT" determinerCode="INSTANCE"><id root="` + root(a) + `" extension="` +
+			xmltree.EscapeAttr(a.URI) + `"/></entity></` + function + `>`
+	}
+	payload := ""
+	if len(e.Payloads) > 0 {
+		payload = uuidOf(e.Payloads[0].Attr("id"))
+	}
+	organisation := out.From.URI[strings.LastIndexByte(out.From.URI, ':')+1:]
+	out.Payload = `<BusinessResponseMessage xmlns="` + nsHL7 + `"><id root="` + out.PayloadID + `"/><creationTime value="` + d.Clock().UTC().Format("20060102150405") + `+0000"/>` +
+		`<interactionId root="2.16.840.1.113883.2.1.3.2.4.12" extension="` + businessInteraction + `"/>` +
+		`<acknowledgedBy3 typeCode="AA"><conveyingTransmission><id root="` + xmltree.EscapeAttr(e.TrackingID) + `"/></conveyingTransmission></acknowledgedBy3>` +
+		party("communicationFunction1", "SND", out.From) + party("communicationFunction", "RCV", out.To) +
+		`<controlActEvent1 classCode="CACT" moodCode="EVN"><author typeCode="AUT" contextControlCode="OP"><COCD_TP145207GB01.AssignedAuthorDevice classCode="ASSIGNED">` +
+		`<id root="` + localIDs + `" extension="onward"/>` + template("COCD_TP145207GB01#AssignedAuthorDevice") +
+		`<assignedAuthoringDevice classCode="DEV" determinerCode="INSTANCE"><manufacturerModelName>Onward</manufacturerModelName><softwareName>Onward</softwareName>` +
+		template("COCD_TP145207GB01#assignedAuthoringDevice") + `</assignedAuthoringDevice>` +
+		`<representedOrganization classCode="ORG" determinerCode="INSTANCE"><id root="` + odsOrganisationOID + `" extension="` + xmltree.EscapeAttr(organisation) + `"/>` +
+		`<name>` + xmltree.EscapeText(organisation) + `</name>` + template("COCD_TP145207GB01#representedOrganization") + `</representedOrganization>` +
+		`</COCD_TP145207GB01.AssignedAuthorDevice></author></controlActEvent1>` +
+		`<acknowledgedBy2 typeCode="AA"><conveyingTransmission><id root="` + xmltree.EscapeAttr(payload) + `"/></conveyingTransmission></acknowledgedBy2></BusinessResponseMessage>`
+	return out
+}
+
+// OIDs of what we write.
+const (
+	itkAddressOID      = "2.16.840.1.113883.2.1.3.2.4.18.22"
+	localIDs           = "2.16.840.1.113883.2.1.3.2.4.18.24"
+	odsOrganisationOID = "2.16.840.1.113883.2.1.3.2.4.19.1"
+	templateRoot       = "2.16.840.1.113883.2.1.3.2.4.18.2"
+	contentRoot        = "2.16.840.1.113883.2.1.3.2.4.18.16"
+)
+
+func template(name string) string {
+	return `<templateId root="` + templateRoot + `" extension="` + name + `"/>`
+}
+
+// uuidOf takes the UUID out of an id such as uuid_… ; an id of another form
+// stays as it is.
+func uuidOf(id string) string {
+	if len(id) > 36 && fhir.ValidUUID(id[len(id)-36:]) {
+		return strings.ToUpper(id[len(id)-36:])
+	}
+	return id
+}
+
+// ValidEndpoint says whether an address may be configured as an endpoint.
+func ValidEndpoint(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
+}

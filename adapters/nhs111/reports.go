@@ -1,0 +1,220 @@
+package nhs111
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/internal/xmltree"
+)
+
+// Reports is what the door reads from the room.
+type Reports interface {
+	Taken(ctx context.Context, door, value string) ([]bars.Taken, error)
+	Read(ctx context.Context, typ, id string) (*rest.Version, error)
+	Search(ctx context.Context, q *search.Query, count bool) (*rest.Page, error)
+}
+
+const (
+	doorName     = "nhs111"
+	cdaMediaType = "application/hl7-cda+xml"
+)
+
+// readReport answers GET /nhs111/report/{MessageID}: the message as it was mapped
+// (design D17), from the original that is kept with it. Asked again it is the
+// same. A connection sees the messages of organisations that it may speak for.
+func (d *door) readReport(w http.ResponseWriter, r *http.Request, id string) {
+	bundle, err := d.reportBundle(r, id)
+	if err != nil {
+		rest.WriteOutcome(w, fhir.AsOutcome(err), rest.Plain)
+		return
+	}
+	d.answerFHIR(w, bundle)
+}
+
+func (d *door) answerFHIR(w http.ResponseWriter, r *fhir.Resource) {
+	body := r.JSON()
+	w.Header().Set("Content-Type", "application/fhir+json; fhirVersion=4.0; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body)
+}
+
+func notByGet() *fhir.Outcome {
+	o := fhir.NewOutcome(fhir.KindMethod, "", "a report is read by GET")
+	o.Allow = []string{http.MethodGet, http.MethodHead}
+	return o
+}
+
+// acceptsR4 says whether an Accept header leaves room for FHIR R4 as JSON.
+func acceptsR4(values []string) bool {
+	accept := strings.Join(values, ",")
+	if strings.TrimSpace(accept) == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		mediaType, parameters, err := mime.ParseMediaType(part)
+		if err != nil || parameters["q"] == "0" {
+			continue
+		}
+		switch mediaType {
+		case "*/*", "application/*", "application/json", "application/fhir+json":
+			// Parameter names are case-insensitive and come back in lower case.
+			if v := parameters["fhirversion"]; v == "" || v == "4.0" || v == "4.0.1" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reportBundle maps a kept message once more.
+func (d *door) reportBundle(r *http.Request, id string) (*fhir.Resource, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, notByGet()
+	}
+	if !acceptsR4(r.Header.Values("Accept")) {
+		return nil, fhir.NewOutcome(fhir.KindNotAcceptable, "", "a report is given as application/fhir+json; fhirVersion=4.0")
+	}
+	missing := fhir.NewOutcome(fhir.KindNotFound, "", "there is no report with this MessageID")
+	if d.Reports == nil {
+		return nil, missing
+	}
+	taken, err := d.taken(r, id)
+	if err != nil {
+		return nil, err
+	}
+	if taken == nil {
+		return nil, missing
+	}
+	kept, err := d.original(r.Context(), taken)
+	if err != nil {
+		return nil, err
+	}
+	if kept == nil {
+		return nil, missing
+	}
+	return kept.bundle(d, strings.ToUpper(id), taken)
+}
+
+// taken finds the request that a MessageID or a trackingid made; nil where there
+// is none that the connection may see. A UUID is found under the prefixes that
+// senders write before it, too.
+func (d *door) taken(r *http.Request, id string) (*bars.Taken, error) {
+	id = strings.ToUpper(id)
+	if id == "" || len(id) > 128 {
+		return nil, nil
+	}
+	for _, prefix := range []string{"", "URN:UUID:", "UUID_"} {
+		list, err := d.Reports.Taken(r.Context(), doorName, prefix+id)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			if d.Entitled == nil || d.Entitled(r, t.Sender) {
+				return &t, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// original is a message as it was received.
+type original struct {
+	body      []byte
+	mediaType string
+}
+
+// original finds the Binary that holds the whole message; nil where it is gone.
+func (d *door) original(ctx context.Context, taken *bars.Taken) (*original, error) {
+	for _, ref := range taken.Records {
+		if ref.Type != "Binary" {
+			continue
+		}
+		data, mediaType, err := d.binary(ctx, ref.ID)
+		if err != nil {
+			return nil, err
+		}
+		if data != nil && mediaType != cdaMediaType {
+			return &original{data, mediaType}, nil
+		}
+	}
+	return nil, nil
+}
+
+// binary reads a Binary; nil where it is gone.
+func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType string, err error) {
+	v, err := d.Reports.Read(ctx, "Binary", id)
+	if err != nil {
+		if fhir.AsOutcome(err).Kind == fhir.KindNotFound {
+			return nil, "", nil
+		}
+		return nil, "", err
+	}
+	if v.Deleted {
+		return nil, "", nil
+	}
+	r, err := fhir.Parse(v.Body)
+	if err != nil {
+		return nil, "", err
+	}
+	data, err = base64.StdEncoding.DecodeString(r.Get("data").Text())
+	return data, r.Get("contentType").Text(), err
+}
+
+// bundle maps the message. It was taken once, so the clock and the allow-lists
+// aren't asked again.
+func (o *original) bundle(d *door, id string, taken *bars.Taken) (*fhir.Resource, error) {
+	_, parameters, _ := mime.ParseMediaType(o.mediaType) // it was read when the message came
+	text, err := xmltree.ToUTF8(o.body, parameters["charset"])
+	if err != nil {
+		return nil, err
+	}
+	root, err := xmltree.Read(text, xmltree.Rules{Instructions: true})
+	if err != nil {
+		return nil, err
+	}
+	e, f := readEnvelope(root)
+	if f != nil {
+		return nil, f
+	}
+	documents, f := e.documents(text)
+	if f != nil {
+		return nil, f
+	}
+	target, _ := e.target(checkRules{})
+	mapped, err := mapReport(source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
+		Target: target, UseCase: d.UseCase, Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))})
+	if err != nil {
+		return nil, err
+	}
+	if mapped.Bundle != nil {
+		return mapped.Bundle, nil
+	}
+	var entries []*fhir.Object
+	for _, entry := range mapped.Attached {
+		entries = append(entries, fhir.Obj("fullUrl", entry.FullURL, "resource", entry.Resource.Root()))
+	}
+	return fhir.NewObject("Bundle").Set("type", "collection").Set("timestamp", fhir.FormatInstant(taken.At)).
+		Set("entry", entries).Resource(), nil
+}
+
+// idsOf makes the same ids for the same message each time.
+func idsOf(name string) func() string {
+	n := 0
+	return func() string {
+		n++
+		sum := sha256.Sum256([]byte(name + "|" + strconv.Itoa(n)))
+		return uuid.NewSHA1(uuid.NameSpaceOID, sum[:]).String()
+	}
+}
