@@ -60,12 +60,12 @@ func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 	if len(wanted) == 0 {
 		return nil, nil
 	}
-	endpoint := ""
+	endpoint, known := "", false
 	code, ok := odsIn(e.SenderURI, odsURI)
 	if organisation, valid := nhs.ParseODSCode(code); a != nil && ok && valid {
-		endpoint, _ = a.Address(organisation)
+		endpoint, known = a.Address(organisation)
 	}
-	if endpoint == "" {
+	if !known {
 		d.Log.Warn("nhs111: an acknowledgement was asked for and can't be sent: no endpoint is configured for senderAddress", "messageId", e.MessageID)
 		return nil, nil
 	}

@@ -66,3 +66,59 @@ func FuzzHL7Time(f *testing.F) {
 		_, _ = birthDate(s)
 	})
 }
+
+// readable reads a message as far as its envelope.
+func readable(body []byte) (e *envelope, text []byte, ok bool) {
+	text, err := xmltree.ToUTF8(body, "")
+	if err != nil {
+		return nil, nil, false
+	}
+	root, err := xmltree.Read(text, xmltree.Rules{})
+	if err != nil {
+		return nil, nil, false
+	}
+	e, f := readEnvelope(root)
+	return e, text, f == nil
+}
+
+func FuzzEnvelope(f *testing.F) {
+	f.Add([]byte(minimalReport))
+	f.Add([]byte(strings.Replace(minimalReport, nsSOAP, nsSOAP12, 1)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, _, ok := readable(body)
+		if !ok {
+			return
+		}
+		if fault := e.check(strictRules()); fault == nil && (e.MessageID == "" || e.AuditODS == "" || len(e.Items) != len(e.Payloads)) {
+			t.Fatal("an envelope passed without what the checks ask for")
+		}
+		d := &door{Options: testOptions()}
+		if e.distribution == nil {
+			return
+		}
+		for _, out := range []*distribution{d.infrastructureAck(e), d.businessAck(e)} {
+			if _, err := xmltree.Read(soap11.write(headers{MessageID: e.MessageID}, out.xml()), xmltree.Rules{}); err != nil {
+				t.Fatal("what was read makes an acknowledgement that can't be read")
+			}
+		}
+	})
+}
+
+func FuzzQuery(f *testing.F) {
+	f.Add([]byte(composedQuery))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		root, err := xmltree.Read(body, xmltree.Rules{})
+		if err != nil {
+			return
+		}
+		q, fault := readQuery(root)
+		if fault != nil {
+			return
+		}
+		d := &door{Options: testOptions()}
+		text := d.queryResponse(q, caller{code: "NRC"}, &distribution{PayloadID: "X"})
+		if _, err := xmltree.Read([]byte(text), xmltree.Rules{}); err != nil {
+			t.Fatal("a query makes an answer that can't be read")
+		}
+	})
+}
