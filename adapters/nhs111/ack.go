@@ -1,11 +1,10 @@
 package nhs111
 
 import (
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
@@ -13,30 +12,20 @@ import (
 
 // Acks sends the acknowledgements that a sender asks for in the handling
 // specification (ITK 2.2): infrastructure (the message has arrived) and business
-// (it has been taken). They are written in the batch that stores the message, so
-// a message that was stored is acknowledged and a repeated one isn't twice. A
-// message that is refused has its answer in the SOAP fault; nothing is queued
-// for it.
+// (it has been taken). They are written to the outbox in the batch that stores
+// the message, so a message that was stored is acknowledged and a repeated one
+// isn't twice. A message that is refused has its answer in the SOAP fault; nothing
+// is queued for it.
 type Acks struct {
 	// Address is where messages to an organisation are posted; ok is false where
 	// that isn't known.
 	Address func(organisation nhs.ODSCode) (endpoint string, ok bool)
-	// Put makes the operation that queues an acknowledgement.
-	Put func(Ack) (store.Op, error)
 }
 
-// Ack is an acknowledgement to be posted as SOAP 1.1.
-type Ack struct {
-	ID       string // its wsa:MessageID
-	Endpoint string
-	Action   string
-	// About is the trackingid of the message: its acknowledgements are delivered
-	// in the order of Order.
-	About   string
-	Order   int64
-	Created time.Time
-	Body    []byte // the SOAP envelope
-}
+// AckKind is the kind of an acknowledgement in the outbox. Its recipient is the
+// organisation's ODS code, its focus the trackingid of the message that it
+// acknowledges, its body the SOAP 1.1 envelope.
+const AckKind = "nhs111-ack"
 
 const (
 	infrastructureService = servicePrefix + "SendInfrastructureAck-v1-0"
@@ -60,9 +49,10 @@ func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 	if len(wanted) == 0 {
 		return nil, nil
 	}
+	code, _ := odsIn(e.SenderURI, odsURI)
+	organisation, valid := nhs.ParseODSCode(code)
 	endpoint, known := "", false
-	code, ok := odsIn(e.SenderURI, odsURI)
-	if organisation, valid := nhs.ParseODSCode(code); a != nil && ok && valid {
+	if a != nil && valid {
 		endpoint, known = a.Address(organisation)
 	}
 	if !known {
@@ -72,7 +62,8 @@ func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 	var ops []store.Op
 	for i, w := range wanted {
 		id := d.uuid()
-		op, err := a.Put(Ack{ID: id, Endpoint: endpoint, Action: w.Service, About: strings.ToUpper(e.TrackingID), Order: int64(i + 1), Created: d.Clock().UTC(),
+		op, err := outbox.Put(outbox.Message{ID: id, Kind: AckKind, Recipient: string(organisation),
+			Focus: store.Ref{Type: "DistributionEnvelope", ID: strings.ToUpper(e.TrackingID)}, Order: int64(i + 1), Created: d.Clock().UTC(),
 			Body: soap11.write(headers{MessageID: id, Action: w.Service, To: endpoint, RelatesTo: e.MessageID}, w.xml())})
 		if err != nil {
 			return nil, err
@@ -146,10 +137,4 @@ func uuidOf(id string) string {
 		return strings.ToUpper(id[len(id)-36:])
 	}
 	return id
-}
-
-// ValidEndpoint says whether an address may be configured as an endpoint.
-func ValidEndpoint(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
 }

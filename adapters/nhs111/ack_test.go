@@ -1,12 +1,16 @@
 package nhs111
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
@@ -14,38 +18,44 @@ import (
 
 func unavailable() error { return fhir.NewOutcome(fhir.KindUnavailable, "", "x") }
 
-// queueing makes options whose acknowledgements are kept in the list.
-func queueing(list *[]Ack) Options {
+// acknowledging makes options that know where A1001 takes acknowledgements.
+func acknowledging() Options {
 	o := testOptions()
-	o.Acks = &Acks{
-		Address: func(code nhs.ODSCode) (string, bool) { return "https://a1001.test/acks", code == "A1001" },
-		Put: func(a Ack) (store.Op, error) {
-			*list = append(*list, a)
-			return store.AuxPut{Kind: "outbox", Key: a.ID, Value: a.Body}, nil
-		},
-	}
+	o.Acks = &Acks{Address: func(code nhs.ODSCode) (string, bool) { return "https://a1001.test/acks", code == "A1001" }}
 	return o
+}
+
+// queued reads the acknowledgements among operations.
+func queued(t *testing.T, ops []store.Op) []outbox.Message {
+	t.Helper()
+	out := make([]outbox.Message, len(ops))
+	for i, op := range ops {
+		put := op.(store.AuxPut)
+		require.Equal(t, outbox.Kind, put.Kind)
+		require.NoError(t, json.Unmarshal(put.Value, &out[i]))
+	}
+	return out
 }
 
 const both = `ackrequested" value="true"/><itk:spec key="urn:nhs-itk:ns:201005:infackrequested" value="true"`
 
 func TestAcknowledgementsThatAreAskedForAreWrittenWithTheMessage(t *testing.T) {
-	var list []Ack
 	desk := &recordingDesk{}
-	w := send(New(desk, queueing(&list)), reportPath, "text/xml", compose(t, edit{`ackrequested" value="false"`, both}))
+	w := send(New(desk, acknowledging()), reportPath, "text/xml", compose(t, edit{`ackrequested" value="false"`, both}))
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	require.Len(t, list, 2)
 	require.Len(t, desk.messages, 1)
-	require.Len(t, desk.messages[0].Also, 2, "they go into the batch of the message")
+	list := queued(t, desk.messages[0].Also)
+	require.Len(t, list, 2, "they go into the batch of the message")
 	for i, service := range []string{infrastructureService, businessService} {
 		ack := list[i]
-		require.Equal(t, "https://a1001.test/acks", ack.Endpoint)
-		require.Equal(t, service, ack.Action)
+		require.Equal(t, "A1001", ack.Recipient)
+		require.Equal(t, AckKind, ack.Kind)
 		require.Equal(t, int64(i+1), ack.Order)
-		require.Equal(t, "8A1F0C52-2222-4E6B-9C55-0A1B2C3D4E5F", ack.About)
+		require.Equal(t, "8A1F0C52-2222-4E6B-9C55-0A1B2C3D4E5F", ack.Focus.ID)
 		e := readDistribution(t, ack.Body)
 		require.Equal(t, service, e.Service)
-		require.Equal(t, ack.Action, e.Action)
+		require.Equal(t, service, e.Action)
+		require.Equal(t, "https://a1001.test/acks", e.To)
 		require.Equal(t, ack.ID, e.MessageID)
 		require.Equal(t, "B2002", e.AuditODS)
 		require.Equal(t, odsURI+"B2002", e.SenderURI)
@@ -69,7 +79,6 @@ func TestAcknowledgementsThatAreAskedForAreWrittenWithTheMessage(t *testing.T) {
 }
 
 func TestNoAcknowledgementIsMadeThatNobodyAskedForOrThatNobodyCanGet(t *testing.T) {
-	var list []Ack
 	for _, c := range []struct {
 		name  string
 		edits []edit
@@ -80,8 +89,11 @@ func TestNoAcknowledgementIsMadeThatNobodyAskedForOrThatNobodyCanGet(t *testing.
 		{"an address of another kind", []edit{{`ackrequested" value="false"`, both}, {odsURI + "A1001:442", "mailto:someone@onward.test"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			send(New(&recordingDesk{}, queueing(&list)), reportPath, "text/xml", compose(t, c.edits...))
-			require.Zero(t, len(list))
+			desk := &recordingDesk{}
+			send(New(desk, acknowledging()), reportPath, "text/xml", compose(t, c.edits...))
+			for _, m := range desk.messages {
+				require.Zero(t, len(m.Also))
+			}
 		})
 	}
 	o := testOptions() // no acknowledgements configured
@@ -95,4 +107,43 @@ func TestTheKeyOfTheAcknowledgementIsReadInBothSpellings(t *testing.T) {
 	require.Nil(t, f)
 	require.True(t, e.BusinessAck)
 	require.False(t, e.InfrastructureAck)
+}
+
+func TestAnAcknowledgementIsPostedAndItsAnswerUnderstood(t *testing.T) {
+	sent := outbox.Message{ID: "1", Kind: AckKind, Recipient: "A1001", Body: soap11.write(headers{Action: businessService}, "<x/>")}
+	refusal := soap11.fault(refuse("no", "no"), "M", "E", "")
+	busy := soap11.fault(&fault{Code: faultServer, Number: codeTemporary}, "M", "E", "")
+	for _, c := range []struct {
+		name   string
+		status int
+		body   []byte
+		want   outbox.Verdict
+	}{
+		{"taken", 200, nil, outbox.Delivered},
+		{"taken for later", 202, nil, outbox.Delivered},
+		{"refused for good", 500, refusal, outbox.Dead},
+		{"try again", 500, busy, outbox.Again},
+		{"no fault", 500, []byte("Internal error"), outbox.Again},
+		{"a bare fault", 500, []byte(`<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>1000</faultcode></s:Fault></s:Body></s:Envelope>`), outbox.Dead},
+		{"a proxy's", 502, nil, outbox.Again},
+		{"not allowed", 403, nil, outbox.Again},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				require.Equal(t, `"`+businessService+`"`, r.Header.Get("SOAPAction"))
+				got, err := io.ReadAll(r.Body)
+				require.NoError(t, err)
+				require.Equal(t, sent.Body, got)
+				w.WriteHeader(c.status)
+				_, _ = w.Write(c.body)
+			}))
+			defer receiver.Close()
+			client := &AckSender{HTTP: receiver.Client(), Address: func(nhs.ODSCode) (string, bool) { return receiver.URL, true }}
+			require.Equal(t, c.want, client.Send(t.Context(), sent).Verdict)
+		})
+	}
+	client := &AckSender{HTTP: http.DefaultClient, Address: func(nhs.ODSCode) (string, bool) { return "", false }}
+	require.Equal(t, outbox.Again, client.Send(t.Context(), sent).Verdict, "the endpoint may be configured again")
+	client.Address = func(nhs.ODSCode) (string, bool) { return "http://127.0.0.1:1", true }
+	require.Equal(t, outbox.Again, client.Send(t.Context(), sent).Verdict)
 }

@@ -143,11 +143,10 @@ func TestARepeatCallerQueryIsAnsweredFromTheReportsThatAreHeld(t *testing.T) {
 
 func TestAQueryThatCantBeReadIsRefused(t *testing.T) {
 	for name, e := range map[string]edit{
-		"no id":           {"8A1F0C52-9999-4E6B-9C55-0A1B2C3D4E5F", "x"},
-		"wrong number":    {"9990057699", "9990057698"},
-		"wrong date":      {"19810629", "yesterday"},
-		"a part twice":    {"<query>", "<query><person.familyName><value>X</value></person.familyName>"},
-		
+		"no id":        {"8A1F0C52-9999-4E6B-9C55-0A1B2C3D4E5F", "x"},
+		"wrong number": {"9990057699", "9990057698"},
+		"wrong date":   {"19810629", "yesterday"},
+		"a part twice": {"<query>", "<query><person.familyName><value>X</value></person.familyName>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := testOptions()

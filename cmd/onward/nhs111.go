@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -27,6 +28,12 @@ func (c *serveCommand) nhs111Options(root string) (nhs111.Options, error) {
 	if c.NHS111Mode == "compat" {
 		o.Mode = nhs111.Compat
 	}
+	for code, endpoint := range c.NHS111Endpoints {
+		if _, ok := nhs.ParseODSCode(code); !ok || !absoluteURL(endpoint) {
+			return o, errors.New("--nhs111-endpoint must be ODS=URL with an absolute http or https URL")
+		}
+	}
+	o.Acks = &nhs111.Acks{Address: c.endpointOf}
 	if o.SendTo == "" {
 		o.SendTo = o.BaseURL + "/report"
 	}
@@ -49,6 +56,28 @@ func (c *serveCommand) nhs111Options(root string) (nhs111.Options, error) {
 	}
 	o.NeedCertificate, o.Entitled = true, entitled
 	return o, nil
+}
+
+// endpointOf is where messages to an organisation are posted.
+func (c *serveCommand) endpointOf(organisation nhs.ODSCode) (string, bool) {
+	for code, endpoint := range c.NHS111Endpoints {
+		if strings.EqualFold(code, string(organisation)) {
+			return endpoint, true
+		}
+	}
+	return "", false
+}
+
+// ackSender posts to the endpoints that the operator configured, wherever they
+// are.
+func (c *serveCommand) ackSender() *nhs111.AckSender {
+	return &nhs111.AckSender{Address: c.endpointOf, HTTP: &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+func absoluteURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
 }
 
 // entitlements reads which organisations the holder of a client certificate may

@@ -112,7 +112,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	stopWorkers := newWorkers(db, a.desk, reach, c.owner(), log).start()
+	stopWorkers := newWorkers(db, a.desk, reach, c.ackSender(), c.owner(), log).start()
 	err = a.serve(ctx, listener)
 	stopWorkers()
 	stop()
