@@ -23,6 +23,7 @@ import (
 // same SHA-1 can be made.
 const (
 	algExcC14N   = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	algEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 	typeX509     = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
 	encodingB64  = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 	maxReference = 16
@@ -115,15 +116,13 @@ func distinctIDs(n *xmltree.Node, seen map[string]bool) error {
 }
 
 // idOf is the id by which a signature refers to an element: wsu:Id (WS-Security
-// 1.0, section 4.2), or the local Id of XML Signature's own elements.
+// 1.0, section 4.2), or the Id without namespace that XML Signature's own elements
+// have and that some senders write everywhere.
 func idOf(n *xmltree.Node) string {
 	if id, ok := n.AttrIn(nsWSU, "Id"); ok {
 		return id
 	}
-	if n.Space == nsDSig {
-		return n.Attr("Id")
-	}
-	return ""
+	return n.Attr("Id")
 }
 
 // parsed reads the message a second time for the canonicaliser.
@@ -156,6 +155,9 @@ func (v *verifier) references(info *xmltree.Node) error {
 			return errors.New("a Reference names none of Body, Timestamp, security token and addressing headers")
 		}
 		transforms := reference.Child("Transforms").All("Transform")
+		if len(transforms) == 2 && transforms[0].Attr("Algorithm") == algEnveloped {
+			transforms = transforms[1:] // no part that may be signed holds the signature, so it takes nothing away
+		}
 		if len(transforms) != 1 || transforms[0].Attr("Algorithm") != algExcC14N {
 			return errors.New("a Reference must have the one transform " + algExcC14N)
 		}
@@ -202,7 +204,7 @@ func (v *verifier) part(id string) []*xmltree.Node {
 		}
 	}
 	for _, child := range v.security.Elements() {
-		if idOf(child) == id {
+		if idOf(child) == id && !child.Is(nsDSig, "Signature") {
 			return []*xmltree.Node{header, v.security, child}
 		}
 	}

@@ -20,13 +20,13 @@ function freePort() {
   })
 }
 
-/** Starts a server; resolves to its FHIR base URL and how to stop it. */
-export async function start() {
+/** Starts a server; resolves to its origin, its FHIR base URL and how to stop it. */
+export async function start(...flags) {
   const binary = process.env.ONWARD_BINARY
   if (!binary) throw new Error('ONWARD_BINARY must name the built binary; make clients sets it')
   const folder = await mkdtemp(join(tmpdir(), 'onward-clients-'))
   const origin = `http://127.0.0.1:${await freePort()}`
-  const child = spawn(binary, ['serve', '--listen', origin.slice('http://'.length)], { cwd: folder })
+  const child = spawn(binary, ['serve', '--listen', origin.slice('http://'.length), ...flags], { cwd: folder })
   let printed = ''
   child.stdout.on('data', (text) => { printed += text })
   child.stderr.on('data', (text) => { printed += text })
@@ -44,7 +44,7 @@ export async function start() {
   for (;;) {
     if (ended) throw new Error(`onward ended at start:\n${printed}`)
     const answer = await fetch(`${origin}/readyz`).catch(() => null)
-    if (answer?.ok) return { base: `${origin}/FHIR/R4`, stop }
+    if (answer?.ok) return { origin, base: `${origin}/FHIR/R4`, stop }
     if (Date.now() > deadline) {
       await stop()
       throw new Error(`onward did not get ready:\n${printed}`)
