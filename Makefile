@@ -25,6 +25,7 @@ endif
 
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
+SOAP_INSTALLED := conformance/clients/soap/node_modules/.package-lock.json
 
 .PHONY: build run test proofs mongo-proof bench growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search soak-proofs clean
 
@@ -73,8 +74,9 @@ examples: ## our tests on the 5,306 official R4 examples; needs npm on first use
 	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
 	@folder=$$(.ci/examples) && ONWARD_R4_EXAMPLES="$$folder" $(GO) test -json -count=1 -timeout 10m -run Official $$(grep -rl --include='*_test.go' ONWARD_R4_EXAMPLES . | xargs dirname | sort -u) | bin/testreport
 
-clients: build $(INSTALLED) ## FHIR clients of others against the built binary; needs Node 20 or later
+clients: build $(INSTALLED) $(SOAP_INSTALLED) ## FHIR and SOAP clients of others against the built binary; needs Node 20 or later and openssl
 	cd conformance/clients && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
+	cd conformance/clients/soap && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
 
 medplum: $(INSTALLED) ## Medplum's validator beside ours on the official examples; needs Node 20 or later
 	@folder=$$(.ci/examples) && node conformance/clients/medplum-verdicts.js "$$folder" | \
@@ -91,6 +93,9 @@ crosscheck: clients medplum hapi ## all that others made
 $(INSTALLED): conformance/clients/package.json conformance/clients/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'this needs Node 20 or later with npm, and finds none'; exit 1; }
 	cd conformance/clients && npm ci --no-progress
+
+$(SOAP_INSTALLED): conformance/clients/soap/package.json conformance/clients/soap/package-lock.json
+	cd conformance/clients/soap && npm ci --no-progress
 
 soak-search: ## 10,000 generated queries over 5,000 generated resources, the embedded store against the in-memory matcher
 	$(GO) test ./store/storetest -count=1 -v -timeout 1h -run TestDifferFindsNoDifference \

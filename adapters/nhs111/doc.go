@@ -45,13 +45,16 @@
 // A message is the same again when its MessageID or its trackingid is and its
 // DistributionEnvelope is byte for byte: a retry may stamp the SOAP headers anew.
 //
-// Not supported, refused with a fault and nothing stored: repeat caller queries,
-// acknowledgement messages, interactions answered with a FHIR bundle
-// (…Response-v3-0), encrypted payloads, SOAP 1.2. Acknowledgements that a sender
-// asks for (ackrequested, infackrequested) are not sent. XML signatures aren't
-// verified: one that must be understood is refused. NotCarried lists what of a
-// document is kept only in the original; the Provenance of each message says
-// which of that it held.
+// Beside the NHS 111 services (SOAP 1.1) the door has ITK's generic service (SOAP
+// 1.1 and 1.2). It answers repeat caller queries from the reports of the last four
+// days, verifies XML signatures against authorities that it is given, and puts the
+// acknowledgements that a sender asks for (ackrequested, infackrequested) into the
+// outbox.
+//
+// Not supported, refused with a fault and nothing stored: acknowledgement
+// messages, interactions answered with a FHIR bundle (…Response-v3-0), encrypted
+// payloads. NotCarried lists what of a document is kept only in the original; the
+// Provenance of each message says which of that it held.
 //
 // cmd mounts it; it calls the room through Desk and holds no referral rule.
 package nhs111
