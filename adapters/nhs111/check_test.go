@@ -76,6 +76,7 @@ func TestEachCheckOfTheReferenceHasItsTextInBothModes(t *testing.T) {
 		{name: "20 foreign header", edits: []edit{{composedTo, composedTo + `<LocalHeaderElement xmlns="x" e:mustUnderstand="1"/>`}}, rules: soapChecks, text: "Rejecting foreign header", code: faultMustUnderstand},
 		{name: "21 addresses", rules: allowList, text: "Message rejected", diag: "Both ODS code (B2002) and DOS ID (2000072489) are invalid"},
 		{name: "21 no address", edits: []edit{{"itk:addresslist", "itk:noList"}}, text: "Message rejected", diag: "Both ODS code () and DOS ID () are invalid"},
+		{name: "22 not a DistributionEnvelope", edits: []edit{{"</itk:header>", "</itk:header><itk:other/>"}}, text: "A DistributionEnvelope holds one header and one payloads and nothing else", diag: "DistributionEnvelope missing"},
 		{name: "23 envelope", edits: []edit{{"8A1F0C52-2222", "8a1f0c52-2222"}}, text: "schema validation failed", diag: "header/@trackingid must be an upper-case UUID"},
 		{name: "23 document", edits: []edit{{`<effectiveTime value="20260302102200"/>`, ""}}, text: "schema validation failed", diag: "ClinicalDocument/effectiveTime: must be there"},
 		{name: "24 no document", edits: []edit{{"ClinicalDocument", "OtherDocument"}}, text: "Unable to find ClinicalDocument element", diag: "ClinicalDocument missing"},
