@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/internal/xmltree"
+	"github.com/onward-health/onward/store"
 )
 
 // Reports is what the door reads from the room.
@@ -104,7 +107,11 @@ func (d *door) reportBundle(r *http.Request, id string) (*fhir.Resource, error) 
 	if kept == nil {
 		return nil, missing
 	}
-	return kept.bundle(d, strings.ToUpper(id), taken)
+	useCase, err := d.useCase(r.Context(), taken)
+	if err != nil {
+		return nil, err
+	}
+	return kept.bundle(d, useCase, strings.ToUpper(id), taken)
 }
 
 // taken finds the request that a MessageID or a trackingid made; nil where there
@@ -135,37 +142,73 @@ type original struct {
 	mediaType string
 }
 
-// original finds the Binary that holds the whole message; nil where it is gone.
+// original finds the Binary that holds the whole message, which its
+// DocumentReference names; nil where it is gone. An earlier version's, which the
+// request superseded, has no Binary among the records.
 func (d *door) original(ctx context.Context, taken *bars.Taken) (*original, error) {
 	for _, ref := range taken.Records {
-		if ref.Type != "Binary" {
+		if ref.Type != "DocumentReference" {
 			continue
 		}
-		data, mediaType, err := d.binary(ctx, ref.ID)
+		doc, err := d.kept(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		if data != nil && mediaType != cdaMediaType {
+		for item := range doc.Get("content").Items() {
+			a := item.Get("attachment")
+			held := store.Ref{Type: "Binary", ID: strings.TrimPrefix(a.Get("url").Text(), "Binary/")}
+			if a.Get("title").Text() != titleReceived || !slices.Contains(taken.Records, held) {
+				continue
+			}
+			data, mediaType, err := d.binary(ctx, held.ID)
+			if err != nil || data == nil {
+				return nil, err
+			}
 			return &original{data, mediaType}, nil
 		}
 	}
 	return nil, nil
 }
 
-// binary reads a Binary; nil where it is gone.
-func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType string, err error) {
-	v, err := d.Reports.Read(ctx, "Binary", id)
+// useCase is that of the referral as it was stored: what the service offers may
+// have changed since.
+func (d *door) useCase(ctx context.Context, taken *bars.Taken) (string, error) {
+	for _, ref := range taken.Records {
+		if ref.Type != "ServiceRequest" {
+			continue
+		}
+		r, err := d.kept(ctx, ref)
+		if err != nil {
+			return "", err
+		}
+		return fhir.CodeOf(r.Get("category"), bars.SystemUseCases), nil
+	}
+	return "", nil
+}
+
+// kept reads a record; one that is gone is empty.
+func (d *door) kept(ctx context.Context, ref store.Ref) (fhir.Value, error) {
+	v, err := d.Reports.Read(ctx, ref.Type, ref.ID)
 	if err != nil {
 		if fhir.AsOutcome(err).Kind == fhir.KindNotFound {
-			return nil, "", nil
+			return fhir.Value{}, nil
 		}
-		return nil, "", err
+		return fhir.Value{}, err
 	}
 	if v.Deleted {
-		return nil, "", nil
+		return fhir.Value{}, nil
 	}
 	r, err := fhir.Parse(v.Body)
 	if err != nil {
+		return fhir.Value{}, err
+	}
+	return r.Root(), nil
+}
+
+// binary reads a Binary; nil where it is gone.
+func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType string, err error) {
+	r, err := d.kept(ctx, store.Ref{Type: "Binary", ID: id})
+	if err != nil || !r.Get("contentType").Exists() {
 		return nil, "", err
 	}
 	data, err = base64.StdEncoding.DecodeString(r.Get("data").Text())
@@ -174,7 +217,7 @@ func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType st
 
 // bundle maps the message. It was taken once, so the clock and the allow-lists
 // aren't asked again.
-func (o *original) bundle(d *door, id string, taken *bars.Taken) (*fhir.Resource, error) {
+func (o *original) bundle(d *door, useCase, id string, taken *bars.Taken) (*fhir.Resource, error) {
 	_, parameters, _ := mime.ParseMediaType(o.mediaType) // it was read when the message came
 	text, err := xmltree.ToUTF8(o.body, parameters["charset"])
 	if err != nil {
@@ -193,20 +236,33 @@ func (o *original) bundle(d *door, id string, taken *bars.Taken) (*fhir.Resource
 		return nil, f
 	}
 	target, _ := e.target(checkRules{})
-	mapped, err := mapReport(source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
-		Target: target, UseCase: d.UseCase, Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))})
+	message := source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
+		Target: target, UseCase: orElse(useCase, d.UseCase), Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))}
+	if e.kind() == nullification {
+		_, entries, wrong := readNullification(message)
+		if wrong != nil {
+			return nil, wrong
+		}
+		return collection(entries, taken.At), nil
+	}
+	mapped, err := mapReport(message)
 	if err != nil {
 		return nil, err
 	}
 	if mapped.Bundle != nil {
 		return mapped.Bundle, nil
 	}
+	return collection(mapped.Attached, taken.At), nil
+}
+
+// collection is what asks nobody to act.
+func collection(kept []bars.Entry, at time.Time) *fhir.Resource {
 	var entries []*fhir.Object
-	for _, entry := range mapped.Attached {
+	for _, entry := range kept {
 		entries = append(entries, fhir.Obj("fullUrl", entry.FullURL, "resource", entry.Resource.Root()))
 	}
-	return fhir.NewObject("Bundle").Set("type", "collection").Set("timestamp", fhir.FormatInstant(taken.At)).
-		Set("entry", entries).Resource(), nil
+	return fhir.NewObject("Bundle").Set("type", "collection").Set("timestamp", fhir.FormatInstant(at)).
+		Set("entry", entries).Resource()
 }
 
 // idsOf makes the same ids for the same message each time.

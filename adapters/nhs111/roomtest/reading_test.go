@@ -78,6 +78,50 @@ func TestACopyIsReadBackAsACollection(t *testing.T) {
 	require.NotContains(t, w.Body.String(), `"ServiceRequest"`)
 }
 
+// readBack reads a message and its parts.
+func readBack(t *testing.T, h http.Handler, id string) *fhir.Resource {
+	t.Helper()
+	w := get(h, http.MethodGet, "/nhs111/report/"+id, "")
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	bundle, err := fhir.Parse(w.Body.Bytes())
+	require.NoError(t, err)
+	return bundle
+}
+
+func TestEachVersionOfAReportIsReadBackAsItCame(t *testing.T) {
+	_, desk := openRoom(t, "a1t10")
+	h := reading(desk, nil)
+	require.Equal(t, http.StatusOK, post(h, "text/xml", compose(t)).Code)
+	w := post(h, "text/xml", compose(t, again("8A1F0C60", edit{versionTwo, `<versionNumber value="3"/>`},
+		edit{"8A1F0C52-4444", "8A1F0C60-4444"}, edit{"within 6 hours", "within 2 hours"})...))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	for id, until := range map[string]string{messageID: "2026-03-02T16:22:00Z", "8A1F0C60-1111-4E6B-9C55-0A1B2C3D4E5F": "2026-03-02T12:22:00Z"} {
+		bundle := readBack(t, h, id)
+		require.Equal(t, strings.ToLower(id), bundle.ID())
+		for e := range bundle.Get("entry").Items() {
+			if r := e.Get("resource"); r.Get("resourceType").Text() == "ServiceRequest" {
+				require.Equal(t, until, r.Dig("occurrencePeriod", "end").Text())
+				require.Equal(t, "a1t10", fhir.CodeOf(r.Get("category"), bars.SystemUseCases), "as the service had it")
+			}
+		}
+	}
+}
+
+func TestAmbulanceRequestsAndNullificationsAreReadBack(t *testing.T) {
+	_, desk := openRoom(t)
+	h := reading(desk, nil)
+	w := post(h, "text/xml", composeFrom(t, "ambulance.xml"))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	require.Equal(t, "message", readBack(t, h, "9B1F0C52-1111-4E6B-9C55-0A1B2C3D4E5F").Get("type").Text())
+	require.Equal(t, http.StatusOK, post(h, "text/xml", compose(t)).Code)
+	w = post(h, "text/xml", compose(t, nullifying("8A1F0C62")...))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	withdrawal := readBack(t, h, "8A1F0C62-1111-4E6B-9C55-0A1B2C3D4E5F")
+	require.Equal(t, "collection", withdrawal.Get("type").Text())
+	require.Equal(t, "Nullification of a report", withdrawal.Get("entry").At(1).Dig("resource", "description").Text())
+	require.Equal(t, "message", readBack(t, h, messageID).Get("type").Text(), "what was withdrawn can still be read")
+}
+
 func TestAConnectionReadsOnlyItsOrganisationsReports(t *testing.T) {
 	_, desk := openRoom(t)
 	speaker := nhs.ODSCode("A1001")
@@ -140,4 +184,21 @@ func TestAcknowledgementsStandInTheOutboxOnceThoughTheMessageCameTwice(t *testin
 		require.Equal(t, nhs111.AckKind, m.Kind)
 		require.Equal(t, int64(i+1), m.Order)
 	}
+}
+
+func TestAVersionThatWasTakenBeforeIsAcknowledgedOnceMoreUnderItsNewIDs(t *testing.T) {
+	db, desk := openRoom(t)
+	h := reading(desk, func(o *nhs111.Options) {
+		o.Acks = &nhs111.Acks{Address: func(nhs.ODSCode) (string, bool) { return "https://a1001.test/", true }}
+	})
+	asks := edit{`ackrequested" value="false"`, `ackrequested" value="true"`}
+	messages := [][]byte{compose(t, asks), compose(t, again("8A1F0C65", asks)...), compose(t, again("8A1F0C65", asks)...),
+		compose(t, nullifying("8A1F0C66", asks)...), compose(t, nullifying("8A1F0C67", asks)...)}
+	for _, m := range messages {
+		w := post(h, "text/xml", m)
+		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	}
+	list, err := outbox.List(context.Background(), db, false)
+	require.NoError(t, err)
+	require.Len(t, list, 4, "each but the one that came twice")
 }
