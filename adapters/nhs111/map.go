@@ -74,9 +74,9 @@ func mapReport(in source) (*Mapped, error) {
 
 // version is the document for the room to tell versions apart by.
 func (m *mapper) version() *bars.Document {
-	content := m.Documents[0].Text
+	content := m.Documents[0].Own
 	for _, d := range m.Documents[1:] {
-		content = append(append(slices.Clip(content), 0), d.Text...)
+		content = append(append(slices.Clip(content), 0), d.Own...)
 	}
 	number, _ := bars.DocumentVersion(m.report.Version)
 	return &bars.Document{ID: uri(m.report.ID), Set: m.report.set(), Version: number, Replaces: m.report.replaces(), Content: content}

@@ -23,6 +23,9 @@ type document struct {
 	Root *xmltree.Node
 	// Text is the document on its own, UTF-8, its bytes as they came.
 	Text []byte
+	// Own is Text without the namespaces that are declared around the document:
+	// the same document in another envelope is the same.
+	Own []byte
 	// Profile is the manifest's profileid.
 	Profile string
 }
@@ -72,7 +75,7 @@ func (e *envelope) payloadsNamed(text []byte, names ...string) ([]document, *fau
 		}
 		for _, name := range names {
 			if root.Is(nsHL7, name) {
-				found = append(found, document{Root: root, Text: root.Standalone(source), Profile: item.ProfileID})
+				found = append(found, document{Root: root, Text: root.Standalone(source), Own: root.Bytes(source), Profile: item.ProfileID})
 			}
 		}
 	}

@@ -68,6 +68,7 @@ func TestAHigherVersionOfAReportUpdatesItsReferral(t *testing.T) {
 	}{
 		{"the same version again under other ids", []edit{next[0], next[1], next[2]}, 200},
 		{"the version before it again", nil, 200},
+		{"the same in an envelope that declares more", []edit{{" xmlns:itk=", ` xmlns:more="urn:more" xmlns:itk=`}}, 200},
 		{"the same version with other content", []edit{next[0], next[1], {"Itching rash", "Another rash"}}, 500},
 		{"an earlier version that never came", []edit{{versionTwo, `<versionNumber value="1"/>`}}, 500},
 		{"a later version of another person", []edit{{versionTwo, `<versionNumber value="4"/>`}, {"999 005 7699", "9000000009"}}, 500},

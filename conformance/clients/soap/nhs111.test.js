@@ -12,6 +12,8 @@ const service = (name) => `urn:nhs-itk:services:201005:${name}`
 const addressing = 'http://www.w3.org/2005/08/addressing'
 const sample = readFileSync(new URL('../../../adapters/nhs111/testdata/report.xml', import.meta.url), 'utf8')
 const report = sample.slice(sample.indexOf('<ClinicalDocument '), sample.indexOf('</ClinicalDocument>') + '</ClinicalDocument>'.length)
+const ambulanceSample = readFileSync(new URL('../../../adapters/nhs111/testdata/ambulance.xml', import.meta.url), 'utf8')
+const ambulance = ambulanceSample.slice(ambulanceSample.indexOf('<AmbulanceRequest '), ambulanceSample.indexOf('</AmbulanceRequest>') + '</AmbulanceRequest>'.length)
 
 let server
 let folder
@@ -76,6 +78,18 @@ test('a report is sent, answered, and stands in the record', async () => {
   const bundle = await read.json()
   assert.equal(bundle.type, 'message')
   assert.ok(bundle.entry.some((e) => e.resource.resourceType === 'ServiceRequest'))
+})
+
+test('an ambulance is asked for', async () => {
+  const { call, messageID } = await client('RequestAmbulanceDispatch-v2-0')
+  const answer = await call('RequestAmbulanceDispatch-v2-0', envelope('RequestAmbulanceDispatch-v2-0', {
+    interaction: 'primaryIntegratedUrgentCareRequestforAmbulance-v3-0',
+    profileid: 'urn:nhs-en:profile:IntegratedUrgentCareAmbulanceRequest-v2-1',
+    xml: ambulance
+  }))
+  assert.equal(answer.$value ?? answer, `OK:${messageID}`)
+  const bundle = await (await fetch(`${server.origin}/nhs111/report/${messageID}`)).json()
+  assert.equal(bundle.entry.find((e) => e.resource.resourceType === 'ServiceRequest').resource.priority, 'urgent')
 })
 
 test('a report signed by the client is verified', async () => {
