@@ -31,6 +31,10 @@ type Options struct {
 	Always bool
 	// FHIR serves what speaks plain FHIR.
 	FHIR http.Handler
+	// National serves the registry of pointers and the endpoint catalogue, which
+	// are national services, for requests in the standard's dialect (design D9).
+	// Nil: there is none here.
+	National http.Handler
 	// Statement serves GET /metadata.
 	Statement func() *fhir.Resource
 	// Version is the product's, for GET /_ping.
@@ -100,6 +104,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/_ping" || path == "/_status":
 		s.health(t, r, path)
+	case s.speaks(r) && s.o.National != nil && isNational(path):
+		s.o.National.ServeHTTP(t, r)
 	case s.speaks(r):
 		s.serve(t, r, path)
 	case path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/"):
@@ -107,6 +113,13 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.o.FHIR.ServeHTTP(t, r)
 	}
+}
+
+// isNational says whether a path is one of a national service (BaRS Core 1.5,
+// DocumentReference and EndpointCatalogue patterns).
+func isNational(path string) bool {
+	typ, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return typ == "DocumentReference" || typ == "Organization" || typ == "HealthcareService" || typ == "Endpoint"
 }
 
 // serve answers a request in the standard's dialect: it makes the checks that

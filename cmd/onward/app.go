@@ -13,11 +13,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/adapters/barsapi"
+	barssandbox "github.com/onward-health/onward/adapters/barsapi/sandbox"
 	"github.com/onward-health/onward/adapters/dos"
 	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/conformance"
 	"github.com/onward-health/onward/conformance/sandbox"
+	"github.com/onward-health/onward/conformance/testtool"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
@@ -43,12 +45,15 @@ type app struct {
 	health  *httpx.Health
 	fhir    http.Handler
 	soap    http.Handler
-	dos     http.Handler // the stand-in of the directory; nil: none
-	tls     *tls.Config  // nil: the server speaks http
+	// The stand-ins; nil: none.
+	dos      http.Handler // of the directory
+	national http.Handler // of the BaRS proxy and what belongs to it
+	testtool http.Handler // of the BaRS test tool
+	tls      *tls.Config  // nil: the server speaks http
 }
 
-// newApp wires the rooms together.
-func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, log *slog.Logger) *app {
+// newApp wires the rooms together. national is nil where the sandbox is off.
+func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, national *barssandbox.Sandbox, log *slog.Logger) *app {
 	base := root + fhirPath
 	mode := bars.Strict
 	if c.BarsMode == "lenient" {
@@ -64,14 +69,18 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	statement := conformance.Statement(facts)
 	facts.BaRS = true
 	barsStatement := conformance.Statement(facts)
-	door := barsapi.New(desk, barsapi.Options{
+	doorOptions := barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
 		Statement: func() *fhir.Resource { return barsStatement }, Version: version,
 		Healthy: func(ctx context.Context) error {
 			_, err := db.Health(ctx)
 			return err
 		},
-	})
+	}
+	if national != nil {
+		doorOptions.National = national.National(base, fhirPath)
+	}
+	door := barsapi.New(desk, doorOptions)
 	api := rest.New(desk.Records(), rest.Options{
 		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render, Profiles: profiles,
 		Explain: c.Auth == "none", // then every caller sits at this machine
@@ -97,6 +106,10 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	if c.sandbox() {
 		stand := dos.NewSandbox(dos.SandboxOptions{Records: desk.Records(), Root: root, Path: dosPath, NewID: uuid.NewString, Log: log})
 		a.dos = http.StripPrefix(dosPath, stand.Handler())
+	}
+	if national != nil {
+		a.national = national.Handler()
+		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.MaxBody, Log: log})
 	}
 	return a
 }
@@ -126,6 +139,11 @@ func (a *app) handler() http.Handler {
 	mux.Handle("/report", a.soap)
 	if a.dos != nil {
 		mux.Handle(dosPath+"/", a.dos)
+	}
+	if a.national != nil {
+		mux.Handle("/sandbox/bars/", a.national)
+		mux.Handle(barssandbox.TokenPath, a.national)
+		mux.Handle(testtool.Path+"/", a.testtool)
 	}
 	mux.HandleFunc("GET /healthz", a.health.Live)
 	mux.HandleFunc("GET /readyz", a.health.Ready)
@@ -170,5 +188,9 @@ func (a *app) urls(w io.Writer) {
 	fmt.Fprintf(w, "BaRS messages         POST %s/$process-message\n", base)
 	fmt.Fprintf(w, "NHS 111 SOAP reports  POST %s/nhs111/report\n", a.root)
 	fmt.Fprintf(w, "Their description     %s/nhs111/?wsdl\n", a.root)
+	if a.national != nil {
+		fmt.Fprintf(w, "Sandbox BaRS proxy    %s%s\n", a.root, barssandbox.ProxyPath)
+		fmt.Fprintf(w, "Sandbox test tool     %s%s\n", a.root, testtool.Path)
+	}
 	fmt.Fprintf(w, "Health                %s/readyz\n", a.root)
 }

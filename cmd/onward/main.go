@@ -19,6 +19,7 @@ type cli struct {
 	Store   storeCommand   `cmd:"" help:"Look after a store: back up, check, copy, purge."`
 	Seed    seedCommand    `cmd:"" help:"Fill a store with generated data, for tests of size."`
 	Outbox  outboxCommand  `cmd:"" help:"Show what could not be sent; send it again or drop it."`
+	Keys    keysCommand    `cmd:"" help:"Make a key pair, or an assertion signed with one, for the token endpoint."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

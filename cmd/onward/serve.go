@@ -37,6 +37,9 @@ type serveCommand struct {
 	Enforce    bool   `env:"ONWARD_ENFORCE_PROFILES" name:"enforce-profiles" help:"Refuse a write that breaks a profile of --profiles which it claims in meta.profile."`
 	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
 
+	SandboxApplication []string `env:"ONWARD_SANDBOX_APPLICATION" name:"sandbox-application" help:"Registration files of applications (from onward keys generate) that may ask the sandbox for tokens; with one, the sandbox proxy demands a token."`
+	SandboxRoute       []string `env:"ONWARD_SANDBOX_ROUTE" name:"sandbox-route" help:"Targets of the sandbox proxy, as target=URL with the receiver's base URL; comma-separated."`
+
 	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
 
 	NHS111ODS        []string          `env:"ONWARD_NHS111_ODS" name:"nhs111-ods" help:"ODS codes that the SOAP door takes messages for; with --nhs111-dos empty too, all that are hosted."`
@@ -101,7 +104,11 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a := newApp(db, c, base, soap, profiles, reach, log)
+	national, err := c.standIns(db, base, log)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	a := newApp(db, c, base, soap, profiles, reach, national, log)
 	a.tls = secure
 	loaded := 0
 	if c.sandbox() {

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	barssandbox "github.com/onward-health/onward/adapters/barsapi/sandbox"
+	"github.com/onward-health/onward/conformance/sandbox"
+	"github.com/onward-health/onward/conformance/testtool"
+	"github.com/onward-health/onward/internal/egress"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// maxRegistration bounds an application's file in bytes.
+const maxRegistration = 256 << 10
+
+// standIns wires the stand-ins of the national BaRS services; nil where the
+// sandbox is off.
+func (c *serveCommand) standIns(db store.Store, root string, log *slog.Logger) (*barssandbox.Sandbox, error) {
+	if !c.sandbox() {
+		if len(c.SandboxApplication)+len(c.SandboxRoute) > 0 {
+			return nil, usage("--sandbox-application and --sandbox-route need the sandbox")
+		}
+		return nil, nil
+	}
+	var applications []*barssandbox.Application
+	for _, name := range c.SandboxApplication {
+		a, err := readApplication(name)
+		if err != nil {
+			return nil, usage("--sandbox-application: %s: %v", name, err)
+		}
+		applications = append(applications, a)
+	}
+	// Whoever can reach the sandbox is on this machine already, so the proxy may
+	// call it; beyond that it reaches what anybody may and what the operator names.
+	reachable := []string{"localhost", "127.0.0.0/8", "::1"}
+	routes := sampleRoutes(root)
+	for _, text := range c.SandboxRoute {
+		target, address, err := parseRoute(text)
+		if err != nil {
+			return nil, usage("--sandbox-route: %v", err)
+		}
+		routes[target] = address.String()
+		reachable = append(reachable, hostPort(address))
+	}
+	reach, err := egress.Parse(reachable)
+	if err != nil {
+		return nil, err
+	}
+	client := reach.Client(0) // the proxy bounds each call itself
+	return barssandbox.New(barssandbox.Options{
+		Store: db, Root: root, Version: version, Applications: applications, Routes: routes,
+		Allowed: reach.Check, Client: client, MaxBody: c.MaxBody, Log: log,
+	}), nil
+}
+
+func readApplication(name string) (*barssandbox.Application, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, errors.New("the file can't be read")
+	}
+	if info.Size() > maxRegistration {
+		return nil, errors.New("the file is too large")
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, errors.New("the file can't be read")
+	}
+	return barssandbox.ParseApplication(text)
+}
+
+// sampleRoutes are the targets that the sandbox hosts itself: the sample services
+// here, the targets of tests at the test tool's stand-in.
+func sampleRoutes(root string) map[nhs.ServiceID]string {
+	routes := map[nhs.ServiceID]string{}
+	for _, id := range []string{sandbox.UrgentTreatment, sandbox.NoSlots, sandbox.EmergencyCare, sandbox.Minimal} {
+		routes[nhs.ServiceID{System: nhs.SystemDoS, Value: id}] = root + fhirPath
+	}
+	for _, value := range testtool.Targets() {
+		routes[nhs.ServiceID{System: testtool.System, Value: value}] = root + testtool.Path
+	}
+	return routes
+}
+
+// parseRoute reads "system|value=URL"; a bare value is a DoS service id.
+func parseRoute(text string) (nhs.ServiceID, *url.URL, error) {
+	name, address, found := strings.Cut(text, "=")
+	target := nhs.ParseServiceID(name)
+	u, err := url.Parse(address)
+	if !found || target.Value == "" || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return target, nil, errors.New("a route is a target and a receiver's base URL, such as 2000099999=http://127.0.0.1:9090/FHIR/R4")
+	}
+	return target, u, nil
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
