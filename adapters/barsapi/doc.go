@@ -10,8 +10,9 @@
 // Appointment and ServiceRequest by REST: read, version read, search by patient,
 // create, cancel by PUT, reschedule by PATCH, DELETE, which cancels; /_ping and
 // /_status. All in JSON and XML. Not offered yet: validation requests, responses,
-// updates of referrals by message, the sender and the proxy's registry and endpoint
-// catalogue. No other path exists in this dialect.
+// updates of referrals by message and the sender. The proxy's registry and endpoint
+// catalogue are national services, which Options.National serves where there are
+// stand-ins of them (package barsapi/sandbox). No other path exists in this dialect.
 //
 // It holds no rule of booking or referral and never touches the store.
 package barsapi

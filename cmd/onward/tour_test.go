@@ -19,6 +19,9 @@ func TestTheTourOfTheReadmeRuns(t *testing.T) { runPage(t, "README.md") }
 // as the directory's page says.
 func TestTheRunFromDirectoryToReferralRuns(t *testing.T) { runPage(t, "docs/doors/dos.md") }
 
+// Ensure that the page of the BaRS sandbox prints what it says.
+func TestTheBaRSSandboxPageRuns(t *testing.T) { runPage(t, "docs/doors/bars-sandbox.md") }
+
 // runPage pastes the shell blocks of a page into a shell beside a fresh server.
 func runPage(t *testing.T, path string) {
 	t.Helper()
