@@ -61,7 +61,7 @@ func TestASenderReachesAReceiverThroughTheProxy(t *testing.T) {
 	dir := keyPair(t)
 	receiver := start(t, "--store", "sqlite::memory:")
 	proxy := start(t, "--store", "sqlite::memory:", "--sandbox-application", filepath.Join(dir, "application.json"),
-		"--sandbox-route", "3000000001="+receiver.url+"/FHIR/R4/,2000072489="+receiver.url+"/FHIR/R4")
+		"--sandbox-route", "2000072489="+receiver.url+"/FHIR/R4/")
 	token := accessToken(t, proxy, dir)
 	ask := func(method, path string, h http.Header, authorization string, body []byte) *answer {
 		if authorization != "" {
@@ -72,12 +72,15 @@ func TestASenderReachesAReceiverThroughTheProxy(t *testing.T) {
 	metadata := func(h http.Header, authorization string) *answer {
 		return ask("GET", "/metadata", h, authorization, nil)
 	}
-	got := metadata(speaking("3000000001"), "Bearer "+token)
+	got := metadata(speaking("2000072489"), "Bearer "+token)
 	require.Equal(t, 200, got.status, "%s", got.body)
 	require.Equal(t, receiver.url+"/FHIR/R4", got.resource(t).Get("implementation", "url").Text())
-	require.Equal(t, 401, metadata(speaking("3000000001"), "").status)
-	require.Equal(t, 401, metadata(speaking("3000000001"), "Bearer x").status)
-	require.Equal(t, 404, metadata(speaking("3000000002"), "Bearer "+token).status)
+	require.Equal(t, 401, metadata(speaking("2000072489"), "").status)
+	require.Equal(t, 401, metadata(speaking("2000072489"), "Bearer x").status)
+	unknown := metadata(speaking("3000000002"), "Bearer "+token)
+	require.Equal(t, 404, unknown.status)
+	_, word, _ := unknown.issue(t)
+	require.Equal(t, "PROXY_NOT_FOUND", word)
 	require.Equal(t, 408, metadata(speakingTo("tests", "NHS0001-504"), "Bearer "+token).status, "the test tool's 504 is the sender's 408")
 
 	// A booking, and the same once more.
@@ -93,19 +96,26 @@ func TestASenderReachesAReceiverThroughTheProxy(t *testing.T) {
 	require.Equal(t, "duplicate REC_CONFLICT", code+" "+word)
 	require.Equal(t, h.Get("X-Request-Id"), again.header.Get("X-Request-Id"))
 
-	// The same receiver by the catalogue.
+	// Another service of the receiver by the catalogue, which goes before the
+	// proxy's own.
+	place := func() string {
+		got := metadata(speaking("2000011147"), "Bearer "+token)
+		require.Equal(t, 200, got.status, "%s", got.body)
+		return got.resource(t).Get("implementation", "url").Text()
+	}
+	require.Equal(t, proxy.url+"/FHIR/R4", place())
 	record := `{"resourceType":"Endpoint","meta":{"lastUpdated":"2026-11-20T10:00:00Z"},"identifier":[
-		{"system":"https://fhir.nhs.uk/Id/dos-service-id","value":"3000000002"},{"system":"https://fhir.nhs.uk/Id/product-id","value":"SUPP-APP-1"}],
+		{"system":"https://fhir.nhs.uk/Id/dos-service-id","value":"2000011147"},{"system":"https://fhir.nhs.uk/Id/product-id","value":"SUPP-APP-1"}],
 		"status":"active","name":"Sandbox","connectionType":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/endpoint-connection-type","code":"hl7-fhir-msg"}]},
 		"payloadType":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/endpoint-payload-type","code":"bars"}]}],
 		"managingOrganization":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A1001"}},
 		"address":"` + receiver.url + `/FHIR/R4","header":"public"}`
 	created := ask("POST", "/Endpoint", speaking("x"), "Bearer "+token, []byte(record))
 	require.Equal(t, 201, created.status, "%s", created.body)
-	require.Equal(t, 200, metadata(speaking("3000000002"), "Bearer "+token).status)
+	require.Equal(t, receiver.url+"/FHIR/R4", place())
 
 	receiver.kill()
-	require.Equal(t, 503, metadata(speaking("3000000001"), "Bearer "+token).status)
+	require.Equal(t, 503, metadata(speaking("2000072489"), "Bearer "+token).status)
 }
 
 // Ensure that a BaRS request for a pointer or an endpoint reaches the stand-in at

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/fhir/validate"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -198,6 +199,7 @@ func TestMetadataWithoutATargetIsTheProxysOwnAndNeedsNothing(t *testing.T) {
 	statement := got.json(t)
 	require.Equal(t, "CapabilityStatement 1.5.0", statement.Type()+" "+statement.Get("version").Text())
 	require.Contains(t, statement.Get("title").Text(), "Sandbox")
+	require.True(t, validate.Resource(statement, validate.Options{}).OK(), "%s", got.body)
 	require.Equal(t, "OAuth", statement.Get("rest", "security", "service", "coding", "code").Text())
 	require.Equal(t, root+ProxyPath, statement.Get("implementation", "url").Text())
 }

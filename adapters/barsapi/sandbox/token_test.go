@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,4 +289,22 @@ func FuzzAssertion(f *testing.F) {
 			require.NotEmpty(t, a.kid)
 		}
 	})
+}
+
+func TestOfManyUsesAtOnceOneSucceeds(t *testing.T) {
+	sc, c := registered(t)
+	for range 5 {
+		once := c.sign(sc, jwa.RS512, nil, nil)
+		var wg sync.WaitGroup
+		var good atomic.Int32
+		for range 8 {
+			wg.Go(func() {
+				if sc.ask(form(once)).status == http.StatusOK {
+					good.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 1, good.Load())
+	}
 }
