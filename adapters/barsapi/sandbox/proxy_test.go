@@ -106,7 +106,7 @@ func TestTheProxyWordsWhatAReceiverFailsAt(t *testing.T) {
 	outcome := func(issue string) string {
 		return `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"` + issue + `"}]}`
 	}
-	for name, c := range map[string]struct {
+	rows := map[string]struct {
 		status      int
 		body        string
 		want        int
@@ -123,14 +123,17 @@ func TestTheProxyWordsWhatAReceiverFailsAt(t *testing.T) {
 		"400":                      {400, outcome("invariant"), 400, "", "invariant"},
 		"409":                      {409, outcome("duplicate"), 409, "", "duplicate"},
 		"425":                      {425, outcome("duplicate"), 425, "", "duplicate"},
-	} {
+	}
+	rec := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		c := rows[r.Header.Get("X-Row")]
+		w.Header().Set("Content-Type", "application/fhir+json")
+		w.WriteHeader(c.status)
+		_, _ = io.WriteString(w, c.body)
+	})
+	sc := newScene(t, routed(rec.url))
+	for name, c := range rows {
 		t.Run(name, func(t *testing.T) {
-			rec := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "application/fhir+json")
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.body)
-			})
-			got := newScene(t, routed(rec.url)).do("GET", "/Slot", headers(), "")
+			got := sc.do("GET", "/Slot", with("X-Row: "+name), "")
 			require.Equal(t, c.want, got.status)
 			code, issue := got.code(t)
 			require.Equal(t, []string{c.code, c.issue}, []string{code, issue})
