@@ -10,6 +10,8 @@ const (
 	exitFault = 1 // something went wrong, or a check found something
 	exitUsage = 2 // the command makes no sense as it was given
 	exitStore = 3 // the store can't be opened
+
+	exitUnreachable = 3 // the receiver that is tested can't be reached
 )
 
 // exitError is an error with the code that the process ends with.

@@ -20,6 +20,7 @@ type cli struct {
 	Seed    seedCommand    `cmd:"" help:"Fill a store with generated data, for tests of size."`
 	Outbox  outboxCommand  `cmd:"" help:"Show what could not be sent; send it again or drop it."`
 	Keys    keysCommand    `cmd:"" help:"Make a key pair, or an assertion signed with one, for the token endpoint."`
+	Conform conformCommand `cmd:"" help:"Test any BaRS receiver, or FHIR server, from outside."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -16,15 +16,24 @@ import (
 	"github.com/onward-health/onward/conformance/testscript"
 )
 
-//go:embed *.json fixtures
+//go:embed *.json fixtures bars
 var files embed.FS
 
 // Names lists the scripts' files.
 func Names() ([]string, error) { return fs.Glob(files, "*.json") }
 
-// All reads every script, in the order of their names.
-func All() ([]*testscript.Script, error) {
-	names, err := Names()
+// BaRSNames lists the files of the scripts for receivers of the Booking and
+// Referral Standard.
+func BaRSNames() ([]string, error) { return fs.Glob(files, "bars/*.json") }
+
+// All reads every script of plain FHIR, in the order of their names.
+func All() ([]*testscript.Script, error) { return read(Names()) }
+
+// BaRS reads every script for receivers of the Booking and Referral Standard.
+// Package tester gives their variables values.
+func BaRS() ([]*testscript.Script, error) { return read(BaRSNames()) }
+
+func read(names []string, err error) ([]*testscript.Script, error) {
 	if err != nil {
 		return nil, err
 	}

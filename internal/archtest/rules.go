@@ -28,7 +28,8 @@ var mayImport = map[string][]string{
 	"journey":     {"bars", "store", "fhir", "nhs", "internal"},
 	"adapters":    {"journey", "bars", "store", "fhir", "nhs", "internal"},
 	"portal":      {"journey", "bars", "store", "fhir", "nhs", "internal"},
-	"conformance": {"journey", "bars", "store", "fhir", "nhs", "internal"},
+	"testdata":    {},
+	"conformance": {"testdata", "journey", "bars", "store", "fhir", "nhs", "internal"},
 	"cmd":         {"portal", "adapters", "conformance", "journey", "bars", "store", "fhir", "nhs", "internal"},
 }
 

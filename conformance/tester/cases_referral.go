@@ -1,0 +1,140 @@
+package tester
+
+import (
+	"errors"
+	"fmt"
+)
+
+func referralCases() []Case {
+	needs := []string{needReferral}
+	return []Case{
+		{"referral/new", "A new referral is answered 200 with a message Bundle that holds the ServiceRequest with the receiver's id (BaRS Core, bundle processing)", needs, newReferral},
+		{"referral/answer", "The answer to a referral is a response with the receiver's Encounter, planned (BaRS Core, bundle processing)", needs, referralAnswer},
+		{"referral/read", "GET /ServiceRequest/{id} answers the referral, active (BaRS Core, find resource)", append(needs, "ServiceRequest read"), readReferral},
+		{"referral/find", "GET /ServiceRequest by the patient's NHS number finds the referral (BaRS Core, find resource)", append(needs, "ServiceRequest search-type"), findReferral},
+	}
+}
+
+func newReferral(s *session) error {
+	_, err := s.referred()
+	return err
+}
+
+func referralAnswer(s *session) error {
+	if _, err := s.referred(); err != nil {
+		return err
+	}
+	a := s.shared.referralAnswer
+	if err := s.response(a); err != nil {
+		return err
+	}
+	for e := range a.resource.Get("entry").Items() {
+		r := e.Get("resource")
+		if r.Get("resourceType").Text() == "Encounter" && r.Get("status").Text() == "planned" && r.Get("id").Text() != "" {
+			return nil
+		}
+	}
+	return errors.New("the answer has no Encounter that is planned and has an id")
+}
+
+func readReferral(s *session) error {
+	c, err := s.referred()
+	if err != nil {
+		return err
+	}
+	return s.read(c, "active", "completed")
+}
+
+func findReferral(s *session) error {
+	c, err := s.referred()
+	if err != nil {
+		return err
+	}
+	return s.find(c)
+}
+
+// applicationCases sends one conformant referral of each application.
+func applicationCases() []Case {
+	var out []Case
+	for _, n := range []string{"1", "2", "3", "5", "6"} {
+		out = append(out, Case{"application/a" + n,
+			"A conformant referral of application " + n + " is taken, reads as it was sent and can be cancelled (BaRS application " + n + ")",
+			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error {
+				c, _, err := s.refer(s.claims.of(n))
+				if err != nil {
+					return err
+				}
+				if err := s.read(c, "active", "completed"); err != nil {
+					return err
+				}
+				if err := s.cancel(c); err != nil {
+					return fmt.Errorf("its cancellation: %w", err)
+				}
+				return s.read(c, "revoked", "entered-in-error")
+			}})
+	}
+	return out
+}
+
+func cancelCases() []Case {
+	referral, booking := []string{needReferral, "ServiceRequest read"}, []string{needBooking}
+	return []Case{
+		{"cancel/referral", "A cancelled referral is answered 200 and reads as revoked (BaRS Core, cancel)", referral, func(s *session) error {
+			c, err := s.referred()
+			if err != nil {
+				return err
+			}
+			if err := s.cancel(c); err != nil {
+				return err
+			}
+			return s.read(c, "revoked", "entered-in-error")
+		}},
+		{"cancel/referral-again", "The cancellation of a referral that is revoked is refused, 409 conflict (BaRS Core, state of a ServiceRequest)", referral, func(s *session) error {
+			c, err := s.referred()
+			if err != nil {
+				return err
+			}
+			return s.cancelAgain(c)
+		}},
+		{"cancel/referral-unknown", "The cancellation of a referral that isn't there is 404 (BaRS Core, failure scenarios)", referral, func(s *session) error {
+			return s.cancelUnknown(&creation{typ: "ServiceRequest", id: s.NewID(), use: s.claims.of(referralApplications), correlation: s.NewID()})
+		}},
+		{"cancel/booking-again", "The cancellation of a booking that is cancelled is refused, 409 conflict (BaRS Core, state of an Appointment)", booking, func(s *session) error {
+			c, _, _, err := s.book()
+			if err != nil {
+				return err
+			}
+			if err := s.cancel(c); err != nil {
+				return err
+			}
+			return s.cancelAgain(c)
+		}},
+		{"cancel/booking-unknown", "The cancellation of a booking that isn't there is 404 (BaRS Core, failure scenarios)", booking, func(s *session) error {
+			at, err := s.freeSlot()
+			if err != nil {
+				return err
+			}
+			s.slots = append(s.slots, at)
+			return s.cancelUnknown(&creation{typ: "Appointment", id: s.NewID(), slot: at, use: s.claims.of(bookingApplications), correlation: s.NewID()})
+		}},
+	}
+}
+
+func (s *session) cancelAgain(c *creation) error {
+	if !c.over {
+		return errSkip{"it could not be cancelled the first time"}
+	}
+	m, err := s.cancellationOf(c)
+	if err != nil {
+		return err
+	}
+	return s.refused(s.post(m), conflict)
+}
+
+func (s *session) cancelUnknown(c *creation) error {
+	m, err := s.cancellationOf(c)
+	if err != nil {
+		return err
+	}
+	return s.refused(s.post(m), unknown)
+}

@@ -1,0 +1,104 @@
+package tester
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const (
+	maxAnswer = 8 << 20  // bytes of an answer that are read
+	maxShown  = 16 << 10 // bytes of a body that a report shows
+)
+
+// recorder sends requests and keeps what was said, so that every case, a
+// script's too, is reported with its exchanges.
+type recorder struct {
+	next  http.RoundTripper
+	token string
+
+	mu   sync.Mutex
+	kept []Exchange
+}
+
+// RoundTrip sends one request.
+func (c *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	x := Exchange{Method: r.Method, URL: r.URL.String(), Head: heads(r.Header)}
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		x.Body = shown(body)
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if c.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.next.RoundTrip(r)
+	if err != nil {
+		x.Fault = "no answer"
+		c.keep(x)
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	_ = res.Body.Close()
+	if err != nil {
+		x.Fault = "the answer broke off"
+		c.keep(x)
+		return nil, err
+	}
+	x.Status, x.Answers, x.Answer = res.StatusCode, heads(res.Header), shown(body)
+	c.keep(x)
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res, nil
+}
+
+func (c *recorder) keep(x Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept = append(c.kept, x)
+}
+
+// take returns what was said since the last take.
+func (c *recorder) take() []Exchange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.kept
+	c.kept = nil
+	return out
+}
+
+func heads(h http.Header) string {
+	var lines []string
+	for name, values := range h {
+		if name == "Authorization" || name == "Set-Cookie" {
+			continue
+		}
+		for _, value := range values {
+			lines = append(lines, name+": "+value)
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// shown is a body for people: JSON indented, and cut.
+func shown(body []byte) string {
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, body, "", "  ") == nil {
+		body = pretty.Bytes()
+	}
+	text := strings.ToValidUTF8(string(body[:min(len(body), maxShown)]), "\uFFFD")
+	if len(body) > maxShown {
+		text += "\n… cut"
+	}
+	return text
+}

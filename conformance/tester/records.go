@@ -1,0 +1,220 @@
+package tester
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// Applications by what they send; those of referrals whose messages the tester
+// has and can cancel.
+const (
+	bookingApplications  = "127"
+	referralApplications = "12356"
+)
+
+// slot is one that the receiver offers.
+type slot struct{ id, start, end string }
+
+// creation is a record that the run made.
+type creation struct {
+	typ, id     string
+	slot        slot
+	use         string // use case
+	correlation string
+	over        bool
+}
+
+// shared is what several cases look at, made by the first that needs it.
+type shared struct {
+	booking, referral *creation
+	bookingRequest    *request
+	bookingAnswer     *answer
+	referralAnswer    *answer
+	seen              []slot // all slots that were offered
+}
+
+// days is how many days ahead free slots are looked for.
+const days = 14
+
+// freeSlot finds a free slot that no case has had.
+func (s *session) freeSlot() (slot, error) {
+	if len(s.slots) > 0 {
+		found := s.slots[0]
+		s.slots = s.slots[1:]
+		return found, nil
+	}
+	if s.shared.seen != nil {
+		return slot{}, errors.New("the service has too few free slots within 14 days")
+	}
+	for day := range days {
+		from := s.Now().Add(time.Duration(day) * 24 * time.Hour)
+		a, err := s.succeeds(s.get(s.slotPath("free", from, from.Add(24*time.Hour))))
+		if err != nil {
+			return slot{}, fmt.Errorf("looking for a free slot: %w", err)
+		}
+		for e := range a.resource.Get("entry").Items() {
+			r := e.Get("resource")
+			if r.Get("resourceType").Text() == "Slot" {
+				s.slots = append(s.slots, slot{r.Get("id").Text(), r.Get("start").Text(), r.Get("end").Text()})
+			}
+		}
+		if len(s.slots) >= 12 {
+			break
+		}
+	}
+	s.shared.seen = append([]slot{}, s.slots...)
+	if len(s.slots) == 0 {
+		return slot{}, errors.New("the service has no free slot within 14 days")
+	}
+	return s.freeSlot()
+}
+
+// slotPath is a whole search for slots (BaRS Core, GET Slots).
+func (s *session) slotPath(status string, from, to time.Time) string {
+	stamp := func(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05+00:00") }
+	q := url.Values{"status": {status}, "start": {"ge" + stamp(from), "le" + stamp(to)},
+		"Schedule.actor:HealthcareService": {s.Service}, "_include": {"Slot:schedule", "Schedule:actor:HealthcareService"}}
+	return "/Slot?" + q.Encode()
+}
+
+// around searches near one slot.
+func (s *session) around(status string, at slot) (*answer, error) {
+	start, err := time.Parse(time.RFC3339, at.start)
+	if err != nil {
+		return nil, errors.New("the slot's start is not a FHIR instant")
+	}
+	return s.succeeds(s.get(s.slotPath(status, start.Add(-time.Minute), start.Add(time.Minute))))
+}
+
+func holds(a *answer, typ, id string) bool {
+	for e := range a.resource.Get("entry").Items() {
+		if r := e.Get("resource"); r.Get("resourceType").Text() == typ && r.Get("id").Text() == id {
+			return true
+		}
+	}
+	return false
+}
+
+// bookingOf makes the message that books a slot, for the first use case that
+// books.
+func (s *session) bookingOf(at slot) (message, error) {
+	use := s.claims.of(bookingApplications)
+	return s.message("a"+use[1:2]+"-booking", use, "@SLOT@", at.id, "@START@", at.start, "@END@", at.end)
+}
+
+func (s *session) cancellationOf(c *creation) (message, error) {
+	if c.typ == "Appointment" {
+		return s.message("a"+c.use[1:2]+"-booking-cancel", c.use, "@APPOINTMENT@", c.id, "@START@", c.slot.start, "@END@", c.slot.end, "@SLOT@", c.slot.id)
+	}
+	return s.message("a"+c.use[1:2]+"-cancel", c.use, "@REFERRAL@", c.id)
+}
+
+// note remembers what an answer says was made.
+func (s *session) note(a *answer, r *request, typ, use string, at slot) (*creation, error) {
+	if a.resource == nil || a.resource.Type() != "Bundle" {
+		return nil, errors.New("the answer to the message is no Bundle")
+	}
+	for e := range a.resource.Get("entry").Items() {
+		res := e.Get("resource")
+		if res.Get("resourceType").Text() == typ {
+			if res.Get("id").Text() == "" {
+				return nil, fmt.Errorf("the %s in the answer has no id", typ)
+			}
+			c := &creation{typ: typ, id: res.Get("id").Text(), slot: at, use: use, correlation: r.header.Get("X-Correlation-Id")}
+			s.made = append(s.made, c)
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("the answer holds no %s", typ)
+}
+
+// book books a new slot.
+func (s *session) book() (*creation, *request, *answer, error) {
+	at, err := s.freeSlot()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m, err := s.bookingOf(at)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r := s.post(m)
+	a, err := s.succeeds(r)
+	if a != nil && a.status == 200 { // what was made is cancelled, whatever else is wrong
+		c, noted := s.note(a, r, "Appointment", s.claims.of(bookingApplications), at)
+		return c, r, a, errors.Join(err, noted)
+	}
+	return nil, r, a, err
+}
+
+// refer makes a referral for a use case.
+func (s *session) refer(use string) (*creation, *answer, error) {
+	m, err := s.message("a"+use[1:2]+"-referral", use)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := s.post(m)
+	a, err := s.succeeds(r)
+	if a != nil && a.status == 200 {
+		c, noted := s.note(a, r, "ServiceRequest", use, slot{})
+		return c, a, errors.Join(err, noted)
+	}
+	return nil, a, err
+}
+
+// booked is the booking that several cases look at.
+func (s *session) booked() (*creation, error) {
+	if s.shared.booking == nil {
+		c, r, a, err := s.book()
+		if err != nil {
+			return nil, err
+		}
+		s.shared.booking, s.shared.bookingRequest, s.shared.bookingAnswer = c, r, a
+	}
+	return s.shared.booking, nil
+}
+
+// referred is the referral that several cases look at.
+func (s *session) referred() (*creation, error) {
+	if s.shared.referral == nil {
+		c, a, err := s.refer(s.claims.of(referralApplications))
+		if err != nil {
+			return nil, err
+		}
+		s.shared.referral, s.shared.referralAnswer = c, a
+	}
+	return s.shared.referral, nil
+}
+
+// cancel cancels a record by message, with the correlation id of its first
+// request.
+func (s *session) cancel(c *creation) error {
+	m, err := s.cancellationOf(c)
+	if err != nil {
+		return err
+	}
+	r := s.post(m)
+	r.header.Set("X-Correlation-Id", c.correlation)
+	a, err := s.succeeds(r)
+	if a != nil && a.status == 200 {
+		c.over = true
+	}
+	return err
+}
+
+// tidy cancels what the cases left and lists everything that was made.
+func (s *session) tidy() []Remainder {
+	out := []Remainder{}
+	for _, c := range s.made {
+		state := "cancelled; the receiver may keep it readable"
+		if !c.over {
+			if err := s.cancel(c); !c.over {
+				state = "STILL THERE, cancel it by hand: " + err.Error()
+			}
+		}
+		out = append(out, Remainder{c.typ + "/" + c.id, state})
+	}
+	return out
+}
