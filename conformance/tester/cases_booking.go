@@ -1,10 +1,12 @@
 package tester
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +15,7 @@ func bookingCases() []Case {
 	needs := []string{needBooking}
 	return []Case{
 		{"booking/new", "A new booking is answered 200 with a message Bundle that holds the Appointment with the receiver's id, status booked and created (BaRS Core, booking)", needs, newBooking},
-		{"booking/answer", "The answer to a message is a response: its MessageHeader names the message that it answers (BaRS Core, bundle processing)", needs, bookingAnswer},
+		{"booking/answer", "The answer to a booking is the message itself, MessageHeader first, each stored resource with the receiver's id, the Slot busy (BaRS Core, synchronous response)", needs, bookingAnswer},
 		{"booking/slot-taken", "The Slot of a booking is busy and no longer among the free ones (BaRS Core, GET Slots)", needs, slotTaken},
 		{"booking/read", "GET /Appointment/{id} answers the booking (BaRS Core, find resource)", append(needs, "Appointment read"), readBooking},
 		{"booking/find", "GET /Appointment by the patient's NHS number finds the booking (BaRS Core, find resource)", append(needs, "Appointment search-type"), findBooking},
@@ -49,23 +51,48 @@ func bookingAnswer(s *session) error {
 	if _, err := s.booked(); err != nil {
 		return err
 	}
-	return s.response(s.shared.bookingAnswer)
+	if err := s.echoed(s.shared.bookingAnswer, s.shared.bookingRequest, "Appointment", "Patient"); err != nil {
+		return err
+	}
+	for e := range s.shared.bookingAnswer.resource.Get("entry").Items() {
+		if r := e.Get("resource"); r.Get("resourceType").Text() == "Slot" && r.Get("status").Text() != "busy" {
+			return errors.New("the Slot in the answer isn't busy")
+		}
+	}
+	return nil
 }
 
-// response checks what the synchronous answer to a message must hold.
-func (s *session) response(a *answer) error {
-	header := a.resource.Get("entry").At(0).Get("resource")
+// echoed checks the synchronous answer to a message: the message with all its
+// resources, each of the stored types with an id.
+func (s *session) echoed(a *answer, r *request, stored ...string) error {
 	if a.resource.Get("type").Text() != "message" {
 		return errors.New("the Bundle's type isn't message")
 	}
-	if header.Get("resourceType").Text() != "MessageHeader" {
-		return errors.New("the first entry isn't a MessageHeader")
+	sent := message{}
+	if err := json.Unmarshal(r.body, &sent); err != nil {
+		return errors.New("what was sent isn't JSON")
 	}
-	if header.Dig("response", "identifier").Text() == "" || header.Dig("response", "code").Text() != "ok" {
-		return errors.New("MessageHeader.response must hold identifier and the code ok")
+	count := map[string]int{}
+	first := ""
+	for e := range a.resource.Get("entry").Items() {
+		res := e.Get("resource")
+		typ := res.Get("resourceType").Text()
+		if first == "" {
+			first = typ
+		}
+		count[typ]++
+		if slices.Contains(stored, typ) && res.Get("id").Text() == "" {
+			return fmt.Errorf("the %s in the answer has no id", typ)
+		}
 	}
-	if header.Dig("destination").At(0).Get("endpoint").Text() == "" {
-		return errors.New("MessageHeader.destination has no endpoint")
+	if first != "MessageHeader" {
+		return errors.New("the first entry isn't the MessageHeader")
+	}
+	for _, e := range sent.entries() {
+		typ := text(resourceOf(e), "resourceType")
+		if count[typ]--; count[typ] < 0 {
+			return fmt.Errorf("a %s that was sent isn't in the answer", typ)
+		}
 	}
 	return nil
 }

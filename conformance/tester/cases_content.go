@@ -12,6 +12,12 @@ type fault struct {
 // contentIssues are the codes that a rule of content may be refused with.
 var contentIssues = bad("invariant", "required", "value", "structure", "invalid")
 
+// orElse allows a second answer.
+func orElse(one, other want) want {
+	one.or = &other
+	return one
+}
+
 func set(path []any, name string, value any) func(*session, message) {
 	return func(_ *session, m message) { dig(map[string]any(m), path...)[name] = value }
 }
@@ -51,10 +57,10 @@ var envelopeFaults = []fault{
 	}, contentIssues},
 	{"focus", "A focus that names no entry is 400", func(s *session, m message) { dig(m.header(), "focus", 0)["reference"] = "urn:uuid:" + s.NewID() }, contentIssues},
 	{"no-definition", "A message without its definition is 400", without("MessageHeader", "definition"), contentIssues},
-	{"definition-unknown", "A definition that isn't known is 400 or 422", of("MessageHeader", "definition", "https://fhir.nhs.uk/MessageDefinition/none"), contentIssues},
-	{"destination", "A destination that is another service than the target is 400", func(_ *session, m message) {
+	{"definition-unknown", "A definition that isn't known is 400 or 422", of("MessageHeader", "definition", "https://fhir.nhs.uk/MessageDefinition/none"), orElse(contentIssues, unsupported)},
+	{"destination", "A destination that is another service than the target, and unknown, is 400 or 404", func(_ *session, m message) {
 		dig(m.header(), "destination", 0)["endpoint"] = "https://fhir.nhs.uk/Id/dos-service-id|0000000000"
-	}, contentIssues},
+	}, orElse(contentIssues, unknown)},
 	{"event", "An event that the standard doesn't know is 400", func(_ *session, m message) { dig(m.header(), "eventCoding")["code"] = "no-such-event" }, contentIssues},
 	{"event-other", "A definition of another event is 400", func(_ *session, m message) { dig(m.header(), "eventCoding")["code"] = "servicerequest-response" }, bad("invariant", "required", "value", "structure", "invalid", "not-supported")},
 	{"no-reason", "A message without reason is 400", without("MessageHeader", "reason"), contentIssues},
@@ -130,17 +136,7 @@ func useCaseUnknown(s *session) error {
 	}
 	r := s.post(m)
 	r.body = []byte(strings.ReplaceAll(string(m.json()), `"`+use+`"`, `"a9t9"`))
-	a, err := s.do(r)
-	if err != nil {
-		return err
-	}
-	if a.status == 200 {
-		_, _ = s.note(a, r, "ServiceRequest", use, slot{}) // that it was taken is the finding
-	}
-	if a.status == 400 {
-		return a.refused(contentIssues)
-	}
-	return a.refused(unsupported)
+	return s.refusedWrite(r, orElse(contentIssues, unsupported), "ServiceRequest", use, slot{})
 }
 
 // bookingFaults break a booking.

@@ -6,7 +6,7 @@ import (
 )
 
 // tooEarly refuses a retry whose first attempt is still running.
-var tooEarly = want{425, "REC_TOO_EARLY", []string{"duplicate"}}
+var tooEarly = want{425, "REC_TOO_EARLY", []string{"duplicate"}, nil}
 
 func onceCases() []Case {
 	booking, referral := []string{needBooking}, []string{needReferral}

@@ -9,7 +9,8 @@ func referralCases() []Case {
 	needs := []string{needReferral}
 	return []Case{
 		{"referral/new", "A new referral is answered 200 with a message Bundle that holds the ServiceRequest with the receiver's id (BaRS Core, bundle processing)", needs, newReferral},
-		{"referral/answer", "The answer to a referral is a response with the receiver's Encounter, planned (BaRS Core, bundle processing)", needs, referralAnswer},
+		{"referral/answer", "The answer to a referral is the message itself, each stored resource with the receiver's id (BaRS Core, synchronous response)", needs, referralAnswer},
+		{"referral/case", "The receiver's own case in the answer is a second Encounter, planned, with an id and a reference for people; a receiver should give one (BaRS Core, synchronous response)", needs, receiversCase},
 		{"referral/read", "GET /ServiceRequest/{id} answers the referral, active (BaRS Core, find resource)", append(needs, "ServiceRequest read"), readReferral},
 		{"referral/find", "GET /ServiceRequest by the patient's NHS number finds the referral (BaRS Core, find resource)", append(needs, "ServiceRequest search-type"), findReferral},
 	}
@@ -24,17 +25,29 @@ func referralAnswer(s *session) error {
 	if _, err := s.referred(); err != nil {
 		return err
 	}
-	a := s.shared.referralAnswer
-	if err := s.response(a); err != nil {
+	return s.echoed(s.shared.referralAnswer, s.shared.referralRequest, "ServiceRequest", "Patient", "Encounter", "CarePlan")
+}
+
+func receiversCase(s *session) error {
+	if _, err := s.referred(); err != nil {
 		return err
 	}
-	for e := range a.resource.Get("entry").Items() {
+	encounters, planned := 0, false
+	for e := range s.shared.referralAnswer.resource.Get("entry").Items() {
 		r := e.Get("resource")
-		if r.Get("resourceType").Text() == "Encounter" && r.Get("status").Text() == "planned" && r.Get("id").Text() != "" {
-			return nil
+		if r.Get("resourceType").Text() != "Encounter" {
+			continue
 		}
+		encounters++
+		planned = planned || r.Get("status").Text() == "planned" && r.Get("id").Text() != "" && r.Get("identifier").At(0).Get("value").Text() != ""
 	}
-	return errors.New("the answer has no Encounter that is planned and has an id")
+	if encounters < 2 {
+		return errSkip{"the receiver gives no case of its own, which it needn't"}
+	}
+	if !planned {
+		return errors.New("the second Encounter must be planned and have id and identifier")
+	}
+	return nil
 }
 
 func readReferral(s *session) error {
@@ -60,7 +73,7 @@ func applicationCases() []Case {
 		out = append(out, Case{"application/a" + n,
 			"A conformant referral of application " + n + " is taken, reads as it was sent and can be cancelled (BaRS application " + n + ")",
 			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error {
-				c, _, err := s.refer(s.claims.of(n))
+				c, _, _, err := s.refer(s.claims.of(n))
 				if err != nil {
 					return err
 				}

@@ -31,6 +31,7 @@ type shared struct {
 	booking, referral *creation
 	bookingRequest    *request
 	bookingAnswer     *answer
+	referralRequest   *request
 	referralAnswer    *answer
 	seen              []slot // all slots that were offered
 }
@@ -150,18 +151,18 @@ func (s *session) book() (*creation, *request, *answer, error) {
 }
 
 // refer makes a referral for a use case.
-func (s *session) refer(use string) (*creation, *answer, error) {
+func (s *session) refer(use string) (*creation, *request, *answer, error) {
 	m, err := s.message("a"+use[1:2]+"-referral", use)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	r := s.post(m)
 	a, err := s.succeeds(r)
 	if a != nil && a.status == 200 {
 		c, noted := s.note(a, r, "ServiceRequest", use, slot{})
-		return c, a, errors.Join(err, noted)
+		return c, r, a, errors.Join(err, noted)
 	}
-	return nil, a, err
+	return nil, r, a, err
 }
 
 // booked is the booking that several cases look at.
@@ -179,11 +180,11 @@ func (s *session) booked() (*creation, error) {
 // referred is the referral that several cases look at.
 func (s *session) referred() (*creation, error) {
 	if s.shared.referral == nil {
-		c, a, err := s.refer(s.claims.of(referralApplications))
+		c, r, a, err := s.refer(s.claims.of(referralApplications))
 		if err != nil {
 			return nil, err
 		}
-		s.shared.referral, s.shared.referralAnswer = c, a
+		s.shared.referral, s.shared.referralRequest, s.shared.referralAnswer = c, r, a
 	}
 	return s.shared.referral, nil
 }

@@ -193,21 +193,23 @@ func (s *session) succeeds(r *request) (*answer, error) {
 	return a, a.fault
 }
 
-// want is how something is refused; issues are the codes that are right.
+// want is how something is refused; issues are the codes that are right. Where
+// the standard leaves the answer open, or is another right one.
 type want struct {
 	status int
 	code   string
 	issues []string
+	or     *want
 }
 
-func bad(issues ...string) want { return want{400, "REC_BAD_REQUEST", issues} }
+func bad(issues ...string) want { return want{400, "REC_BAD_REQUEST", issues, nil} }
 
 var (
-	conflict    = want{409, "REC_CONFLICT", []string{"conflict"}}
-	duplicate   = want{409, "REC_CONFLICT", []string{"duplicate"}}
-	unknown     = want{404, "REC_NOT_FOUND", []string{"not-found"}}
-	unsupported = want{422, "REC_UNPROCESSABLE_ENTITY", []string{"not-supported"}}
-	denied      = want{401, "REC_UNAUTHORIZED", []string{"forbidden", "security"}}
+	conflict    = want{409, "REC_CONFLICT", []string{"conflict"}, nil}
+	duplicate   = want{409, "REC_CONFLICT", []string{"duplicate"}, nil}
+	unknown     = want{404, "REC_NOT_FOUND", []string{"not-found"}, nil}
+	unsupported = want{422, "REC_UNPROCESSABLE_ENTITY", []string{"not-supported"}, nil}
+	denied      = want{401, "REC_UNAUTHORIZED", []string{"forbidden", "security"}, nil}
 )
 
 // refused sends a request that must be refused.
@@ -220,6 +222,9 @@ func (s *session) refused(r *request, w want) error {
 }
 
 func (a *answer) refused(w want) error {
+	if a.status != w.status && w.or != nil {
+		return a.refused(*w.or)
+	}
 	if a.status != w.status {
 		return fmt.Errorf("answered %d, wanted %d", a.status, w.status)
 	}
