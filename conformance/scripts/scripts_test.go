@@ -22,12 +22,15 @@ func TestEveryScriptIsAValidTestScript(t *testing.T) {
 	names, err := scripts.Names()
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
-	for _, name := range names {
+	more, err := scripts.BaRSNames()
+	require.NoError(t, err)
+	require.NotEmpty(t, more)
+	for _, name := range append(names, more...) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		r, err := fhir.Parse(text)
 		require.NoError(t, err, name)
-		require.Equal(t, strings.TrimSuffix(name, filepath.Ext(name)), r.ID())
+		require.Equal(t, strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)), r.ID())
 		for _, issue := range validate.Resource(r, validate.Options{}).Issues {
 			// A fixture may be a file beside the script, which is no resource's URL.
 			if !aFile.MatchString(issue.Expression) {
