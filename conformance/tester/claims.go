@@ -90,7 +90,7 @@ func (c *claims) readDefinitions(bundle *fhir.Resource) {
 // of is the first claimed use case of the applications, "" if none.
 func (c *claims) of(applications string) string {
 	for _, code := range c.useCases {
-		if len(code) == 4 && strings.Contains(applications, code[1:2]) {
+		if ValidUseCase(code) && strings.Contains(applications, code[1:2]) {
 			return code
 		}
 	}

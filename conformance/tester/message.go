@@ -16,7 +16,7 @@ type message map[string]any
 var (
 	changed = regexp.MustCompile(`"lastUpdated": "[^"]*"`)
 	made    = regexp.MustCompile(`"timestamp": "[^"]*"`)
-	useCase = regexp.MustCompile(`"a[1-8]t[0-9]"`)
+	useCase = regexp.MustCompile(`"a[1-8]t[0-9]{1,2}"`)
 )
 
 // message reads a conformant message and addresses it: to the service that is

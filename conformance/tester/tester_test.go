@@ -71,6 +71,9 @@ func TestMessagesAreAddressedToTheServiceThatIsTested(t *testing.T) {
 	}
 	require.Contains(t, text, "https://directory.example/Id|77")
 	require.Equal(t, "a1t3|booked|booking-request|new", m.useContext())
+	m, err = s.message("a1-referral", "a1t12")
+	require.NoError(t, err)
+	require.Equal(t, "a1t12|referral|servicerequest-request|new", m.useContext())
 	m, err = s.message("a3-referral", "a3t1")
 	require.NoError(t, err)
 	require.Equal(t, "a3t1|referral|servicerequest-request|new", m.useContext())
