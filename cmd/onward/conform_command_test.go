@@ -27,7 +27,7 @@ import (
 // service offers every application.
 func TestOurReceiverPassesItsOwnTester(t *testing.T) {
 	s := start(t)
-	for service, skipped := range map[string]int{sandbox.EmergencyCare: 0, sandbox.UrgentTreatment: 3} {
+	for service, skipped := range map[string]int{sandbox.EmergencyCare: 0, sandbox.UrgentTreatment: 6} {
 		report, err := tester.Run(context.Background(), tester.Options{Base: s.url + "/FHIR/R4", Service: service})
 		require.NoError(t, err)
 		for _, r := range report.Results {
@@ -297,4 +297,22 @@ func TestTheCommandReportsInFourFormsAndExitsAsItFound(t *testing.T) {
 	require.Equal(t, 2, code, out)
 	code, out = conformExit(t, nil, "http://"+freeAddress(t))
 	require.Equal(t, 3, code, out)
+}
+
+// Ensure that a run says what it could not cancel.
+func TestTheTesterListsWhatRemains(t *testing.T) {
+	s := start(t, "--store", "sqlite::memory:")
+	refusing := front(t, s, breaking{request: func(r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if bytes.Contains(body, []byte(`"cancelled"`)) {
+			body = []byte("{}")
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}})
+	report, err := tester.Run(context.Background(), tester.Options{Base: refusing.URL + "/FHIR/R4", Service: sandbox.UrgentTreatment, Only: []string{"booking/new"}})
+	require.NoError(t, err)
+	require.Zero(t, report.Failed)
+	require.Len(t, report.Remains, 1)
+	require.True(t, strings.HasPrefix(report.Remains[0].State, "STILL THERE"), report.Remains[0].State)
+	require.Equal(t, "booked", s.status(report.Remains[0].Record))
 }

@@ -11,6 +11,7 @@ func referralCases() []Case {
 		{"referral/new", "A new referral is answered 200 with a message Bundle that holds the ServiceRequest with the receiver's id (BaRS Core, bundle processing)", needs, newReferral},
 		{"referral/answer", "The answer to a referral is the message itself, each stored resource with the receiver's id (BaRS Core, synchronous response)", needs, referralAnswer},
 		{"referral/case", "The receiver's own case in the answer is a second Encounter, planned, with an id and a reference for people; a receiver should give one (BaRS Core, synchronous response)", needs, receiversCase},
+		{"referral/one-active", "A journey has one active referral at a service: a second is 409 conflict until the first is revoked (BaRS Core, re-refer)", needs, secondInJourney},
 		{"referral/read", "GET /ServiceRequest/{id} answers the referral, active (BaRS Core, find resource)", append(needs, "ServiceRequest read"), readReferral},
 		{"referral/find", "GET /ServiceRequest by the patient's NHS number finds the referral (BaRS Core, find resource)", append(needs, "ServiceRequest search-type"), findReferral},
 	}
@@ -69,7 +70,7 @@ func findReferral(s *session) error {
 // applicationCases sends one conformant referral of each application.
 func applicationCases() []Case {
 	var out []Case
-	for _, n := range []string{"1", "2", "3", "5", "6"} {
+	for _, n := range []string{"1", "2", "3", "4", "5", "6"} {
 		out = append(out, Case{"application/a" + n,
 			"A conformant referral of application " + n + " is taken, reads as it was sent and can be cancelled (BaRS application " + n + ")",
 			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error {
@@ -86,7 +87,65 @@ func applicationCases() []Case {
 				return s.read(c, "revoked", "entered-in-error")
 			}})
 	}
+	for _, n := range []string{"3", "6"} {
+		out = append(out, Case{"application/a" + n + "-update",
+			"An update of a referral of application " + n + " is taken, and the referral stays active under its id (BaRS application " + n + ")",
+			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error { return s.update(n) }})
+	}
 	return out
+}
+
+// update refers and updates the referral, in the same journey.
+func (s *session) update(application string) error {
+	use := s.claims.of(application)
+	m, err := s.referralOf(use)
+	if err != nil {
+		return err
+	}
+	c, r, a, err := s.send(m, use)
+	if err != nil {
+		return err
+	}
+	encounter := ""
+	for e := range a.resource.Get("entry").Items() {
+		if found := e.Get("resource"); encounter == "" && found.Get("resourceType").Text() == "Encounter" {
+			encounter = found.Get("id").Text()
+		}
+	}
+	later, err := s.message("a"+application+"-referral-update", use, "@REFERRAL@", c.id, "@ENCOUNTER@", encounter)
+	if err != nil {
+		return err
+	}
+	later.first("Encounter")["episodeOfCare"] = m.first("Encounter")["episodeOfCare"]
+	again := s.post(later)
+	again.header.Set("X-Correlation-Id", r.header.Get("X-Correlation-Id"))
+	if _, err := s.succeeds(again); err != nil {
+		return fmt.Errorf("the update: %w", err)
+	}
+	return s.read(c, "active")
+}
+
+// secondInJourney refers again while the journey's referral is active.
+func secondInJourney(s *session) error {
+	use := s.claims.of(referralApplications)
+	m, err := s.referralOf(use)
+	if err != nil {
+		return err
+	}
+	c, _, _, err := s.send(m, use)
+	if err != nil {
+		return err
+	}
+	m["id"] = s.NewID()
+	if err := s.refusedWrite(s.post(m), conflict, "ServiceRequest", use, slot{}); err != nil {
+		return err
+	}
+	if err := s.cancel(c); err != nil {
+		return err
+	}
+	m["id"] = s.NewID()
+	_, _, _, err = s.send(m, use)
+	return err
 }
 
 func cancelCases() []Case {

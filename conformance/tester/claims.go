@@ -26,6 +26,7 @@ const (
 	defBookingCancel  = "bars-message-booking-request-cancelled"
 	defReferral       = "bars-message-servicerequest-request-referral"
 	defReferralCancel = "bars-message-servicerequest-request-cancelled"
+	defValidation     = "bars-message-servicerequest-request-validation"
 )
 
 // readClaims reads CapabilityStatement and MessageDefinitions. What is missing
@@ -125,6 +126,10 @@ func (s *session) lacks(need string) string {
 	case need == needReferral && !(c.definitions[defReferral] && c.definitions[defReferralCancel] && c.of(referralApplications) != ""):
 		return "the service has no MessageDefinition of a referral and its cancellation for a use case that is tested"
 	case need == needBooking, need == needReferral:
+		return ""
+	case need == "application 4" && !(c.definitions[defValidation] && c.definitions[defReferralCancel] && c.of("4") != ""):
+		return "the service has no MessageDefinition of a validation request and its cancellation for a use case that is tested"
+	case need == "application 4":
 		return ""
 	case strings.HasPrefix(need, "application "):
 		if why := s.lacks(needReferral); why != "" || c.of(need[12:]) != "" {

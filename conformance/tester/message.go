@@ -16,11 +16,13 @@ type message map[string]any
 var (
 	changed = regexp.MustCompile(`"lastUpdated": "[^"]*"`)
 	made    = regexp.MustCompile(`"timestamp": "[^"]*"`)
+	journey = regexp.MustCompile(`"EpisodeOfCare/[^"]*"`)
 	useCase = regexp.MustCompile(`"a[1-8]t[0-9]{1,2}"`)
 )
 
 // message reads a conformant message and addresses it: to the service that is
-// tested, from the organisation that the tester plays, for a use case, as new.
+// tested, from the organisation that the tester plays, for a use case, as new and in a journey of
+// its own.
 // fill holds pairs of place and value.
 func (s *session) message(name, forUseCase string, fill ...string) (message, error) {
 	text, err := messages.Read(name)
@@ -30,6 +32,7 @@ func (s *session) message(name, forUseCase string, fill ...string) (message, err
 	now := s.Now().UTC().Format("2006-01-02T15:04:05.000+00:00")
 	out := changed.ReplaceAllString(string(text), `"lastUpdated": "`+now+`"`)
 	out = made.ReplaceAllString(out, `"timestamp": "`+now+`"`)
+	out = journey.ReplaceAllString(out, `"EpisodeOfCare/`+s.NewID()+`"`)
 	if forUseCase != "" {
 		out = useCase.ReplaceAllString(out, `"`+forUseCase+`"`)
 	}

@@ -150,12 +150,25 @@ func (s *session) book() (*creation, *request, *answer, error) {
 	return nil, r, a, err
 }
 
+// referralOf makes the message that refers for a use case.
+func (s *session) referralOf(use string) (message, error) {
+	if use[1:2] == "4" {
+		return s.message("a4-validation", use)
+	}
+	return s.message("a"+use[1:2]+"-referral", use)
+}
+
 // refer makes a referral for a use case.
 func (s *session) refer(use string) (*creation, *request, *answer, error) {
-	m, err := s.message("a"+use[1:2]+"-referral", use)
+	m, err := s.referralOf(use)
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	return s.send(m, use)
+}
+
+// send sends a new referral.
+func (s *session) send(m message, use string) (*creation, *request, *answer, error) {
 	r := s.post(m)
 	a, err := s.succeeds(r)
 	if a != nil && a.status == 200 {
