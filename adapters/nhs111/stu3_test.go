@@ -1,0 +1,191 @@
+package nhs111
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
+)
+
+// stu3Of reads a message as the door does and maps it to STU3.
+func stu3Of(t testing.TB, body []byte) *fhir.Resource {
+	t.Helper()
+	text, err := xmltree.ToUTF8(body, "")
+	require.NoError(t, err)
+	root, err := xmltree.Read(text, xmltree.Rules{Instructions: true})
+	require.NoError(t, err)
+	e, f := readEnvelope(root)
+	require.Nil(t, f)
+	documents, f := e.documents(text)
+	require.Nil(t, f)
+	bundle, err := mapSTU3(source{Envelope: e, Documents: documents, Message: body, Now: testNow, NewID: counter()},
+		"http://localhost:8080/report", "1.0.3")
+	require.NoError(t, err)
+	return bundle
+}
+
+// referenceDefects are the entries that only our output has, by pair, and why
+// the reference's output without them is broken.
+var referenceDefects = map[string]map[string]string{
+	"primary-emergency": {
+		"Appointment":               "Encounter.appointment names it; a reference in a message must resolve",
+		"Location (of appointment)": "Appointment.participant names it",
+	},
+}
+
+func TestSTU3OutputEqualsTheReferenceAdaptors(t *testing.T) {
+	for _, path := range sampleFiles(t, "adaptor-pairs", "*.request.xml") {
+		pair := strings.TrimSuffix(filepath.Base(path), ".request.xml")
+		t.Run(pair, func(t *testing.T) {
+			raw, err := os.ReadFile(strings.TrimSuffix(path, ".request.xml") + ".expected-stu3.json")
+			require.NoError(t, err)
+			theirs, ours := readBundle(t, raw), readBundle(t, stu3Of(t, readSample(t, path)).JSON())
+			require.Empty(t, ours.dangling, "every reference resolves")
+			left := ours.without(referenceDefects[pair])
+			require.Len(t, left, len(referenceDefects[pair]), "each listed entry is there")
+			if len(left) > 0 {
+				require.Equal(t, []string{"Encounter.appointment"}, theirs.dangling, "the reference still has the defect")
+			}
+			for _, line := range differences(theirs.flat(left), ours.flat(left)) {
+				t.Error(line)
+			}
+		})
+	}
+}
+
+// plainBundle is a bundle as encoding/json reads it.
+type plainBundle struct {
+	entries  []plainEntry
+	rest     map[string]any
+	dangling []string // paths of references that no entry has
+}
+
+type plainEntry struct {
+	url      string
+	resource map[string]any
+}
+
+func readBundle(t testing.TB, raw []byte) *plainBundle {
+	t.Helper()
+	b := &plainBundle{}
+	require.NoError(t, json.Unmarshal(raw, &b.rest))
+	urls := map[string]bool{}
+	for _, e := range b.rest["entry"].([]any) {
+		e := e.(map[string]any)
+		b.entries = append(b.entries, plainEntry{e["fullUrl"].(string), e["resource"].(map[string]any)})
+		urls[e["fullUrl"].(string)] = true
+	}
+	delete(b.rest, "entry")
+	for _, e := range b.entries {
+		var lines []string
+		flatten(e.resource["resourceType"].(string), e.resource, func(url string) string { return "->" + url }, &lines)
+		for _, line := range lines {
+			if path, url, found := strings.Cut(line, ".reference = ->"); found && !urls[url] {
+				b.dangling = append(b.dangling, path)
+			}
+		}
+	}
+	return b
+}
+
+// without finds the listed entries: resources by type, or the locations that an
+// appointment names.
+func (b *plainBundle) without(listed map[string]string) map[string]bool {
+	left := map[string]bool{}
+	for _, e := range b.entries {
+		if e.resource["resourceType"] != "Appointment" || listed["Appointment"] == "" {
+			continue
+		}
+		left[e.url] = true
+		for _, p := range e.resource["participant"].([]any) {
+			url := p.(map[string]any)["actor"].(map[string]any)["reference"].(string)
+			for _, other := range b.entries {
+				if other.url == url && other.resource["resourceType"] == "Location" {
+					left[url] = true
+				}
+			}
+		}
+	}
+	return left
+}
+
+// flat lists the values of a bundle by path, without what differs from run to
+// run. References are compared by which entry they name. The order of arrays
+// counts, except in List.entry.
+func (b *plainBundle) flat(left map[string]bool) []string {
+	position := map[string]string{}
+	var kept []plainEntry
+	for _, e := range b.entries {
+		if !left[e.url] {
+			position[e.url] = fmt.Sprintf("entry %03d", len(kept))
+			kept = append(kept, e)
+		}
+	}
+	naming := func(url string) string {
+		if at := position[url]; at != "" {
+			return at
+		}
+		return "no entry"
+	}
+	var out []string
+	for i, e := range kept {
+		flatten(fmt.Sprintf("%03d %s", i, e.resource["resourceType"]), e.resource, naming, &out)
+	}
+	flatten("Bundle", b.rest, naming, &out)
+	return out
+}
+
+func flatten(path string, v any, naming func(string) string, out *[]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			switch url, text := member.(string); {
+			case name == "id" && !strings.Contains(path, "MessageHeader"), name == "lastUpdated":
+				*out = append(*out, path+"."+name+" is there")
+			case name == "reference" && text:
+				*out = append(*out, path+".reference = "+naming(url))
+			default:
+				flatten(path+"."+name, member, naming, out)
+			}
+		}
+	case []any:
+		for i, item := range v {
+			place := fmt.Sprintf("%s[%d]", path, i)
+			if strings.HasSuffix(path, " List.entry") {
+				place = path + "[*]"
+			}
+			flatten(place, item, naming, out)
+		}
+	default:
+		*out = append(*out, fmt.Sprintf("%s = %q", path, fmt.Sprint(v)))
+	}
+}
+
+func differences(theirs, ours []string) []string {
+	count := map[string]int{}
+	for _, line := range theirs {
+		count[line]++
+	}
+	var out []string
+	for _, line := range ours {
+		if count[line]--; count[line] < 0 {
+			out = append(out, "only ours:   "+line)
+		}
+	}
+	for _, line := range theirs {
+		if count[line] > 0 {
+			out = append(out, "only theirs: "+line)
+			count[line]--
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i][13:] < out[j][13:] })
+	return out
+}
