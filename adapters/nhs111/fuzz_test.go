@@ -54,6 +54,18 @@ func FuzzNarrative(f *testing.F) {
 	})
 }
 
+func FuzzSTU3(f *testing.F) {
+	f.Add([]byte(minimalReport))
+	f.Add(compose(f))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, _, err := through(body, "", strictRules()); err == nil {
+			if bundle := readBundle(t, stu3Of(t, body).JSON()); len(bundle.dangling) > 0 {
+				t.Fatal("a reference leads nowhere")
+			}
+		}
+	})
+}
+
 func FuzzHL7Time(f *testing.F) {
 	for _, s := range []string{"2026", "202603021021+00", "20260302102100.123-0500", "19810629", "201710290130"} {
 		f.Add(s)

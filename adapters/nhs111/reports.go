@@ -35,19 +35,35 @@ const (
 
 // readReport answers GET /nhs111/report/{MessageID}: the message as it was mapped
 // (design D17), from the original that is kept with it. Asked again it is the
-// same. A connection sees the messages of organisations that it may speak for.
+// same. A connection sees the messages of organisations that it may speak for. A
+// client may ask for the STU3 form instead.
 func (d *door) readReport(w http.ResponseWriter, r *http.Request, id string) {
-	bundle, err := d.reportBundle(r, id)
-	if err != nil {
-		rest.WriteOutcome(w, fhir.AsOutcome(err), rest.Plain)
+	w.Header().Set("Vary", "Accept")
+	message, err := d.keptMessage(r, id)
+	if err == nil && wantsSTU3(r) {
+		d.answerFHIR(w, mediaSTU3, func() (*fhir.Resource, error) { return d.readSTU3(*message) })
 		return
 	}
-	d.answerFHIR(w, bundle)
+	d.answerFHIR(w, "application/fhir+json; fhirVersion=4.0; charset=utf-8", func() (*fhir.Resource, error) {
+		if err != nil {
+			return nil, err
+		}
+		return reportBundle(*message)
+	})
 }
 
-func (d *door) answerFHIR(w http.ResponseWriter, r *fhir.Resource) {
-	body := r.JSON()
-	w.Header().Set("Content-Type", "application/fhir+json; fhirVersion=4.0; charset=utf-8")
+func (d *door) answerFHIR(w http.ResponseWriter, mediaType string, bundle func() (*fhir.Resource, error)) {
+	made, err := bundle()
+	if err != nil {
+		o := fhir.AsOutcome(err)
+		if o.Kind == fhir.KindException {
+			d.Log.Error("nhs111: a message can't be read back", "cause", o.Cause)
+		}
+		rest.WriteOutcome(w, o, rest.Plain)
+		return
+	}
+	body := made.JSON()
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(body)
@@ -81,13 +97,13 @@ func acceptsR4(values []string) bool {
 	return false
 }
 
-// reportBundle maps a kept message once more.
-func (d *door) reportBundle(r *http.Request, id string) (*fhir.Resource, error) {
+// keptMessage finds a kept message, to be mapped once more.
+func (d *door) keptMessage(r *http.Request, id string) (*source, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, notByGet()
 	}
-	if !acceptsR4(r.Header.Values("Accept")) {
-		return nil, fhir.NewOutcome(fhir.KindNotAcceptable, "", "a report is given as application/fhir+json; fhirVersion=4.0")
+	if !wantsSTU3(r) && !acceptsR4(r.Header.Values("Accept")) {
+		return nil, fhir.NewOutcome(fhir.KindNotAcceptable, "", "a report is given as application/fhir+json; fhirVersion=4.0, or 3.0")
 	}
 	missing := fhir.NewOutcome(fhir.KindNotFound, "", "there is no report with this MessageID")
 	if d.Reports == nil {
@@ -111,7 +127,7 @@ func (d *door) reportBundle(r *http.Request, id string) (*fhir.Resource, error) 
 	if err != nil {
 		return nil, err
 	}
-	return kept.bundle(d, useCase, strings.ToUpper(id), taken)
+	return kept.message(d, useCase, strings.ToUpper(id), taken)
 }
 
 // taken finds the request that a MessageID or a trackingid made; nil where there
@@ -215,9 +231,9 @@ func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType st
 	return data, r.Get("contentType").Text(), err
 }
 
-// bundle maps the message. It was taken once, so the clock and the allow-lists
+// message reads the message. It was taken once, so the clock and the allow-lists
 // aren't asked again.
-func (o *original) bundle(d *door, useCase, id string, taken *bars.Taken) (*fhir.Resource, error) {
+func (o *original) message(d *door, useCase, id string, taken *bars.Taken) (*source, error) {
 	_, parameters, _ := mime.ParseMediaType(o.mediaType) // it was read when the message came
 	text, err := xmltree.ToUTF8(o.body, parameters["charset"])
 	if err != nil {
@@ -236,14 +252,18 @@ func (o *original) bundle(d *door, useCase, id string, taken *bars.Taken) (*fhir
 		return nil, f
 	}
 	target, _ := e.target(checkRules{})
-	message := source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
-		Target: target, UseCase: orElse(useCase, d.UseCase), Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))}
-	if e.kind() == nullification {
+	return &source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
+		Target: target, UseCase: orElse(useCase, d.UseCase), Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))}, nil
+}
+
+// reportBundle is the R4 form of a kept message.
+func reportBundle(message source) (*fhir.Resource, error) {
+	if message.Envelope.kind() == nullification {
 		_, entries, wrong := readNullification(message)
 		if wrong != nil {
 			return nil, wrong
 		}
-		return collection(entries, taken.At), nil
+		return collection(entries, message.Now), nil
 	}
 	mapped, err := mapReport(message)
 	if err != nil {
@@ -252,7 +272,7 @@ func (o *original) bundle(d *door, useCase, id string, taken *bars.Taken) (*fhir
 	if mapped.Bundle != nil {
 		return mapped.Bundle, nil
 	}
-	return collection(mapped.Attached, taken.At), nil
+	return collection(mapped.Attached, message.Now), nil
 }
 
 // collection is what asks nobody to act.

@@ -61,6 +61,8 @@ type Options struct {
 	Clock    bars.Clock    // default time.Now
 	NewID    func() string // makes UUIDs; required
 	Log      *slog.Logger  // default discards
+	// Version is this software's, for the STU3 form.
+	Version string
 }
 
 const (

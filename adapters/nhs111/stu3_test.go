@@ -61,6 +61,41 @@ func TestSTU3OutputEqualsTheReferenceAdaptors(t *testing.T) {
 	}
 }
 
+func TestEveryReferenceOfTheComposedReportResolvesInSTU3(t *testing.T) {
+	for _, interaction := range []string{"primaryOutofHourRecipientNHS111CDADocument-v2-0", "copyRecipientNHS111CDADocument-v2-0"} {
+		bundle := readBundle(t, stu3Of(t, compose(t, edit{"primaryOutofHourRecipientNHS111CDADocument-v2-0", interaction})).JSON())
+		require.Empty(t, bundle.dangling)
+	}
+}
+
+func TestSTU3NarrativeHoldsNoMarkupOfTheSendersOwn(t *testing.T) {
+	text := `<text><content onclick="x()" styleCode="Bold">bold</content><script>run()</script>` +
+		`<linkHtml href="javascript:x()">odd</linkHtml><linkHtml href="https://onward.test/a">good</linkHtml></text>`
+	body := compose(t,
+		edit{`<code code="886891000000102" codeSystem="2.16.840.1.113883.2.1.3.2.4.15" displayName="SectionCodeMarker"/>`,
+			`<code code="887031000000108" codeSystem="2.16.840.1.113883.2.1.3.2.4.15"/>`},
+		edit{`<text><content styleCode="Bold">Itching rash &amp; fever</content></text>`, text})
+	bundle := readBundle(t, stu3Of(t, body).JSON())
+	found := 0
+	for _, e := range bundle.entries {
+		switch e.resource["resourceType"] {
+		case "Consent":
+			found++
+			div := e.resource["text"].(map[string]any)["div"].(string)
+			require.Contains(t, div, `styleCode="Bold">bold</content>run() <linkHtml`)
+			require.Contains(t, div, `href="https://onward.test/a">good`)
+			require.NotContains(t, div, "javascript")
+			require.NotContains(t, div, "onclick")
+		case "Composition":
+			found++
+			raw, err := json.Marshal(e.resource["section"])
+			require.NoError(t, err)
+			require.NotContains(t, string(raw), "<script", "sections show markup as text")
+		}
+	}
+	require.Equal(t, 2, found)
+}
+
 // plainBundle is a bundle as encoding/json reads it.
 type plainBundle struct {
 	entries  []plainEntry
