@@ -98,6 +98,7 @@ func TestSTU3NarrativeHoldsNoMarkupOfTheSendersOwn(t *testing.T) {
 
 // plainBundle is a bundle as encoding/json reads it.
 type plainBundle struct {
+	typed    bool // name entries by type and number within it, not by place
 	entries  []plainEntry
 	rest     map[string]any
 	dangling []string // paths of references that no entry has
@@ -152,17 +153,29 @@ func (b *plainBundle) without(listed map[string]string) map[string]bool {
 	return left
 }
 
+// byType makes flat name entries by their type.
+func (b *plainBundle) byType() *plainBundle {
+	b.typed = true
+	return b
+}
+
 // flat lists the values of a bundle by path, without what differs from run to
 // run. References are compared by which entry they name. The order of arrays
 // counts, except in List.entry.
 func (b *plainBundle) flat(left map[string]bool) []string {
-	position := map[string]string{}
+	position, count := map[string]string{}, map[any]int{}
 	var kept []plainEntry
 	for _, e := range b.entries {
-		if !left[e.url] {
-			position[e.url] = fmt.Sprintf("entry %03d", len(kept))
-			kept = append(kept, e)
+		if left[e.url] {
+			continue
 		}
+		typ := e.resource["resourceType"]
+		position[e.url] = fmt.Sprintf("%03d %s", len(kept), typ)
+		if b.typed {
+			position[e.url] = fmt.Sprintf("%s %d", typ, count[typ])
+			count[typ]++
+		}
+		kept = append(kept, e)
 	}
 	naming := func(url string) string {
 		if at := position[url]; at != "" {
@@ -171,8 +184,8 @@ func (b *plainBundle) flat(left map[string]bool) []string {
 		return "no entry"
 	}
 	var out []string
-	for i, e := range kept {
-		flatten(fmt.Sprintf("%03d %s", i, e.resource["resourceType"]), e.resource, naming, &out)
+	for _, e := range kept {
+		flatten(position[e.url], e.resource, naming, &out)
 	}
 	flatten("Bundle", b.rest, naming, &out)
 	return out
@@ -183,7 +196,7 @@ func flatten(path string, v any, naming func(string) string, out *[]string) {
 	case map[string]any:
 		for name, member := range v {
 			switch url, text := member.(string); {
-			case name == "id" && !strings.Contains(path, "MessageHeader"), name == "lastUpdated":
+			case name == "id" && !strings.Contains(path, "MessageHeader") && path != "Bundle", name == "lastUpdated":
 				*out = append(*out, path+"."+name+" is there")
 			case name == "reference" && text:
 				*out = append(*out, path+".reference = "+naming(url))
@@ -194,7 +207,7 @@ func flatten(path string, v any, naming func(string) string, out *[]string) {
 	case []any:
 		for i, item := range v {
 			place := fmt.Sprintf("%s[%d]", path, i)
-			if strings.HasSuffix(path, " List.entry") {
+			if strings.HasSuffix(path, " List.entry") || strings.HasPrefix(path, "ServiceRequest ") && strings.HasSuffix(path, ".supportingInfo") {
 				place = path + "[*]"
 			}
 			flatten(place, item, naming, out)

@@ -1,0 +1,251 @@
+package nhs111
+
+import (
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+const (
+	oidLocalPerson = "2.16.840.1.113883.2.1.3.2.4.18.24"
+	oidRoleCode    = "2.16.840.1.113883.5.111" // HL7 v3 RoleCode
+)
+
+// rootOf is the OID or UUID of a FHIR system; "" where it has none.
+func rootOf(system string) string {
+	switch nhs.Canonical(system) {
+	case nhs.SystemNHSNumber:
+		return oidVerified
+	case nhs.SystemODS:
+		return oidODS
+	case nhs.SystemODSSite:
+		return oidODSSite
+	case nhs.SystemSDSUser:
+		return oidSDSUser
+	case nhs.SystemSDSRole:
+		return oidSDSRole
+	case nhs.SystemSNOMED:
+		return oidSNOMED
+	case nhs.SystemDxCodes:
+		return oidDx
+	case "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage":
+		return oidLanguage
+	case roleCodes:
+		return oidRoleCode
+	}
+	if oid, ok := strings.CutPrefix(system, "urn:oid:"); ok && oidForm.MatchString(oid) {
+		return oid
+	}
+	if uuid, ok := strings.CutPrefix(system, "urn:uuid:"); ok && fhir.ValidUUID(uuid) {
+		return strings.ToUpper(uuid)
+	}
+	return ""
+}
+
+// idElement writes an identifier as II; nil where CDA can't hold it.
+func idElement(id fhir.Value) *element {
+	system, value := id.Get("system").Text(), id.Get("value").Text()
+	if system == systemURI {
+		root := rootOf(value)
+		if root == "" {
+			return nil
+		}
+		return el("id", at("root", root))
+	}
+	root := rootOf(system)
+	if root == "" || value == "" {
+		return nil
+	}
+	return el("id", at("root", root, "extension", value, "assigningAuthorityName", id.Dig("assigner", "display").Text()))
+}
+
+// idElements writes the identifiers that CDA can hold; one that says that there
+// is none where need be.
+func idElements(ids fhir.Value, needed bool) []*element {
+	var out []*element
+	for id := range ids.Items() {
+		if e := idElement(id); e != nil {
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 && needed {
+		out = append(out, unknownID())
+	}
+	return out
+}
+
+// organisationIDs writes the codes of an organisation: a site code stands for
+// the organisation code that equals it. Further site codes are of the role.
+func organisationIDs(ids fhir.Value) (own, beside []*element) {
+	organisations := map[string]bool{}
+	sites := map[string]bool{}
+	for id := range ids.Items() {
+		switch nhs.Canonical(id.Get("system").Text()) {
+		case nhs.SystemODS:
+			organisations[id.Get("value").Text()] = true
+		case nhs.SystemODSSite:
+			sites[id.Get("value").Text()] = true
+		}
+	}
+	for id := range ids.Items() {
+		e, value := idElement(id), id.Get("value").Text()
+		switch system := nhs.Canonical(id.Get("system").Text()); {
+		case e == nil, system == nhs.SystemODS && sites[value]:
+		case system == nhs.SystemODSSite && !organisations[value] && len(organisations) > 0:
+			beside = append(beside, e)
+		default:
+			own = append(own, e)
+		}
+	}
+	return own, beside
+}
+
+// codeElement writes a CodeableConcept as one of CDA's coded types: its first
+// coding whose system has an OID, else its words.
+func codeElement(name string, concept fhir.Value) *element {
+	text := concept.Get("text").Text()
+	for coding := range concept.Get("coding").Items() {
+		if e := codingElement(name, coding); e != nil {
+			if text != "" && text != coding.Get("display").Text() {
+				e.add(words("originalText", text))
+			}
+			return e
+		}
+		if text == "" {
+			text = coding.Get("display").Text()
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	return el(name, at("nullFlavor", "OTH"), words("originalText", text))
+}
+
+// codingElement writes a Coding; nil where its system has no OID.
+func codingElement(name string, coding fhir.Value) *element {
+	root, code := rootOf(coding.Get("system").Text()), coding.Get("code").Text()
+	if root == "" || code == "" {
+		return nil
+	}
+	return el(name, at("code", code, "codeSystem", root, "displayName", coding.Get("display").Text()))
+}
+
+// nameElement writes a HumanName: its parts, else its text.
+func nameElement(name fhir.Value) *element {
+	e := el("name", nil)
+	for _, part := range []string{"prefix", "given"} {
+		for v := range name.Get(part).Items() {
+			e.add(words(part, v.Text()))
+		}
+	}
+	e.add(words("family", name.Get("family").Text()))
+	for v := range name.Get("suffix").Items() {
+		e.add(words("suffix", v.Text()))
+	}
+	if len(e.children) == 0 {
+		return words("name", name.Get("text").Text())
+	}
+	return e
+}
+
+func nameElements(names fhir.Value) []*element {
+	var out []*element
+	for name := range names.Items() {
+		out = append(out, nameElement(name))
+	}
+	return out
+}
+
+var (
+	telecomSchemes = map[string]string{"phone": "tel:", "fax": "fax:", "email": "mailto:", "sms": "sms:"}
+	telecomUses    = map[string]string{"home": "H", "mobile": "MC", "work": "WP"}
+	addressUses    = map[string]string{"home": "H", "work": "WP", "temp": "TMP"}
+)
+
+// telecomElement writes a ContactPoint. emergency marks it as the number to
+// call, in place of a use.
+func telecomElement(t fhir.Value, emergency bool) *element {
+	value := t.Get("value").Text()
+	if value == "" {
+		return nil
+	}
+	use := telecomUses[t.Get("use").Text()]
+	if emergency {
+		use = "EC"
+	}
+	return el("telecom", at("value", telecomSchemes[t.Get("system").Text()]+value, "use", use))
+}
+
+func telecomElements(telecoms fhir.Value) []*element {
+	var out []*element
+	for t := range telecoms.Items() {
+		out = append(out, telecomElement(t, false))
+	}
+	return out
+}
+
+func addressElement(a fhir.Value, more ...*element) *element {
+	use := addressUses[a.Get("use").Text()]
+	if use == "" && a.Get("type").Text() == "physical" {
+		use = "PHYS"
+	}
+	e := el("addr", at("use", use))
+	for line := range a.Get("line").Items() {
+		e.add(words("streetAddressLine", line.Text()))
+	}
+	e.add(words("city", a.Get("city").Text()), words("county", a.Get("district").Text()), words("state", a.Get("state").Text()),
+		words("postalCode", a.Get("postalCode").Text()), words("country", a.Get("country").Text()))
+	if len(e.children) == 0 {
+		e.text = a.Get("text").Text()
+	} else {
+		e.add(words("desc", a.Get("text").Text()))
+	}
+	e.add(more...)
+	if e.text == "" && len(e.children) == 0 {
+		return nil
+	}
+	return e
+}
+
+func addressElements(addresses fhir.Value) []*element {
+	var out []*element
+	for a := range addresses.Items() {
+		out = append(out, addressElement(a))
+	}
+	return out
+}
+
+// hl7Value writes a FHIR date, dateTime or instant as TS, in UTC where it has a
+// time of day; "" for what can't be read.
+func hl7Value(s string) string {
+	if len(s) == 4 || len(s) == 7 || len(s) == 10 {
+		return strings.ReplaceAll(s, "-", "")
+	}
+	t, err := fhir.ParseInstant(s)
+	if err != nil {
+		return ""
+	}
+	layout := "20060102150405+0000"
+	if t.Nanosecond() != 0 {
+		layout = "20060102150405.000+0000"
+	}
+	return t.UTC().Format(layout)
+}
+
+func timeElement(name, dateTime string) *element {
+	value := hl7Value(dateTime)
+	if value == "" {
+		return nil
+	}
+	return el(name, at("value", value))
+}
+
+// periodElement writes a Period as IVL_TS.
+func periodElement(name string, period fhir.Value) *element {
+	e := el(name, nil, timeElement("low", period.Get("start").Text()), timeElement("high", period.Get("end").Text()))
+	if len(e.children) == 0 {
+		return nil
+	}
+	return e
+}

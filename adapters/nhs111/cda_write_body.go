@@ -1,0 +1,212 @@
+package nhs111
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
+)
+
+// body writes the classification section: entries first, then sections of text.
+func (w *documentWriter) body() *element {
+	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), el("id", at("root", w.uuid())))
+	s.add(w.triage()...)
+	s.add(w.permission())
+	s.add(w.discriminators()...)
+	s.add(w.appointment())
+	return s.add(w.sections()...)
+}
+
+func entryElement(template string, statement *element) *element {
+	return el("entry", at("typeCode", "COMP", "contextConductionInd", "true"), contentID(template), statement)
+}
+
+// permission is what the consent says of viewing the record (PTV).
+func (w *documentWriter) permission() *element {
+	const template = "COCD_TP146050GB01#PermissionToView"
+	provision := w.only("Consent").Get("provision")
+	value := fhir.CodeOf(provision.Get("code").At(0), "urn:oid:"+oidPermission)
+	if value == "" {
+		value = map[string]string{"permit": "01", "deny": "03"}[provision.Get("type").Text()]
+	}
+	if value == "" {
+		return nil
+	}
+	display := provision.Get("code").At(0).Get("coding").At(0).Get("display").Text()
+	return entryElement(template, el("observation", at("classCode", "OBS", "moodCode", "EVN"), templateID(template),
+		el("code", at("code", "PTV", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.220")),
+		periodElement("effectiveTime", provision.Get("period")),
+		el("value", at("xsi:type", "CV", "code", value, "codeSystem", oidPermission, "displayName", display))))
+}
+
+const oidPermission = "2.16.840.1.113883.2.1.3.2.4.17.524"
+
+// discriminators are the codes of the conditions.
+func (w *documentWriter) discriminators() []*element {
+	const template = "COCD_TP146092GB01#ClinicalDiscriminator"
+	var out []*element
+	for _, condition := range w.all("Condition") {
+		for coding := range condition.Dig("code", "coding").Items() {
+			value := codingElement("value", coding)
+			if value == nil {
+				continue
+			}
+			value.attrs = append(at("xsi:type", "CV"), value.attrs...)
+			out = append(out, entryElement(template, el("observation", at("classCode", "OBS", "moodCode", "EVN"), templateID(template),
+				el("code", at("code", "CD", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.540")), value)))
+		}
+	}
+	return out
+}
+
+var appointmentForm = regexp.MustCompile(`^Appointment(?: at (\S+?))?(?:, (.+))?$`)
+
+// appointment is the one that was booked along with the referral.
+func (w *documentWriter) appointment() *element {
+	const template = "COCD_TP146093GB01#AppointmentReference"
+	var booked, place fhir.Value
+	for info := range w.request.Get("supportingInfo").Items() {
+		switch {
+		case info.Get("type").Text() == "Appointment" && !booked.Exists():
+			booked = info
+		case info.Get("display").Text() == "Place of the appointment":
+			place = w.follow(info)
+		}
+	}
+	if !booked.Exists() {
+		return nil
+	}
+	e := el("encounter", at("classCode", "ENC", "moodCode", "APT"), templateID(template), idElement(booked.Get("identifier")),
+		el("code", at("code", "01", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.542", "displayName", "Patient convenience appointment")))
+	where := place.Get("name").Text()
+	if found := appointmentForm.FindStringSubmatch(booked.Get("display").Text()); found != nil {
+		e.add(timeElement("effectiveTime", found[1]))
+		where = orElse(where, found[2])
+	}
+	ids, _ := organisationIDs(place.Get("identifier"))
+	role := el("participantRole", at("classCode", "SDLOC")).add(ids...).add(addressElement(place.Get("address")))
+	role.add(el("playingEntity", at("classCode", "PLC", "determinerCode", "INSTANCE"), words("name", where), words("desc", place.Get("description").Text())))
+	if where != "" || place.Exists() {
+		e.add(el("participant", at("typeCode", "LOC", "contextControlCode", "OP"), role))
+	}
+	return entryElement(template, e)
+}
+
+// sections writes the plan's texts, each with the title that it begins with,
+// and what of the message has only words in CDA.
+func (w *documentWriter) sections() []*element {
+	var out []*element
+	complaint := false
+	for i := 0; i < w.plan.Get("activity").Len(); i++ {
+		for outcome := range w.plan.Get("activity").At(i).Get("outcomeCodeableConcept").Items() {
+			if outcome.Get("coding").Len() > 0 {
+				continue // the disposition
+			}
+			title, text := titled(outcome.Get("text").Text())
+			code := ""
+			switch s := (section{Title: title}); {
+			case s.isComplaint(), text == w.complaint():
+				complaint, code = true, sectionComplaint
+			case s.isAdvice():
+				code = sectionAdvice
+			}
+			out = append(out, w.section(title, text, code))
+		}
+	}
+	if advice := w.request.Get("patientInstruction").Text(); advice != "" && !w.says(advice) {
+		out = append(out, w.section("Advice Given", advice, sectionAdvice))
+	}
+	if text := w.complaint(); text != "" && !complaint {
+		out = append([]*element{w.section("Patient's Reported Condition", text, sectionComplaint)}, out...)
+	}
+	if text := w.flags(); text != "" {
+		out = append(out, w.section("Flags", text, ""))
+	}
+	if text := w.answers(); text != "" {
+		out = append(out, w.section("Triage questions", text, ""))
+	}
+	return out
+}
+
+// titled parts the title that mapReport puts in front of a section's text.
+func titled(text string) (title, rest string) {
+	before, after, found := strings.Cut(text, ":\n")
+	if !found || strings.Contains(before, "\n") {
+		return "", text
+	}
+	return before, after
+}
+
+// says whether one of the plan's texts is this one.
+func (w *documentWriter) says(text string) bool {
+	for activity := range w.plan.Get("activity").Items() {
+		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
+			if strings.HasSuffix(outcome.Get("text").Text(), text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// complaint is what the patient said, by observation or condition.
+func (w *documentWriter) complaint() string {
+	for _, o := range w.all("Observation") {
+		if fhir.CodeOf(o.Get("code"), nhs.SystemSNOMED) == "33962009" {
+			return o.Get("valueString").Text()
+		}
+	}
+	for _, condition := range w.all("Condition") {
+		if text := condition.Dig("code", "text").Text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// flags are words in CDA. The one that mapReport raises by the disposition isn't
+// written.
+func (w *documentWriter) flags() string {
+	var lines []string
+	for _, flag := range w.all("Flag") {
+		category := fhir.CodeOf(flag.Get("category").At(0), codeSystemBase+"flag-categories-bars")
+		if category == "SG" && safeguardingForm.MatchString(w.dispositionCode()) {
+			continue
+		}
+		lines = append(lines, strings.TrimPrefix(conceptWords(flag.Get("category").At(0))+": "+conceptWords(flag.Get("code")), ": "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (w *documentWriter) dispositionCode() string {
+	if e := w.disposition(); e != nil {
+		return e.attrs[0].value
+	}
+	return ""
+}
+
+func conceptWords(concept fhir.Value) string {
+	text := concept.Get("text").Text()
+	for coding := range concept.Get("coding").Items() {
+		text = orElse(text, orElse(coding.Get("display").Text(), coding.Get("code").Text()))
+	}
+	return text
+}
+
+// section writes text line by line; an empty line is a second break.
+func (w *documentWriter) section(title, text, code string) *element {
+	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), templateID("COCD_TP146246GB01#Section1"), el("id", at("root", w.uuid())))
+	if code != "" {
+		s.add(el("code", at("code", code, "codeSystem", oidSNOMED)))
+	}
+	body := el("text", nil)
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			body.add(el("br", nil))
+		}
+		body.add(words("content", line))
+	}
+	return el("component", at("typeCode", "COMP", "contextConductionInd", "true"), contentID("COCD_TP146246GB01#Section1"),
+		s.add(words("title", title), body))
+}
