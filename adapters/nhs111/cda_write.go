@@ -106,6 +106,11 @@ func (w *documentWriter) setID() string {
 	if id := w.request.Get("id").Text(); fhir.ValidUUID(id) {
 		return strings.ToUpper(id)
 	}
+	for name, r := range w.named { // its name in the message
+		if r == w.request && fhir.ValidUUID(rootOf(name)) {
+			return rootOf(name)
+		}
+	}
 	return w.uuid()
 }
 
@@ -177,7 +182,7 @@ func (w *documentWriter) authorization() *element {
 
 func (w *documentWriter) componentOf() *element {
 	e := el("encompassingEncounter", at("classCode", "ENC", "moodCode", "EVN"), templateID("COCD_TP146232GB01#EncompassingEncounter"))
-	ids := idElements(w.encounter.Get("identifier"), false)
+	ids := caseIDs(w.encounter.Get("identifier"))
 	if id := w.journey(); id != nil && !slices.ContainsFunc(ids, func(have *element) bool { return have.attrs[0] == id.attrs[0] }) {
 		e.add(id)
 	}
@@ -208,14 +213,39 @@ func (w *documentWriter) journey() *element {
 	return nil
 }
 
+// caseIDs writes the encounter's identifiers; those whose system has no OID as
+// local case ids of whoever gave them.
+func caseIDs(ids fhir.Value) []*element {
+	var out []*element
+	for id := range ids.Items() {
+		e := idElement(id)
+		if value := id.Get("value").Text(); e == nil && value != "" {
+			e = el("id", at("root", oidCaseID, "extension", value,
+				"assigningAuthorityName", orElse(id.Dig("assigner", "display").Text(), id.Get("system").Text())))
+		}
+		if e != nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// dispositionText is what mapReport says beside the code, which needs no words.
+const dispositionText = "Pathways Assessment DX Code"
+
 // disposition is the first Pathways outcome of the plan.
 func (w *documentWriter) disposition() *element {
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
 			for coding := range outcome.Get("coding").Items() {
-				if nhs.SystemDxCodes == coding.Get("system").Text() {
-					return codingElement("dischargeDispositionCode", coding)
+				if coding.Get("system").Text() != nhs.SystemDxCodes {
+					continue
 				}
+				e := codingElement("dischargeDispositionCode", coding)
+				if text := outcome.Get("text").Text(); e != nil && text != dispositionText && coding.Get("display").Text() == "" {
+					e.attrs = append(e.attrs, at("displayName", text)...)
+				}
+				return e
 			}
 		}
 	}

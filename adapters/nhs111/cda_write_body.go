@@ -93,6 +93,12 @@ func (w *documentWriter) appointment() *element {
 	return entryElement(template, e)
 }
 
+// Titles of the sections that hold what has only words in CDA.
+const (
+	remarksTitle = "Referral details"
+	answersTitle = "Triage questions"
+)
+
 // sections writes the plan's texts, each with the title that it begins with,
 // and what of the message has only words in CDA.
 func (w *documentWriter) sections() []*element {
@@ -120,11 +126,11 @@ func (w *documentWriter) sections() []*element {
 	if text := w.complaint(); text != "" && !complaint {
 		out = append([]*element{w.section("Patient's Reported Condition", text, sectionComplaint)}, out...)
 	}
-	if text := w.flags(); text != "" {
-		out = append(out, w.section("Flags", text, ""))
+	if text := w.remarks(); text != "" {
+		out = append(out, w.section(remarksTitle, text, ""))
 	}
 	if text := w.answers(); text != "" {
-		out = append(out, w.section("Triage questions", text, ""))
+		out = append(out, w.section(answersTitle, text, ""))
 	}
 	return out
 }
@@ -165,25 +171,55 @@ func (w *documentWriter) complaint() string {
 	return ""
 }
 
-// flags are words in CDA. The one that mapReport raises by the disposition isn't
-// written.
-func (w *documentWriter) flags() string {
+// remarks are what of the referral has only words in CDA: when the patient is
+// to be seen by and how urgently, where the disposition doesn't say so, what it
+// says beside its code, and flags. The flag that mapReport raises by the
+// disposition isn't written.
+func (w *documentWriter) remarks() string {
 	var lines []string
+	code, display := w.dispositionCode()
+	limit, limited := timeLimit(display)
+	if end := w.request.Dig("occurrencePeriod", "end").Text(); end != "" {
+		start, _ := fhir.ParseInstant(w.effective())
+		if due, err := fhir.ParseInstant(end); err != nil || !limited || !start.Add(limit).Equal(due) {
+			lines = append(lines, "To be seen by: "+end)
+		}
+	}
+	if asked := w.request.Get("priority").Text(); asked != "" && asked != priority(code, limit, limited) {
+		lines = append(lines, "Priority: "+asked)
+	}
+	for activity := range w.plan.Get("activity").Items() {
+		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
+			text := outcome.Get("text").Text()
+			if outcome.Get("coding").Len() > 0 && text != "" && text != dispositionText && text != display {
+				lines = append(lines, "Outcome: "+text)
+			}
+		}
+	}
 	for _, flag := range w.all("Flag") {
-		category := fhir.CodeOf(flag.Get("category").At(0), codeSystemBase+"flag-categories-bars")
-		if category == "SG" && safeguardingForm.MatchString(w.dispositionCode()) {
+		category := flag.Get("category").At(0)
+		if fhir.CodeOf(category, codeSystemBase+"flag-categories-bars") == "SG" && safeguardingForm.MatchString(code) {
 			continue
 		}
-		lines = append(lines, strings.TrimPrefix(conceptWords(flag.Get("category").At(0))+": "+conceptWords(flag.Get("code")), ": "))
+		lines = append(lines, strings.TrimPrefix(conceptWords(category)+": "+conceptWords(flag.Get("code")), ": "))
 	}
 	return strings.Join(lines, "\n")
 }
 
-func (w *documentWriter) dispositionCode() string {
-	if e := w.disposition(); e != nil {
-		return e.attrs[0].value
+func (w *documentWriter) dispositionCode() (code, display string) {
+	e := w.disposition()
+	if e == nil {
+		return "", ""
 	}
-	return ""
+	for _, a := range e.attrs {
+		switch a.name {
+		case "code":
+			code = a.value
+		case "displayName":
+			display = a.value
+		}
+	}
+	return code, display
 }
 
 func conceptWords(concept fhir.Value) string {

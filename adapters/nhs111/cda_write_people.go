@@ -19,15 +19,11 @@ func (w *documentWriter) recordTarget() *element {
 	human.add(el("administrativeGenderCode", at("code", genderCode(p.Get("gender").Text()), "codeSystem", oidGender)))
 	human.add(timeElement("birthTime", p.Get("birthDate").Text()))
 	for spoken := range p.Get("communication").Items() {
-		coding := spoken.Dig("language", "coding").At(0)
-		language := codingElement("languageCode", coding)
-		if language == nil { // CS needs no system, and has no words
-			language = el("languageCode", at("code", coding.Get("code").Text(), "displayName", coding.Get("display").Text()))
+		code := spoken.Dig("language", "coding").At(0).Get("code").Text()
+		if code == "" {
+			continue // the type CS is a code alone
 		}
-		if coding.Get("code").Text() == "" {
-			continue
-		}
-		e := el("languageCommunication", nil, language)
+		e := el("languageCommunication", nil, el("languageCode", at("code", code)))
 		if preferred := spoken.Get("preferred"); preferred.Exists() {
 			e.add(el("preferenceInd", at("value", map[bool]string{true: "true", false: "false"}[preferred.Bool()])))
 		}
@@ -122,37 +118,49 @@ func isSelf(contact fhir.Value) bool {
 	return false
 }
 
-// patientTelecoms writes the patient's own numbers. The one to call first is
-// marked as 111 marks it (EC), unless it comes first anyway; a number that has a
-// use is given a second time, as 111 senders do.
+// patientTelecoms writes the patient's own numbers, then those that stand in the
+// patient's own contact alone. The one to call first is marked as 111 marks it
+// (EC), unless it comes first anyway; a number that has a use is given a second
+// time, as 111 senders do.
 func (w *documentWriter) patientTelecoms() []*element {
 	contact, call := w.firstContact()
-	mine := isSelf(contact)
-	firstPhone, marked := "", false
+	var all []fhir.Value
 	for t := range w.patient.Get("telecom").Items() {
-		if t.Get("system").Text() == "phone" {
-			firstPhone = t.Get("value").Text()
-			break
-		}
+		all = append(all, t)
 	}
-	mark := mine && call.Get("value").Text() != firstPhone
-	var out []*element
-	for t := range w.patient.Get("telecom").Items() {
-		emergency := mark && !marked && sameTelecom(t, call) && t.Get("use").Text() == ""
-		marked = marked || emergency
-		out = append(out, telecomElement(t, emergency))
-	}
-	if mark && !marked {
-		out = append(out, telecomElement(call, true))
-	}
-	if mine { // numbers that stand in the contact alone
+	if isSelf(contact) {
 		for t := range contact.Get("telecom").Items() {
-			if !holds(w.patient.Get("telecom"), t) && !sameTelecom(t, call) {
-				out = append(out, telecomElement(t, false))
+			if !holds(w.patient.Get("telecom"), t) {
+				all = append(all, t)
 			}
 		}
 	}
+	mark := isSelf(contact) && !sameTelecom(firstPhone(all), call)
+	var out []*element
+	for _, t := range all {
+		emergency := mark && sameTelecom(t, call) && t.Get("use").Text() == ""
+		if emergency {
+			mark = false
+		}
+		out = append(out, telecomElement(t, emergency))
+	}
+	if mark {
+		out = append(out, telecomElement(call, true))
+	}
 	return out
+}
+
+// firstPhone is the first phone, else the first telecom.
+func firstPhone(all []fhir.Value) fhir.Value {
+	for _, t := range all {
+		if t.Get("system").Text() == "phone" {
+			return t
+		}
+	}
+	if len(all) > 0 {
+		return all[0]
+	}
+	return fhir.Value{}
 }
 
 func sameTelecom(a, b fhir.Value) bool {
@@ -197,9 +205,21 @@ func (w *documentWriter) authors() []*element {
 		author(who)
 	}
 	if len(out) == 0 {
-		author(w.follow(w.request.Get("requester")))
+		author(w.requester())
 	}
 	return out
+}
+
+// requester is who asks for the referral, by the role that the message gives
+// that person.
+func (w *documentWriter) requester() fhir.Value {
+	asked := w.request.Dig("requester", "reference").Text()
+	for _, role := range w.all("PractitionerRole") {
+		if asked != "" && role.Dig("practitioner", "reference").Text() == asked {
+			return role
+		}
+	}
+	return w.named[asked]
 }
 
 // person writes a Practitioner or PractitionerRole as a role of CDA.

@@ -173,12 +173,15 @@ func (b *plainBundle) flat(left map[string]bool) []string {
 		position[e.url] = fmt.Sprintf("%03d %s", len(kept), typ)
 		if b.typed {
 			position[e.url] = fmt.Sprintf("%s %d", typ, count[typ])
+			if ids, _ := e.resource["identifier"].([]any); typ == "Organization" && len(ids) > 0 {
+				position[e.url] = fmt.Sprintf("%s %s", typ, ids[0].(map[string]any)["value"])
+			}
 			count[typ]++
 		}
 		kept = append(kept, e)
 	}
 	naming := func(url string) string {
-		if at := position[url]; at != "" {
+		if at := position[url]; at != "" || url == "" && b.typed {
 			return at
 		}
 		return "no entry"
@@ -188,6 +191,11 @@ func (b *plainBundle) flat(left map[string]bool) []string {
 		flatten(position[e.url], e.resource, naming, &out)
 	}
 	flatten("Bundle", b.rest, naming, &out)
+	if b.typed { // written and read again, a time is in another spelling
+		for i, line := range out {
+			out[i] = strings.Replace(line, `+00:00"`, `Z"`, 1)
+		}
+	}
 	return out
 }
 
@@ -207,7 +215,7 @@ func flatten(path string, v any, naming func(string) string, out *[]string) {
 	case []any:
 		for i, item := range v {
 			place := fmt.Sprintf("%s[%d]", path, i)
-			if strings.HasSuffix(path, " List.entry") || strings.HasPrefix(path, "ServiceRequest ") && strings.HasSuffix(path, ".supportingInfo") {
+			if strings.HasSuffix(path, " List.entry") || naming("") == "" && strings.HasSuffix(path, ".supportingInfo") {
 				place = path + "[*]"
 			}
 			flatten(place, item, naming, out)
