@@ -19,7 +19,7 @@ import (
 
 func testClient(message *fhir.Resource) *Client {
 	_, sender, _ := strings.Cut(message.Get("entry").At(0).Get("resource").Dig("source", "endpoint").Text(), "|")
-	return &Client{Sender: nhs.ODSCode(sender), NewID: counter(), Clock: func() time.Time { return testNow }}
+	return &Client{Sender: nhs.ODSCode(sender), Clock: func() time.Time { return testNow }}
 }
 
 // again sends a mapped referral out and takes it in as another receiver would.

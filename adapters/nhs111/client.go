@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +40,6 @@ type Client struct {
 	// Life of a message's timestamp; default 10 minutes.
 	Life  time.Duration
 	Clock func() time.Time // default time.Now
-	NewID func() string    // makes UUIDs; default random
 }
 
 // Outgoing is a message as it is sent again and again until it is taken: its
@@ -51,14 +51,20 @@ type Outgoing struct {
 }
 
 // Compose writes a BaRS referral message as an ITK message that holds a 111
-// report: MessageID and trackingid follow from the Bundle's id, so that the
-// receiver knows the same message again. version is the document's in its set,
+// report. All ids follow from the Bundle's, so that the receiver knows the same
+// message again, whoever composes it. version is the document's in its set,
 // from 1. The error is a KindProcessing Outcome.
 func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error) {
 	if !fhir.ValidUUID(message.ID()) {
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "Bundle.id", "must be a UUID, which becomes the MessageID")
 	}
-	document, err := writeDocument(message, documentOptions{Version: version, NewID: c.newID()})
+	id := uuid.MustParse(message.ID())
+	derived := func(what string) string { return strings.ToUpper(uuid.NewSHA1(id, []byte(what)).String()) }
+	made := 0
+	document, err := writeDocument(message, documentOptions{Version: version, NewID: func() string {
+		made++
+		return derived("document " + strconv.Itoa(made))
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +73,6 @@ func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error)
 	if len(addresses) == 0 {
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "MessageHeader.destination", "must name a DoS service or an organisation by ODS code")
 	}
-	id := uuid.MustParse(message.ID())
-	derived := func(what string) string { return strings.ToUpper(uuid.NewSHA1(id, []byte(what)).String()) }
 	payload := "uuid_" + derived("payload")
 	interaction := interactionOther
 	for category := range referralOf(message).Get("category").Items() {
@@ -228,11 +232,4 @@ func judge(status int, body []byte) error {
 		code = ""
 	}
 	return &Refused{Status: status, Code: code, Temporary: code == "2100" || code == "2200" || code == "" && status >= 500}
-}
-
-func (c *Client) newID() func() string {
-	if c.NewID != nil {
-		return c.NewID
-	}
-	return uuid.NewString
 }

@@ -245,3 +245,19 @@ func differences(theirs, ours []string) []string {
 	sort.Slice(out, func(i, j int) bool { return out[i][13:] < out[j][13:] })
 	return out
 }
+
+func TestSTU3CodesOfUsesFollowTheReferenceAdaptor(t *testing.T) {
+	read := func(text string) *xmltree.Node {
+		root, err := xmltree.Read([]byte(text), xmltree.Rules{})
+		require.NoError(t, err)
+		return root
+	}
+	for use, want := range map[string]string{"H": `{"use":"home","city":"x"}`, "HP": `{"use":"home","city":"x"}`, "WP": `{"use":"work","city":"x"}`,
+		"TMP": `{"use":"temp","city":"x"}`, "PHYS": `{"type":"physical","city":"x"}`, "XX": `{"city":"x"}`} {
+		require.Equal(t, want, string(stu3Address(read(`<addr use="`+use+`"><city>x</city></addr>`)).JSON()), use)
+	}
+	for use, want := range map[string]string{"H": "home", "HV": "home", "HP": "", "MC": "mobile", "WP": "work", "EC": ""} {
+		got := stu3Telecoms([]*xmltree.Node{read(`<telecom use="` + use + `" value="fax:1"/>`)})[0]
+		require.Equal(t, string(fhir.Obj("system", "other", "value", "fax:1", "use", want).JSON()), string(got.JSON()), use)
+	}
+}

@@ -1,0 +1,113 @@
+package nhs111
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/internal/xmltree"
+)
+
+const toolkitFault = `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>s:%where</faultcode><faultstring>x</faultstring><detail>` +
+	`<i:ToolkitErrorInfo xmlns:i="` + nsITK + `"><i:ErrorID>1</i:ErrorID><i:ErrorCode>%code</i:ErrorCode><i:ErrorText>Ada Sample</i:ErrorText></i:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>`
+
+func TestEachAnswerOfAReceiverIsTakenRefusedOrTriedAgain(t *testing.T) {
+	fault := func(where, code string) string {
+		return strings.NewReplacer("%where", where, "%code", code).Replace(toolkitFault)
+	}
+	taken := string(successEnvelope("M", sendReport, "R"))
+	for _, c := range []struct {
+		name, body string
+		status     int
+		taken      bool
+		code       string
+		temporary  bool
+	}{
+		{"success", taken, 200, true, "", false},
+		{"a success body with an error status", taken, 500, false, "", true},
+		{"wrong message", fault("Client", "1000"), 500, false, "1000", false},
+		{"not allowed", fault("Client", "3000"), 500, false, "3000", false},
+		{"busy", fault("Server", "2100"), 500, false, "2100", true},
+		{"failed", fault("Server", "2200"), 500, false, "2200", true},
+		{"a bare code", `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>1000</faultcode></s:Fault></s:Body></s:Envelope>`, 500, false, "1000", false},
+		{"a fault with no code", `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>s:Server</faultcode></s:Fault></s:Body></s:Envelope>`, 500, false, "", true},
+		{"a code that isn't one", fault("Client", "Ada Sample"), 500, false, "", true},
+		{"a proxy's refusal", "Mutual authentication failed", 403, false, "", false},
+		{"a gateway's page", "<html>", 502, false, "", true},
+		{"an empty success", "", 200, false, "", true},
+		{"another answer", `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body/></s:Envelope>`, 200, false, "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			}))
+			defer server.Close()
+			err := (&Client{Sender: "A1001"}).Send(context.Background(), server.URL, &Outgoing{MessageID: "M", Service: sendReport, Envelope: []byte("<a/>")})
+			if c.taken {
+				require.NoError(t, err)
+				return
+			}
+			var refused *Refused
+			require.True(t, errors.As(err, &refused))
+			require.Equal(t, c.code, refused.Code)
+			require.Equal(t, c.temporary, refused.Temporary)
+			require.NotContains(t, err.Error(), "Ada")
+		})
+	}
+}
+
+func TestAReceiverThatCantBeReachedIsTriedAgain(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	var refused *Refused
+	require.True(t, errors.As((&Client{Sender: "A1001"}).Send(context.Background(), server.URL, &Outgoing{}), &refused))
+	require.True(t, refused.Temporary)
+	require.Zero(t, refused.Status)
+}
+
+func TestAMessageComposedAgainHasTheSameIdsAndOnlyItsStampsChange(t *testing.T) {
+	c := &Client{Sender: "A1001", Clock: func() time.Time { return testNow }}
+	first, err := c.Compose(plainReferral(t), 1)
+	require.NoError(t, err)
+	second, err := (&Client{Sender: "A1001"}).Compose(plainReferral(t), 1)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	require.Equal(t, "0A000000-0000-4000-8000-000000000031", first.MessageID)
+
+	root, err := xmltree.Read(c.SOAP("https://receiver.test/report?a=1&b=2", first), xmltree.Rules{Instructions: true})
+	require.NoError(t, err)
+	e, f := readEnvelope(root)
+	require.Nil(t, f)
+	require.Equal(t, "https://receiver.test/report?a=1&b=2", e.To)
+	require.Equal(t, "2026-03-02T10:26:00Z", e.Created)
+	require.Equal(t, "2026-03-02T10:36:00Z", e.Expires)
+	require.Equal(t, []string{"2000072489"}, e.DoS)
+	require.Equal(t, []string{"B2002"}, e.ODS)
+	require.Equal(t, interactionOther, e.Interaction)
+	require.NotEqual(t, e.MessageID, e.TrackingID)
+}
+
+func TestAReferralToAnEmergencyDepartmentSaysSo(t *testing.T) {
+	message := plainReferral(t)
+	for entry := range message.Get("entry").Items() {
+		for category := range entry.Get("resource").Get("category").Items() {
+			for coding := range category.Get("coding").Items() {
+				if coding.Get("code").Text() == useCaseUTC {
+					var err error
+					message, err = message.Edit().Replace(coding.Get("code"), []byte(`"a1t1"`)).Done()
+					require.NoError(t, err)
+				}
+			}
+		}
+	}
+	out, err := (&Client{Sender: "A1001"}).Compose(message, 1)
+	require.NoError(t, err)
+	require.Contains(t, string(out.Envelope), interactionED)
+}
