@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
@@ -128,14 +129,11 @@ func (c *Client) addresses(message *fhir.Resource, header fhir.Value) []*element
 
 // SOAP wraps a message in its SOAP 1.1 envelope, stamped with the time.
 func (c *Client) SOAP(endpoint string, m *Outgoing) []byte {
-	now, life := time.Now, c.Life
-	if c.Clock != nil {
-		now = c.Clock
-	}
+	life := c.Life
 	if life <= 0 {
 		life = defaultLife
 	}
-	created := now().UTC()
+	created := c.now().UTC()
 	stamp := func(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
 	envelope := el("soap:Envelope", at("xmlns:soap", nsSOAP, "xmlns:wsa", nsWSA, "xmlns:wsse", nsWSSE, "xmlns:wsu", nsWSU),
 		el("soap:Header", nil,
@@ -151,6 +149,13 @@ func (c *Client) SOAP(endpoint string, m *Outgoing) []byte {
 	return []byte(b.String())
 }
 
+func (c *Client) now() time.Time {
+	if c.Clock != nil {
+		return c.Clock()
+	}
+	return time.Now()
+}
+
 // Refused is what a receiver answered instead of taking a message, or why there
 // was no answer. Its text never holds what the receiver wrote.
 type Refused struct {
@@ -158,6 +163,7 @@ type Refused struct {
 	Code   string // ITK error code, "" where the receiver gave none
 	// Temporary says that the same message may be sent again.
 	Temporary bool
+	After     time.Duration // how long the receiver asked to be left alone
 	Cause     error
 }
 
@@ -195,13 +201,18 @@ func (c *Client) Send(ctx context.Context, endpoint string, m *Outgoing) error {
 	if err != nil {
 		return &Refused{Status: answer.StatusCode, Temporary: true, Cause: err}
 	}
-	return judge(answer.StatusCode, body)
+	refused := judge(answer.StatusCode, body)
+	if refused == nil {
+		return nil
+	}
+	refused.After = outbox.RetryAfter(answer.Header, c.now())
+	return refused
 }
 
 // judge reads an answer. ITK's codes: 1000 the message is wrong, 3000 not
 // allowed, 2100 try again later, 2200 the receiver failed. Some receivers put
 // the code into faultcode and leave the detail empty.
-func judge(status int, body []byte) error {
+func judge(status int, body []byte) *Refused {
 	root, err := xmltree.Read(body, xmltree.Rules{Instructions: true})
 	if err != nil || !root.Is(nsSOAP, "Envelope") {
 		return &Refused{Status: status, Temporary: status >= 500 || status == 408 || status == 429 || status < 300}
