@@ -51,10 +51,15 @@
 // acknowledgements that a sender asks for (ackrequested, infackrequested) into the
 // outbox.
 //
+// GET /nhs111/report/{MessageID} reads a message back in FHIR R4, or in STU3 as the
+// reference adaptor maps it (stu3.go). The way out is Client: a BaRS referral
+// written as a report (cda_write.go) for receivers that only have a SOAP door;
+// NotWritten lists what it loses, and Sender delivers it from the outbox.
+//
 // Not supported, refused with a fault and nothing stored: acknowledgement
 // messages, interactions answered with a FHIR bundle (…Response-v3-0), encrypted
 // payloads. NotCarried lists what of a document is kept only in the original; the
 // Provenance of each message says which of that it held.
 //
-// cmd mounts it; it calls the room through Desk and holds no referral rule.
+// cmd mounts the door; it calls the room through Desk and holds no referral rule.
 package nhs111

@@ -55,13 +55,43 @@ func FuzzNarrative(f *testing.F) {
 }
 
 func FuzzSTU3(f *testing.F) {
-	f.Add([]byte(minimalReport))
-	f.Add(compose(f))
+	f.Add([]byte(minimalReport)) // small: large inputs take their time to be minimised
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if _, _, err := through(body, "", strictRules()); err == nil {
 			if bundle := readBundle(t, stu3Of(t, body).JSON()); len(bundle.dangling) > 0 {
 				t.Fatal("a reference leads nowhere")
 			}
+		}
+	})
+}
+
+func FuzzWrittenDocument(f *testing.F) {
+	first, _, err := through([]byte(minimalReport), "", strictRules())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(first.Bundle.JSON())
+	f.Fuzz(func(t *testing.T, text []byte) {
+		message, err := fhir.Parse(text)
+		if err != nil {
+			return
+		}
+		document, err := writeDocument(message, documentOptions{NewID: counter()})
+		if err != nil {
+			return
+		}
+		if _, err := xmltree.Read([]byte(document), xmltree.Rules{}); err != nil {
+			t.Fatalf("what was written can't be read: %v", err)
+		}
+	})
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add(500, []byte(toolkitFault))
+	f.Add(200, successEnvelope("M", sendReport, "R"))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if refused := judge(status, body); refused != nil && len(refused.Code) > 4 {
+			t.Fatal("a code has four digits")
 		}
 	})
 }
