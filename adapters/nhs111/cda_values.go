@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	oidLocalPerson = "2.16.840.1.113883.2.1.3.2.4.18.24"
-	oidRoleCode    = "2.16.840.1.113883.5.111" // HL7 v3 RoleCode
+	oidMaritalStatus = "2.16.840.1.113883.5.2"   // HL7 v3 MaritalStatus
+	oidRoleCode      = "2.16.840.1.113883.5.111" // HL7 v3 RoleCode
 )
 
 // rootOf is the OID or UUID of a FHIR system; "" where it has none.
@@ -44,7 +44,7 @@ func rootOf(system string) string {
 }
 
 // idElement writes an identifier as II; nil where CDA can't hold it.
-func idElement(id fhir.Value) *element {
+func idElement(id fhir.Value) *xmlElement {
 	system, value := id.Get("system").Text(), id.Get("value").Text()
 	if system == systemURI {
 		root := rootOf(value)
@@ -62,8 +62,8 @@ func idElement(id fhir.Value) *element {
 
 // idElements writes the identifiers that CDA can hold; one that says that there
 // is none where need be.
-func idElements(ids fhir.Value, needed bool) []*element {
-	var out []*element
+func idElements(ids fhir.Value, needed bool) []*xmlElement {
+	var out []*xmlElement
 	for id := range ids.Items() {
 		if e := idElement(id); e != nil {
 			out = append(out, e)
@@ -77,7 +77,7 @@ func idElements(ids fhir.Value, needed bool) []*element {
 
 // organisationIDs writes the codes of an organisation: a site code stands for
 // the organisation code that equals it. Further site codes are of the role.
-func organisationIDs(ids fhir.Value) (own, beside []*element) {
+func organisationIDs(ids fhir.Value) (own, beside []*xmlElement) {
 	organisations := map[string]bool{}
 	sites := map[string]bool{}
 	for id := range ids.Items() {
@@ -103,12 +103,12 @@ func organisationIDs(ids fhir.Value) (own, beside []*element) {
 
 // codeElement writes a CodeableConcept as one of CDA's coded types: its first
 // coding whose system has an OID, else its words.
-func codeElement(name string, concept fhir.Value) *element {
+func codeElement(name string, concept fhir.Value) *xmlElement {
 	text := concept.Get("text").Text()
 	for coding := range concept.Get("coding").Items() {
 		if e := codingElement(name, coding); e != nil {
 			if text != "" && text != coding.Get("display").Text() {
-				e.add(words("originalText", text))
+				e.add(textEl("originalText", text))
 			}
 			return e
 		}
@@ -119,11 +119,11 @@ func codeElement(name string, concept fhir.Value) *element {
 	if text == "" {
 		return nil
 	}
-	return el(name, at("nullFlavor", "OTH"), words("originalText", text))
+	return el(name, at("nullFlavor", "OTH"), textEl("originalText", text))
 }
 
 // codingElement writes a Coding; nil where its system has no OID.
-func codingElement(name string, coding fhir.Value) *element {
+func codingElement(name string, coding fhir.Value) *xmlElement {
 	root, code := rootOf(coding.Get("system").Text()), coding.Get("code").Text()
 	if root == "" || code == "" {
 		return nil
@@ -132,25 +132,25 @@ func codingElement(name string, coding fhir.Value) *element {
 }
 
 // nameElement writes a HumanName: its parts, else its text.
-func nameElement(name fhir.Value) *element {
+func nameElement(name fhir.Value) *xmlElement {
 	e := el("name", nil)
 	for _, part := range []string{"prefix", "given"} {
 		for v := range name.Get(part).Items() {
-			e.add(words(part, v.Text()))
+			e.add(textEl(part, v.Text()))
 		}
 	}
-	e.add(words("family", name.Get("family").Text()))
+	e.add(textEl("family", name.Get("family").Text()))
 	for v := range name.Get("suffix").Items() {
-		e.add(words("suffix", v.Text()))
+		e.add(textEl("suffix", v.Text()))
 	}
 	if len(e.children) == 0 {
-		return words("name", name.Get("text").Text())
+		return textEl("name", name.Get("text").Text())
 	}
 	return e
 }
 
-func nameElements(names fhir.Value) []*element {
-	var out []*element
+func nameElements(names fhir.Value) []*xmlElement {
+	var out []*xmlElement
 	for name := range names.Items() {
 		out = append(out, nameElement(name))
 	}
@@ -165,7 +165,7 @@ var (
 
 // telecomElement writes a ContactPoint. emergency marks it as the number to
 // call, in place of a use.
-func telecomElement(t fhir.Value, emergency bool) *element {
+func telecomElement(t fhir.Value, emergency bool) *xmlElement {
 	value := t.Get("value").Text()
 	if value == "" {
 		return nil
@@ -177,29 +177,29 @@ func telecomElement(t fhir.Value, emergency bool) *element {
 	return el("telecom", at("value", telecomSchemes[t.Get("system").Text()]+value, "use", use))
 }
 
-func telecomElements(telecoms fhir.Value) []*element {
-	var out []*element
+func telecomElements(telecoms fhir.Value) []*xmlElement {
+	var out []*xmlElement
 	for t := range telecoms.Items() {
 		out = append(out, telecomElement(t, false))
 	}
 	return out
 }
 
-func addressElement(a fhir.Value, more ...*element) *element {
+func addressElement(a fhir.Value, more ...*xmlElement) *xmlElement {
 	use := addressUses[a.Get("use").Text()]
 	if use == "" && a.Get("type").Text() == "physical" {
 		use = "PHYS"
 	}
 	e := el("addr", at("use", use))
 	for line := range a.Get("line").Items() {
-		e.add(words("streetAddressLine", line.Text()))
+		e.add(textEl("streetAddressLine", line.Text()))
 	}
-	e.add(words("city", a.Get("city").Text()), words("county", a.Get("district").Text()), words("state", a.Get("state").Text()),
-		words("postalCode", a.Get("postalCode").Text()), words("country", a.Get("country").Text()))
+	e.add(textEl("city", a.Get("city").Text()), textEl("county", a.Get("district").Text()), textEl("state", a.Get("state").Text()),
+		textEl("postalCode", a.Get("postalCode").Text()), textEl("country", a.Get("country").Text()))
 	if len(e.children) == 0 {
 		e.text = a.Get("text").Text()
 	} else {
-		e.add(words("desc", a.Get("text").Text()))
+		e.add(textEl("desc", a.Get("text").Text()))
 	}
 	e.add(more...)
 	if e.text == "" && len(e.children) == 0 {
@@ -208,8 +208,8 @@ func addressElement(a fhir.Value, more ...*element) *element {
 	return e
 }
 
-func addressElements(addresses fhir.Value) []*element {
-	var out []*element
+func addressElements(addresses fhir.Value) []*xmlElement {
+	var out []*xmlElement
 	for a := range addresses.Items() {
 		out = append(out, addressElement(a))
 	}
@@ -233,7 +233,7 @@ func hl7Value(s string) string {
 	return t.UTC().Format(layout)
 }
 
-func timeElement(name, dateTime string) *element {
+func timeElement(name, dateTime string) *xmlElement {
 	value := hl7Value(dateTime)
 	if value == "" {
 		return nil
@@ -242,7 +242,7 @@ func timeElement(name, dateTime string) *element {
 }
 
 // periodElement writes a Period as IVL_TS.
-func periodElement(name string, period fhir.Value) *element {
+func periodElement(name string, period fhir.Value) *xmlElement {
 	e := el(name, nil, timeElement("low", period.Get("start").Text()), timeElement("high", period.Get("end").Text()))
 	if len(e.children) == 0 {
 		return nil

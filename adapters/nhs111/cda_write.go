@@ -114,14 +114,14 @@ func (w *documentWriter) setID() string {
 	return w.uuid()
 }
 
-func (w *documentWriter) document() *element {
+func (w *documentWriter) document() *xmlElement {
 	title := orElse(w.plan.Get("title").Text(), "Integrated Urgent Care Report")
 	doc := el("ClinicalDocument", at("xmlns", nsHL7, "xmlns:npfitlc", nsNPFIT, "xmlns:xsi", nsXSI, "classCode", "DOCCLIN", "moodCode", "EVN"),
 		el("typeId", at("root", "2.16.840.1.113883.1.3", "extension", "POCD_HD000040")),
 		el("npfitlc:messageType", at("root", "2.16.840.1.113883.2.1.3.2.4.18.17", "extension", "POCD_MT200001GB02")),
 		el("id", at("root", w.uuid())),
 		el("code", at("code", "819551000000100", "codeSystem", oidSNOMED)),
-		words("title", title),
+		textEl("title", title),
 		timeElement("effectiveTime", w.effective()),
 		w.confidentiality(),
 		el("setId", at("root", w.setID())),
@@ -138,7 +138,7 @@ func (w *documentWriter) document() *element {
 		el("component", nil, w.body()))))
 }
 
-func (w *documentWriter) confidentiality() *element {
+func (w *documentWriter) confidentiality() *xmlElement {
 	const system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 	code := "N"
 	for label := range w.request.Dig("meta", "security").Items() {
@@ -151,8 +151,8 @@ func (w *documentWriter) confidentiality() *element {
 
 // replaced names the set of the referral that this one replaces; the id of the
 // document isn't known to a referral.
-func (w *documentWriter) replaced() []*element {
-	var out []*element
+func (w *documentWriter) replaced() []*xmlElement {
+	var out []*xmlElement
 	for earlier := range w.request.Get("replaces").Items() {
 		root := rootOf(earlier.Dig("identifier", "value").Text())
 		if !fhir.ValidUUID(root) {
@@ -165,7 +165,7 @@ func (w *documentWriter) replaced() []*element {
 }
 
 // authorization is the consent's own code, which follows BaRS's category.
-func (w *documentWriter) authorization() *element {
+func (w *documentWriter) authorization() *xmlElement {
 	consent := w.only("Consent")
 	for category := range consent.Get("category").Items() {
 		code := codeElement("code", category)
@@ -180,10 +180,10 @@ func (w *documentWriter) authorization() *element {
 	return nil
 }
 
-func (w *documentWriter) componentOf() *element {
+func (w *documentWriter) componentOf() *xmlElement {
 	e := el("encompassingEncounter", at("classCode", "ENC", "moodCode", "EVN"), templateID("COCD_TP146232GB01#EncompassingEncounter"))
 	ids := caseIDs(w.encounter.Get("identifier"))
-	if id := w.journey(); id != nil && !slices.ContainsFunc(ids, func(have *element) bool { return have.attrs[0] == id.attrs[0] }) {
+	if id := w.journey(); id != nil && !slices.ContainsFunc(ids, func(have *xmlElement) bool { return have.attrs[0] == id.attrs[0] }) {
 		e.add(id)
 	}
 	e.add(ids...)
@@ -202,7 +202,7 @@ func (w *documentWriter) componentOf() *element {
 }
 
 // journey is the id that goes with the patient from service to service.
-func (w *documentWriter) journey() *element {
+func (w *documentWriter) journey() *xmlElement {
 	episode := w.encounter.Get("episodeOfCare").At(0)
 	if id, ok := strings.CutPrefix(episode.Get("reference").Text(), "EpisodeOfCare/"); ok {
 		return el("id", at("root", oidJourney, "extension", strings.ToUpper(id)))
@@ -215,8 +215,8 @@ func (w *documentWriter) journey() *element {
 
 // caseIDs writes the encounter's identifiers; those whose system has no OID as
 // local case ids of whoever gave them.
-func caseIDs(ids fhir.Value) []*element {
-	var out []*element
+func caseIDs(ids fhir.Value) []*xmlElement {
+	var out []*xmlElement
 	for id := range ids.Items() {
 		e := idElement(id)
 		if value := id.Get("value").Text(); e == nil && value != "" {
@@ -234,7 +234,7 @@ func caseIDs(ids fhir.Value) []*element {
 const dispositionText = "Pathways Assessment DX Code"
 
 // disposition is the first Pathways outcome of the plan.
-func (w *documentWriter) disposition() *element {
+func (w *documentWriter) disposition() *xmlElement {
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
 			for coding := range outcome.Get("coding").Items() {
@@ -253,7 +253,7 @@ func (w *documentWriter) disposition() *element {
 }
 
 // incident is the place where the patient is, when the referral names one.
-func (w *documentWriter) incident() *element {
+func (w *documentWriter) incident() *xmlElement {
 	for _, place := range w.all("Location") {
 		kind := place.Get("type").At(0)
 		if fhir.CodeOf(kind, codeSystemBase+"location-types-bars") != "ILOC" {
@@ -270,13 +270,13 @@ func (w *documentWriter) incident() *element {
 				locator = strings.TrimSpace(grid(ext) + " " + locator)
 			}
 		}
-		title := words("name", place.Get("name").Text())
+		title := textEl("name", place.Get("name").Text())
 		if title == nil {
 			title = el("name", at("nullFlavor", "NI"))
 		}
 		return el("location", at("typeCode", "LOC"), contentID("COCD_TP145222GB02#HealthCareFacility"),
 			facility.add(el("location", at("classCode", "PLC", "determinerCode", "INSTANCE"), title,
-				addressElement(place.Get("address"), words("additionalLocator", locator)))))
+				addressElement(place.Get("address"), textEl("additionalLocator", locator)))))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // body writes the classification section: entries first, then sections of text.
-func (w *documentWriter) body() *element {
+func (w *documentWriter) body() *xmlElement {
 	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), el("id", at("root", w.uuid())))
 	s.add(w.triage()...)
 	s.add(w.permission())
@@ -18,12 +18,12 @@ func (w *documentWriter) body() *element {
 	return s.add(w.sections()...)
 }
 
-func entryElement(template string, statement *element) *element {
+func entryElement(template string, statement *xmlElement) *xmlElement {
 	return el("entry", at("typeCode", "COMP", "contextConductionInd", "true"), contentID(template), statement)
 }
 
 // permission is what the consent says of viewing the record (PTV).
-func (w *documentWriter) permission() *element {
+func (w *documentWriter) permission() *xmlElement {
 	const template = "COCD_TP146050GB01#PermissionToView"
 	provision := w.only("Consent").Get("provision")
 	value := fhir.CodeOf(provision.Get("code").At(0), "urn:oid:"+oidPermission)
@@ -43,9 +43,9 @@ func (w *documentWriter) permission() *element {
 const oidPermission = "2.16.840.1.113883.2.1.3.2.4.17.524"
 
 // discriminators are the codes of the conditions.
-func (w *documentWriter) discriminators() []*element {
+func (w *documentWriter) discriminators() []*xmlElement {
 	const template = "COCD_TP146092GB01#ClinicalDiscriminator"
-	var out []*element
+	var out []*xmlElement
 	for _, condition := range w.all("Condition") {
 		for coding := range condition.Dig("code", "coding").Items() {
 			value := codingElement("value", coding)
@@ -63,7 +63,7 @@ func (w *documentWriter) discriminators() []*element {
 var appointmentForm = regexp.MustCompile(`^Appointment(?: at (\S+?))?(?:, (.+))?$`)
 
 // appointment is the one that was booked along with the referral.
-func (w *documentWriter) appointment() *element {
+func (w *documentWriter) appointment() *xmlElement {
 	const template = "COCD_TP146093GB01#AppointmentReference"
 	var booked, place fhir.Value
 	for info := range w.request.Get("supportingInfo").Items() {
@@ -86,7 +86,7 @@ func (w *documentWriter) appointment() *element {
 	}
 	ids, _ := organisationIDs(place.Get("identifier"))
 	role := el("participantRole", at("classCode", "SDLOC")).add(ids...).add(addressElement(place.Get("address")))
-	role.add(el("playingEntity", at("classCode", "PLC", "determinerCode", "INSTANCE"), words("name", where), words("desc", place.Get("description").Text())))
+	role.add(el("playingEntity", at("classCode", "PLC", "determinerCode", "INSTANCE"), textEl("name", where), textEl("desc", place.Get("description").Text())))
 	if where != "" || place.Exists() {
 		e.add(el("participant", at("typeCode", "LOC", "contextControlCode", "OP"), role))
 	}
@@ -101,8 +101,8 @@ const (
 
 // sections writes the plan's texts, each with the title that it begins with,
 // and what of the message has only words in CDA.
-func (w *documentWriter) sections() []*element {
-	var out []*element
+func (w *documentWriter) sections() []*xmlElement {
+	var out []*xmlElement
 	complaint := false
 	for i := 0; i < w.plan.Get("activity").Len(); i++ {
 		for outcome := range w.plan.Get("activity").At(i).Get("outcomeCodeableConcept").Items() {
@@ -124,7 +124,7 @@ func (w *documentWriter) sections() []*element {
 		out = append(out, w.section("Advice Given", advice, sectionAdvice))
 	}
 	if text := w.complaint(); text != "" && !complaint {
-		out = append([]*element{w.section("Patient's Reported Condition", text, sectionComplaint)}, out...)
+		out = append([]*xmlElement{w.section("Patient's Reported Condition", text, sectionComplaint)}, out...)
 	}
 	if text := w.remarks(); text != "" {
 		out = append(out, w.section(remarksTitle, text, ""))
@@ -231,7 +231,7 @@ func conceptWords(concept fhir.Value) string {
 }
 
 // section writes text line by line; an empty line is a second break.
-func (w *documentWriter) section(title, text, code string) *element {
+func (w *documentWriter) section(title, text, code string) *xmlElement {
 	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), templateID("COCD_TP146246GB01#Section1"), el("id", at("root", w.uuid())))
 	if code != "" {
 		s.add(el("code", at("code", code, "codeSystem", oidSNOMED)))
@@ -241,8 +241,8 @@ func (w *documentWriter) section(title, text, code string) *element {
 		if i > 0 {
 			body.add(el("br", nil))
 		}
-		body.add(words("content", line))
+		body.add(textEl("content", line))
 	}
 	return el("component", at("typeCode", "COMP", "contextConductionInd", "true"), contentID("COCD_TP146246GB01#Section1"),
-		s.add(words("title", title), body))
+		s.add(textEl("title", title), body))
 }

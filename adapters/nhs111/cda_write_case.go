@@ -24,7 +24,7 @@ func isTriage(response fhir.Value) bool {
 // triage writes the questions of NHS Pathways as the embedded PathwaysCase: the
 // text of each question, the answers given and the comments. Of other
 // questionnaires only words are written, see answers.
-func (w *documentWriter) triage() []*element {
+func (w *documentWriter) triage() []*xmlElement {
 	const template = "COCD_TP146002GB01#ObservationMedia"
 	runs := el("pathwayTriageDetails", nil)
 	for _, response := range w.all("QuestionnaireResponse") {
@@ -36,9 +36,9 @@ func (w *documentWriter) triage() []*element {
 		return nil
 	}
 	var b strings.Builder
-	el("PathwaysCase", at("xmlns", nsCase), words("messageStatus", "Complete"), el("pathwayDetails", nil, runs)).write(&b)
+	el("PathwaysCase", at("xmlns", nsCase), textEl("messageStatus", "Complete"), el("pathwayDetails", nil, runs)).write(&b)
 	media := el("observationMedia", at("classCode", "OBS", "moodCode", "EVN"), templateID(template), el("id", at("root", w.uuid())),
-		&element{name: "value", attrs: at("xsi:type", "ST", "representation", "B64", "mediaType", "text/xml"),
+		&xmlElement{name: "value", attrs: at("xsi:type", "ST", "representation", "B64", "mediaType", "text/xml"),
 			text: base64.StdEncoding.EncodeToString([]byte(b.String()))})
 	source := w.header.Get("source")
 	if model, version := source.Get("software").Text(), source.Get("version").Text(); model != "" || version != "" {
@@ -52,11 +52,11 @@ func (w *documentWriter) triage() []*element {
 			el("participantRole", at("classCode", "ROL"), templateID("COCD_TP145000GB01#ParticipantRole"),
 				el("code", at("code", "TS", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.418")), device)))
 	}
-	return []*element{entryElement(template, media)}
+	return []*xmlElement{entryElement(template, media)}
 }
 
 // run writes one QuestionnaireResponse as a pathwayTriage.
-func (w *documentWriter) run(response fhir.Value) *element {
+func (w *documentWriter) run(response fhir.Value) *xmlElement {
 	lines := el("triageLineDetails", nil)
 	asked := map[string]bool{}
 	for item := range response.Get("item").Items() {
@@ -64,7 +64,7 @@ func (w *documentWriter) run(response fhir.Value) *element {
 		id := questionID(asked, item.Get("linkId").Text())
 		answers := el("answers", nil)
 		for answer := range item.Get("answer").Items() {
-			answers.add(el("answer", at("selected", "true"), words("text", answerWords(answer))))
+			answers.add(el("answer", at("selected", "true"), textEl("text", answerWords(answer))))
 		}
 		comment := ""
 		for below := range item.Get("item").Items() {
@@ -79,13 +79,13 @@ func (w *documentWriter) run(response fhir.Value) *element {
 		if changed {
 			action = "Change"
 		}
-		lines.add(el("triageLine", nil, words("questionType", "SingleAnswer"),
-			el("question", nil, words("questionId", id), words("questionText", text), answers),
-			words("userComment", comment), words("action", action), words("includeInReport", "true")))
+		lines.add(el("triageLine", nil, textEl("questionType", "SingleAnswer"),
+			el("question", nil, textEl("questionId", id), textEl("questionText", text), answers),
+			textEl("userComment", comment), textEl("action", action), textEl("includeInReport", "true")))
 	}
-	e := el("pathwayTriage", nil, words("finish", response.Get("authored").Text()), lines)
+	e := el("pathwayTriage", nil, textEl("finish", response.Get("authored").Text()), lines)
 	if version := w.contentVersion(); version != "" {
-		e.add(el("origSite", nil, words("pathwaysContentVersion", version)))
+		e.add(el("origSite", nil, textEl("pathwaysContentVersion", version)))
 	}
 	return e
 }
@@ -109,7 +109,7 @@ var againForm = regexp.MustCompile(`-[0-9]+$`)
 func (w *documentWriter) contentVersion() string {
 	for ext := range w.header.Get("extension").Items() {
 		for part := range ext.Get("extension").Items() {
-			if part.Get("url").Text() == "RequesterCDSSversion" {
+			if part.Get("url").Text() == "requesterCDSSVersion" {
 				return part.Get("valueString").Text()
 			}
 		}

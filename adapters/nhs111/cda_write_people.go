@@ -7,7 +7,7 @@ import (
 	"github.com/onward-health/onward/nhs"
 )
 
-func (w *documentWriter) recordTarget() *element {
+func (w *documentWriter) recordTarget() *xmlElement {
 	p := w.patient
 	role := el("patientRole", at("classCode", "PAT"), templateID("COCD_TP145201GB01#PatientRole"))
 	role.add(patientIDs(p.Get("identifier"))...)
@@ -17,6 +17,9 @@ func (w *documentWriter) recordTarget() *element {
 	human.add(nameElements(p.Get("name"))...)
 	human.add(el("administrativeGenderCode", at("code", genderCode(p.Get("gender").Text()), "codeSystem", oidGender)))
 	human.add(timeElement("birthTime", p.Get("birthDate").Text()))
+	if status := p.Dig("maritalStatus", "coding").At(0); status.Get("code").Text() != "" {
+		human.add(el("maritalStatusCode", at("code", status.Get("code").Text(), "codeSystem", oidMaritalStatus, "displayName", status.Get("display").Text())))
+	}
 	for spoken := range p.Get("communication").Items() {
 		code := spoken.Dig("language", "coding").At(0).Get("code").Text()
 		if code == "" {
@@ -37,8 +40,8 @@ func (w *documentWriter) recordTarget() *element {
 
 // patientIDs writes the NHS number under the root that says whether it was
 // verified. Other identifiers without an OID become local ones of who gave them.
-func patientIDs(ids fhir.Value) []*element {
-	var out []*element
+func patientIDs(ids fhir.Value) []*xmlElement {
+	var out []*xmlElement
 	for id := range ids.Items() {
 		e := idElement(id)
 		value := id.Get("value").Text()
@@ -121,7 +124,7 @@ func isSelf(contact fhir.Value) bool {
 // patient's own contact alone. The one to call first is marked as 111 marks it
 // (EC), unless it comes first anyway; a number that has a use is given a second
 // time, as 111 senders do.
-func (w *documentWriter) patientTelecoms() []*element {
+func (w *documentWriter) patientTelecoms() []*xmlElement {
 	contact, call := w.firstContact()
 	var all []fhir.Value
 	for t := range w.patient.Get("telecom").Items() {
@@ -129,13 +132,13 @@ func (w *documentWriter) patientTelecoms() []*element {
 	}
 	if isSelf(contact) {
 		for t := range contact.Get("telecom").Items() {
-			if !holds(w.patient.Get("telecom"), t) {
+			if !hasTelecom(w.patient.Get("telecom"), t) {
 				all = append(all, t)
 			}
 		}
 	}
 	mark := isSelf(contact) && !sameTelecom(firstPhone(all), call)
-	var out []*element
+	var out []*xmlElement
 	for _, t := range all {
 		emergency := mark && sameTelecom(t, call) && t.Get("use").Text() == ""
 		if emergency {
@@ -166,7 +169,7 @@ func sameTelecom(a, b fhir.Value) bool {
 	return a.Get("system").Text() == b.Get("system").Text() && a.Get("value").Text() == b.Get("value").Text()
 }
 
-func holds(telecoms, t fhir.Value) bool {
+func hasTelecom(telecoms, t fhir.Value) bool {
 	for have := range telecoms.Items() {
 		if sameTelecom(have, t) {
 			return true
@@ -192,8 +195,8 @@ func (w *documentWriter) taking(code string) iter.Seq[fhir.Value] {
 
 // authors are those who take the primary part in the encounter, else the one
 // who asks for the referral.
-func (w *documentWriter) authors() []*element {
-	var out []*element
+func (w *documentWriter) authors() []*xmlElement {
+	var out []*xmlElement
 	author := func(who fhir.Value) {
 		at111 := timeElement("time", orElse(w.request.Get("authoredOn").Text(), w.effective()))
 		out = append(out, el("author", at("typeCode", "AUT", "contextControlCode", "OP"), contentID("COCD_TP145200GB01#AssignedAuthor"),
@@ -222,7 +225,7 @@ func (w *documentWriter) requester() fhir.Value {
 }
 
 // person writes a Practitioner or PractitionerRole as a role of CDA.
-func (w *documentWriter) person(name string, who fhir.Value, template string) *element {
+func (w *documentWriter) person(name string, who fhir.Value, template string) *xmlElement {
 	role, human := who, w.follow(who.Get("practitioner"))
 	organisation := w.follow(who.Get("organization"))
 	if who.Get("resourceType").Text() == "Practitioner" {
@@ -245,9 +248,9 @@ func (w *documentWriter) person(name string, who fhir.Value, template string) *e
 	return e
 }
 
-func (w *documentWriter) organisation(name string, o fhir.Value) *element {
+func (w *documentWriter) organisation(name string, o fhir.Value) *xmlElement {
 	ids, _ := organisationIDs(o.Get("identifier"))
-	e := el(name, at("classCode", "ORG", "determinerCode", "INSTANCE")).add(ids...).add(words("name", o.Get("name").Text()))
+	e := el(name, at("classCode", "ORG", "determinerCode", "INSTANCE")).add(ids...).add(textEl("name", o.Get("name").Text()))
 	e.add(telecomElements(o.Get("telecom"))...)
 	e.add(addressElements(o.Get("address"))...)
 	return e.add(codeElement("standardIndustryClassCode", o.Get("type").At(0)))
@@ -255,13 +258,13 @@ func (w *documentWriter) organisation(name string, o fhir.Value) *element {
 
 // informants are the staff and the people who spoke for the patient, and the
 // contacts whom no one else of the message stands for.
-func (w *documentWriter) informants() []*element {
+func (w *documentWriter) informants() []*xmlElement {
 	contact, call := w.firstContact()
-	var out []*element
-	related := func(e *element, person fhir.Value) {
+	var out []*xmlElement
+	related := func(e *xmlElement, person fhir.Value) {
 		out = append(out, el("informant", at("typeCode", "INF", "contextControlCode", "OP"), contentID("COCD_TP145007UK05#RelatedEntity"), e))
 		telecoms := person.Get("telecom")
-		if !isSelf(contact) && holds(telecoms, call) {
+		if !isSelf(contact) && hasTelecom(telecoms, call) {
 			w.markCall(e, call)
 		}
 	}
@@ -278,10 +281,10 @@ func (w *documentWriter) informants() []*element {
 	for c := range w.patient.Get("contact").Items() {
 		known := isSelf(c)
 		for _, who := range seen {
-			known = known || holds(who.Get("telecom"), c.Get("telecom").At(0))
+			known = known || hasTelecom(who.Get("telecom"), c.Get("telecom").At(0))
 		}
 		if !known {
-			var home []*element
+			var home []*xmlElement
 			if a := addressElement(c.Get("address")); a != nil {
 				home = append(home, a)
 			}
@@ -291,7 +294,7 @@ func (w *documentWriter) informants() []*element {
 	return out
 }
 
-func relatedEntity(relationship, name, telecoms fhir.Value, addresses []*element) *element {
+func relatedEntity(relationship, name, telecoms fhir.Value, addresses []*xmlElement) *xmlElement {
 	e := el("relatedEntity", at("classCode", "PRS"), templateID("COCD_TP145007UK05#RelatedEntity"), codeElement("code", relationship))
 	e.add(addresses...).add(telecomElements(telecoms)...)
 	if title := nameElement(name); title != nil {
@@ -301,7 +304,7 @@ func relatedEntity(relationship, name, telecoms fhir.Value, addresses []*element
 }
 
 // markCall marks the number to call first; one with a use is given again.
-func (w *documentWriter) markCall(e *element, call fhir.Value) {
+func (w *documentWriter) markCall(e *xmlElement, call fhir.Value) {
 	again := telecomElement(call, true)
 	for i, c := range e.children {
 		if c.name != "telecom" || c.attrs[0].value != again.attrs[0].value {
@@ -311,7 +314,7 @@ func (w *documentWriter) markCall(e *element, call fhir.Value) {
 			e.children[i] = again
 			return
 		}
-		e.children = append(e.children[:i+1], append([]*element{again}, e.children[i+1:]...)...)
+		e.children = append(e.children[:i+1], append([]*xmlElement{again}, e.children[i+1:]...)...)
 		return
 	}
 }

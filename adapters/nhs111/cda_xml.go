@@ -6,11 +6,11 @@ import (
 	"github.com/onward-health/onward/internal/xmltree"
 )
 
-// element is a piece of a CDA document being written.
-type element struct {
+// xmlElement is a piece of a CDA document being written.
+type xmlElement struct {
 	name     string
 	attrs    []attr
-	children []*element
+	children []*xmlElement
 	text     string
 	raw      string // XML that was written before; all else is empty then
 }
@@ -18,8 +18,8 @@ type element struct {
 type attr struct{ name, value string }
 
 // el makes an element; nil children are left out.
-func el(name string, attrs []attr, children ...*element) *element {
-	e := &element{name: name}
+func el(name string, attrs []attr, children ...*xmlElement) *xmlElement {
+	e := &xmlElement{name: name}
 	for _, a := range attrs {
 		if a.value != "" {
 			e.attrs = append(e.attrs, a)
@@ -28,7 +28,7 @@ func el(name string, attrs []attr, children ...*element) *element {
 	return e.add(children...)
 }
 
-func (e *element) add(children ...*element) *element {
+func (e *xmlElement) add(children ...*xmlElement) *xmlElement {
 	for _, c := range children {
 		if c != nil {
 			e.children = append(e.children, c)
@@ -37,12 +37,12 @@ func (e *element) add(children ...*element) *element {
 	return e
 }
 
-// words makes an element of text, nil where there is none.
-func words(name, text string) *element {
+// textEl makes an element of text, nil where there is none.
+func textEl(name, text string) *xmlElement {
 	if text == "" {
 		return nil
 	}
-	return &element{name: name, text: text}
+	return &xmlElement{name: name, text: text}
 }
 
 // at lists attributes as name, value pairs.
@@ -54,7 +54,7 @@ func at(pairs ...string) []attr {
 	return out
 }
 
-func (e *element) write(b *strings.Builder) {
+func (e *xmlElement) write(b *strings.Builder) {
 	if e.raw != "" {
 		b.WriteString(e.raw)
 		return
@@ -76,13 +76,13 @@ func (e *element) write(b *strings.Builder) {
 
 // contentID is the pointer that a participation or an entry carries to the
 // template of what follows; templateID the template's own mark.
-func contentID(template string) *element {
+func contentID(template string) *xmlElement {
 	return el("npfitlc:contentId", at("root", "2.16.840.1.113883.2.1.3.2.4.18.16", "extension", template))
 }
 
-func templateID(template string) *element {
+func templateID(template string) *xmlElement {
 	return el("templateId", at("root", "2.16.840.1.113883.2.1.3.2.4.18.2", "extension", template))
 }
 
 // unknownID stands where the schema wants an id and there is none.
-func unknownID() *element { return el("id", at("nullFlavor", "NI")) }
+func unknownID() *xmlElement { return el("id", at("nullFlavor", "NI")) }

@@ -88,7 +88,7 @@ func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error)
 			el("itk:manifest", at("count", "1"), el("itk:manifestitem", at("id", payload, "mimetype", "text/xml", "profileid", reportProfile))),
 			el("itk:senderAddress", at("uri", odsURI+string(c.Sender))),
 			el("itk:handlingSpecification", nil, el("itk:spec", at("key", nsITK+":interaction", "value", interactionBase+interaction)))),
-		el("itk:payloads", at("count", "1"), el("itk:payload", at("id", payload), &element{raw: document})))
+		el("itk:payloads", at("count", "1"), el("itk:payload", at("id", payload), &xmlElement{raw: document})))
 	var b strings.Builder
 	envelope.write(&b)
 	return &Outgoing{MessageID: strings.ToUpper(message.ID()), Service: sendReport, Envelope: []byte(b.String())}, nil
@@ -105,9 +105,9 @@ func referralOf(message *fhir.Resource) fhir.Value {
 
 // addresses are the DoS service of the message's destination and the receiving
 // organisation.
-func (c *Client) addresses(message *fhir.Resource, header fhir.Value) []*element {
+func (c *Client) addresses(message *fhir.Resource, header fhir.Value) []*xmlElement {
 	destination := header.Get("destination").At(0)
-	var out []*element
+	var out []*xmlElement
 	ods := ""
 	system, value, _ := strings.Cut(destination.Get("endpoint").Text(), "|")
 	for entry := range message.Get("entry").Items() {
@@ -137,12 +137,12 @@ func (c *Client) SOAP(endpoint string, m *Outgoing) []byte {
 	stamp := func(t time.Time) string { return t.Format("2006-01-02T15:04:05Z") }
 	envelope := el("soap:Envelope", at("xmlns:soap", nsSOAP, "xmlns:wsa", nsWSA, "xmlns:wsse", nsWSSE, "xmlns:wsu", nsWSU),
 		el("soap:Header", nil,
-			words("wsa:MessageID", m.MessageID), words("wsa:Action", m.Service), words("wsa:To", endpoint),
-			el("wsa:ReplyTo", nil, words("wsa:Address", anonymous)),
+			textEl("wsa:MessageID", m.MessageID), textEl("wsa:Action", m.Service), textEl("wsa:To", endpoint),
+			el("wsa:ReplyTo", nil, textEl("wsa:Address", anonymous)),
 			el("wsse:Security", nil,
-				el("wsu:Timestamp", nil, words("wsu:Created", stamp(created)), words("wsu:Expires", stamp(created.Add(life)))),
-				el("wsse:UsernameToken", nil, words("wsse:Username", orElse(c.Username, "CN="+string(c.Sender)))))),
-		el("soap:Body", nil, &element{raw: string(m.Envelope)}))
+				el("wsu:Timestamp", nil, textEl("wsu:Created", stamp(created)), textEl("wsu:Expires", stamp(created.Add(life)))),
+				el("wsse:UsernameToken", nil, textEl("wsse:Username", orElse(c.Username, "CN="+string(c.Sender)))))),
+		el("soap:Body", nil, &xmlElement{raw: string(m.Envelope)}))
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
 	envelope.write(&b)

@@ -21,7 +21,7 @@ func TestEachAnswerOfAReceiverIsTakenRefusedOrTriedAgain(t *testing.T) {
 	fault := func(where, code string) string {
 		return strings.NewReplacer("%where", where, "%code", code).Replace(toolkitFault)
 	}
-	taken := string(successEnvelope("M", sendReport, "R"))
+	taken := string(soap11.success("M", sendReport, "R"))
 	for _, c := range []struct {
 		name, body string
 		status     int

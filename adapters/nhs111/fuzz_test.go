@@ -88,7 +88,7 @@ func FuzzWrittenDocument(f *testing.F) {
 
 func FuzzAnswer(f *testing.F) {
 	f.Add(500, []byte(toolkitFault))
-	f.Add(200, successEnvelope("M", sendReport, "R"))
+	f.Add(200, soap11.success("M", sendReport, "R"))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		if refused := judge(status, body); refused != nil && len(refused.Code) > 4 {
 			t.Fatal("a code has four digits")

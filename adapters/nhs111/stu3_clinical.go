@@ -183,7 +183,7 @@ func (m *stu3Mapper) compositionSections(parent *xmltree.Node) []*fhir.Object {
 		if text := section.Child("text"); text != nil {
 			if markup := strings.TrimSpace(innerMarkup(text)); markup != "" {
 				// The markup is shown as text, not as XHTML: escaped it is inert.
-				o.Set("text", fhir.Obj("status", "generated", "div", xhtmlDiv(shown(markup))))
+				o.Set("text", fhir.Obj("status", "generated", "div", stu3Div(shown(markup))))
 			}
 		}
 		out = append(out, o.Set("section", m.compositionSections(section)))
@@ -191,7 +191,7 @@ func (m *stu3Mapper) compositionSections(parent *xmltree.Node) []*fhir.Object {
 	return out
 }
 
-func xhtmlDiv(content string) string {
+func stu3Div(content string) string {
 	return `<div xmlns="http://www.w3.org/1999/xhtml">` + content + `</div>`
 }
 
@@ -218,7 +218,7 @@ func (m *stu3Mapper) addConsent() {
 			}
 			source = orElse(section.Child("id").Attr("root"), source)
 			if n := section.Child("text"); n != nil {
-				text = fhir.Obj("status", "generated", "div", xhtmlDiv(narrativeMarkup(n)))
+				text = fhir.Obj("status", "generated", "div", stu3Div(narrativeMarkup(n)))
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func (m *stu3Mapper) encounterText() *fhir.Object {
 	if text == "" {
 		return nil
 	}
-	return fhir.Obj("status", "generated", "div", xhtmlDiv(xmltree.EscapeText(text)))
+	return fhir.Obj("status", "generated", "div", stu3Div(xmltree.EscapeText(text)))
 }
 
 var complaintTitle = regexp.MustCompile(`^Patient.s Reported Condition$`)

@@ -48,7 +48,7 @@ func (m *stu3Mapper) addPatient() {
 		Set("telecom", stu3Telecoms(role.All("telecom"))).
 		Set("gender", gender(human.Child("administrativeGenderCode").Attr("code"))).
 		Set("birthDate", born).Set("address", stu3Addresses(role.All("addr"))).
-		Set("maritalStatus", maritalStatus(human.Child("maritalStatusCode"))).
+		Set("maritalStatus", stu3MaritalStatus(human.Child("maritalStatusCode"))).
 		Set("contact", contacts).
 		Set("generalPractitioner", refs(practiceURL)))
 	if practice != nil {
@@ -56,7 +56,7 @@ func (m *stu3Mapper) addPatient() {
 	}
 }
 
-func maritalStatus(code *xmltree.Node) *fhir.Object {
+func stu3MaritalStatus(code *xmltree.Node) *fhir.Object {
 	value := code.Attr("code")
 	if len(value) != 1 || !strings.Contains("ADILMPSTUW", value) {
 		return nil
