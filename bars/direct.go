@@ -46,6 +46,8 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 		err = w.changeAppointment(r, id, before)
 	case "ServiceRequest":
 		err = checkServiceRequest(r, before)
+	case "Encounter":
+		err = w.followEncounter(ctx, r, id, before)
 	case "Subscription":
 		r, err = w.changeSubscription(ctx, r, id, before)
 	}

@@ -136,6 +136,7 @@ type reply struct {
 
 	entries []*entry
 	changed map[store.Ref]*fhir.Resource // the new text of records
+	given   bool                         // our Encounter's new version is in the batch already
 }
 
 // decide says what an answer means for our records and for the message.
@@ -187,16 +188,19 @@ func definitionNamed(name string) *Definition { return definitionByURL(definitio
 // write changes our own records.
 func (r *reply) write(ctx context.Context) error {
 	w := r.w
-	r.changed = map[store.Ref]*fhir.Resource{}
+	if r.changed == nil {
+		r.changed = map[store.Ref]*fhir.Resource{}
+	}
 	stored, referral, err := r.read(ctx, w.focus)
 	if err != nil {
 		return err
 	}
-	if !isOpen(referral) {
+	done := r.given && referral.Get("status").Text() == r.ends // by whom moved the Encounter
+	if !isOpen(referral) && !done {
 		return fhir.NewOutcome(fhir.KindConflict, "ServiceRequest.status", "the referral is no longer active")
 	}
 	r.x.Version = stored.Version
-	if r.ends == "" {
+	if r.ends == "" || done {
 		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: w.focus, Version: stored.Version})
 	} else if err := w.setStatus(stored, referral, r.ends); err != nil {
 		return err
@@ -207,8 +211,10 @@ func (r *reply) write(ctx context.Context) error {
 		return err
 	}
 	r.changed[w.focus] = referral
-	if err := r.writeEncounter(ctx); err != nil {
-		return err
+	if !r.given {
+		if err := r.writeEncounter(ctx); err != nil {
+			return err
+		}
 	}
 	if r.req.Answer == AnswerNotAttended {
 		if err := r.writeBooking(ctx, referral); err != nil {
@@ -254,7 +260,7 @@ func (r *reply) writeEncounter(ctx context.Context) error {
 	case r.req.Reason != nil:
 		edit.Set(held.Root(), "reasonCode", append(append([]byte{'['}, r.req.Reason.JSON()...), ']'))
 	case r.x.Category == CategoryValidation && !held.Get("reasonCode").Exists():
-		edit.Set(held.Root(), "reasonCode", []byte(`[{"coding":[{"system":"`+systemEncounterReason+`","code":"`+triageOutcome+`"}]}]`))
+		edit.Set(held.Root(), "reasonCode", validationReason())
 	}
 	updated, err := edit.Done()
 	if err != nil {

@@ -114,6 +114,9 @@ func (r *reply) gather(ctx context.Context) ([]*shownEntry, error) {
 		if ref.Type == "Encounter" && room["Encounter"] == 1 {
 			continue // the one place is for the requester's
 		}
+		if ref.Type == "CarePlan" {
+			given[ref.Type] = true
+		}
 		add(&shownEntry{ref: ref, res: r.changed[ref], told: true, stamp: now})
 	}
 	for _, name := range r.wanted(given) {

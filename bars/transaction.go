@@ -226,6 +226,7 @@ func (t *transaction) carryOut(ctx context.Context, i int) error {
 	for _, op := range w.batch.Ops {
 		t.batch.Ops, t.made = append(t.batch.Ops, op), append(t.made, i)
 	}
+	t.batch.Guards = append(t.batch.Guards, w.batch.Guards...)
 	return nil
 }
 

@@ -26,6 +26,15 @@ func Obj(pairs ...any) *Object {
 	return o
 }
 
+// ObjectOf is an object with the members of a value, which must be one.
+func ObjectOf(v Value) *Object {
+	o := &Object{}
+	for name, member := range v.Members() {
+		o.Set(name, member)
+	}
+	return o
+}
+
 // Set adds a member, which must not be set already. A value is a string, bool,
 // int, int64, *Object, *Resource, Value, json.RawMessage, or a slice of strings,
 // *Object or json.RawMessage; what is nil, null or empty is left out. (null

@@ -1,0 +1,154 @@
+package bars
+
+import (
+	"context"
+	"slices"
+
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
+)
+
+// maxPlans bounds the CarePlans of one Encounter that are looked at.
+const maxPlans = 20
+
+// followEncounter tells who sent a referral that our Encounter of it has another
+// status, in the batch of that change (BaRS Core 1.5, servicerequest-response):
+// the status of a case for another control room, the beginning, outcome or
+// rejection of a validation. Other referrals have no such answer.
+func (w *work) followEncounter(ctx context.Context, r *fhir.Resource, id string, before *fhir.Resource) error {
+	if w.d.outbox == nil || before == nil || before.Get("status").Text() == r.Get("status").Text() {
+		return nil
+	}
+	self := store.Ref{Type: "Encounter", ID: id}
+	for item := range before.Get("basedOn").Items() {
+		ref, ok := fhir.ParseReference(item.Get("reference").Text())
+		if !ok || ref.Type != "ServiceRequest" || ref.Base != "" {
+			continue
+		}
+		x, err := w.d.exchangeOf(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
+		if err != nil {
+			return err
+		}
+		if x != nil && !x.Sent && x.Planned == self.String() {
+			return w.tell(ctx, x, r, self)
+		}
+	}
+	return nil
+}
+
+// tell adds the answer that an Encounter's new status makes to the batch.
+func (w *work) tell(ctx context.Context, x *exchange, r *fhir.Resource, self store.Ref) error {
+	req := answerTo(x, r)
+	if req == nil {
+		return nil
+	}
+	s, err := w.d.service(ctx, nhs.ParseServiceID(x.Destination))
+	if err != nil {
+		return err
+	}
+	own := w.d.newWork(CallerFrom(ctx), s)
+	own.focus = refOf(x.Focus)
+	answer := &reply{w: own, x: x, req: req, given: true, changed: map[store.Ref]*fhir.Resource{}}
+	if revoked, err := answer.withdrawn(ctx); err != nil || revoked {
+		return err
+	}
+	if err := answer.decide(); err != nil {
+		return err
+	}
+	if answer.changed[self], err = explained(x, r); err != nil {
+		return err
+	}
+	if req.Answer == AnswerFull {
+		if err := answer.addPlans(ctx, self); err != nil {
+			return err
+		}
+	}
+	if err := answer.write(ctx); err != nil {
+		return err
+	}
+	bundle, err := answer.build(ctx)
+	if err != nil {
+		return err
+	}
+	if err := answer.send(bundle); err != nil {
+		return err
+	}
+	w.batch.Ops = append(w.batch.Ops, own.batch.Ops...)
+	w.batch.Guards = append(w.batch.Guards, own.batch.Guards...)
+	return nil
+}
+
+// answerTo says which answer a status of our Encounter makes; nil where none.
+func answerTo(x *exchange, r *fhir.Resource) *RespondRequest {
+	req := &RespondRequest{Referral: refOf(x.Focus).ID, Status: r.Get("status").Text()}
+	validation := application(x.UseCase) == 4
+	switch {
+	case !validation && application(x.UseCase) != 6:
+		return nil
+	case req.Status == "cancelled":
+		req.Answer = AnswerRejected
+		if reason := r.Get("reasonCode").At(0); reason.Exists() {
+			req.Reason = fhir.ObjectOf(reason)
+		}
+		return req
+	case !validation:
+		req.Answer = AnswerStatus
+		switch req.Status {
+		case "planned", "arrived", "in-progress", "finished":
+			return req
+		}
+		return nil // the standard has no word for it
+	case req.Status == "in-progress" && x.Interim == "":
+		req.Answer = AnswerInterim
+	case req.Status == "finished":
+		req.Answer = AnswerFull
+	default:
+		return nil
+	}
+	return req
+}
+
+// withdrawn says that the sender has taken the referral back: then nobody waits
+// for an answer.
+func (r *reply) withdrawn(ctx context.Context) (bool, error) {
+	_, referral, err := r.read(ctx, r.w.focus)
+	if err != nil {
+		return false, err
+	}
+	status := referral.Get("status").Text()
+	return status == "revoked" || status == "entered-in-error", nil
+}
+
+// explained is the Encounter as the message shows it: a validation's says what
+// it is for.
+func explained(x *exchange, r *fhir.Resource) (*fhir.Resource, error) {
+	if x.Category != CategoryValidation || r.Get("reasonCode").Exists() {
+		return r, nil
+	}
+	return r.Edit().Set(r.Root(), "reasonCode", validationReason()).Done()
+}
+
+func validationReason() []byte {
+	return []byte(`[{"coding":[{"system":"` + systemEncounterReason + `","code":"` + triageOutcome + `"}]}]`)
+}
+
+// addPlans adds the newest CarePlan of our Encounter, which says what came of a
+// validation: the standard has room for one.
+func (r *reply) addPlans(ctx context.Context, encounter store.Ref) error {
+	found, err := r.w.d.find(ctx, "CarePlan", search.Has("encounter:"+encounter.String()), maxPlans)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fhir.NewOutcome(fhir.KindProcessing, "Encounter.status", "a validation ends with its outcome: write the CarePlan of this Encounter first")
+	}
+	newest := slices.MaxFunc(found, func(a, b *store.Record) int { return a.LastUpdated.Compare(b.LastUpdated) })
+	plan, err := fhir.Parse(newest.Body)
+	if err != nil {
+		return err
+	}
+	r.changed[newest.Ref()] = plan
+	return nil
+}
