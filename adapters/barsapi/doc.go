@@ -9,10 +9,13 @@
 // POST /$process-message for new and cancelled referrals and bookings, and
 // Appointment and ServiceRequest by REST: read, version read, search by patient,
 // create, cancel by PUT, reschedule by PATCH, DELETE, which cancels; /_ping and
-// /_status. All in JSON and XML. Not offered yet: validation requests, responses,
-// updates of referrals by message and the sender. The proxy's registry and endpoint
+// /_status. All in JSON and XML. The proxy's registry and endpoint
 // catalogue are national services, which Options.National serves where there are
 // stand-ins of them (package barsapi/sandbox). No other path exists in this dialect.
+//
+// The other half is the sender: Client calls receivers, directly or through the
+// proxy, Sender delivers what the room puts into the outbox, and the operations of
+// operations.go let our own side send and answer.
 //
 // It holds no rule of booking or referral and never touches the store.
 package barsapi

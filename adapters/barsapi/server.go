@@ -41,6 +41,9 @@ type Options struct {
 	Version string
 	// Healthy says why the server can't serve, for GET /_status; nil: it can.
 	Healthy func(context.Context) error
+	// Client sends messages to others; nil: nothing is sent, and the operations for
+	// it aren't there.
+	Client *Client
 	// Search are the options under which query texts are read.
 	Search search.Options
 	Now    func() time.Time // default time.Now
@@ -111,6 +114,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/"):
 		s.plainDefinition(t, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))
 	default:
+		if do := s.operation(path); do != nil {
+			s.operate(t, r, do)
+			return
+		}
 		s.o.FHIR.ServeHTTP(t, r)
 	}
 }

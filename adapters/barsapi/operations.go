@@ -1,0 +1,185 @@
+package barsapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
+)
+
+// The sender's operations are our own, in plain FHIR: systems on our side of
+// the exchange call them, never a BaRS peer.
+//
+//	POST /$send-message                  sends a message Bundle and keeps it
+//	POST /ServiceRequest/{id}/$respond   answers a referral that was received
+//	POST /$forget-offers                 forgets what other systems said they take
+
+// operation finds a sender's operation by its path; nil where there is none.
+func (s *server) operation(path string) func(http.ResponseWriter, *http.Request) error {
+	if s.o.Client == nil {
+		return nil
+	}
+	switch path {
+	case "/$send-message":
+		return s.sendMessage
+	case "/$forget-offers":
+		return func(w http.ResponseWriter, _ *http.Request) error {
+			s.o.Client.Clear()
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+	}
+	parts := strings.Split(path, "/")
+	if len(parts) == 4 && parts[1] == "ServiceRequest" && parts[3] == "$respond" && fhir.ValidID(parts[2]) {
+		return func(w http.ResponseWriter, r *http.Request) error { return s.respond(w, r, parts[2]) }
+	}
+	return nil
+}
+
+// operate carries out such an operation.
+func (s *server) operate(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) {
+	if r.Method != http.MethodPost {
+		o := fhir.NewOutcome(fhir.KindMethod, "", "this operation takes POST only")
+		o.Allow = []string{http.MethodPost}
+		s.refusePlain(w, r, o)
+		return
+	}
+	if err := do(w, r); err != nil {
+		s.refusePlain(w, r, err)
+	}
+}
+
+// caller reads the transaction ids of an operation: the same again is the same
+// request; those that are missing are made.
+func (s *server) caller(r *http.Request) (bars.Caller, error) {
+	c := bars.Caller{Door: "fhir", RequestID: r.Header.Get(headerRequestID), Correlation: r.Header.Get(headerCorrelation)}
+	for name, id := range map[string]*string{headerRequestID: &c.RequestID, headerCorrelation: &c.Correlation} {
+		if *id == "" {
+			*id = s.o.NewID()
+		} else if !fhir.ValidUUID(*id) {
+			return c, fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must be a UUID")
+		}
+	}
+	return c, nil
+}
+
+// sendMessage sends a message from a service of ours, after content negotiation,
+// and keeps a new referral or booking so that its answers find it. It is kept
+// when the receiver has it: a caller that learns of no success repeats the
+// request under the same ids, which never has two effects.
+func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
+	bundle, body, err := rest.ReadResource(w, r, s.o.MaxBody)
+	if err != nil {
+		return err
+	}
+	facts, err := bars.Describe(bundle)
+	if err != nil {
+		return err
+	}
+	if _, err := s.desk.Service(r.Context(), facts.Source); err != nil {
+		return fhir.NewOutcome(fhir.KindProcessing, "Bundle.entry[0].resource.source.endpoint", "source.endpoint must be a service here, or the answers have nowhere to go")
+	}
+	caller, err := s.caller(r)
+	if err != nil {
+		return err
+	}
+	headers := Headers{RequestID: caller.RequestID, Correlation: caller.Correlation, Target: facts.Destination,
+		Organisation: facts.Sender, OrganisationName: facts.SenderName, UseContext: facts.UseContext()}
+	if _, err := s.o.Client.Negotiate(r.Context(), headers, facts); err != nil {
+		return sendingOutcome(err)
+	}
+	reply, err := s.o.Client.Process(r.Context(), headers, bundle)
+	if err != nil {
+		return sendingOutcome(err)
+	}
+	if facts.Reason == bars.ReasonNew && facts.Event != bars.EventReferralAnswer {
+		caller.Organisation = facts.Sender
+		_, err := s.desk.Sent(r.Context(), bars.SentRequest{Caller: caller, Body: body, Bundle: bundle, Answer: reply.Resource,
+			Key: operationKey(caller, "send", facts.Destination.String())})
+		if err != nil {
+			return err
+		}
+	}
+	w.Header().Set(headerRequestID, caller.RequestID)
+	w.Header().Set(headerCorrelation, caller.Correlation)
+	if reply.Resource == nil {
+		return fhir.NewOutcome(fhir.KindDuplicate, "", "the receiver has had this message before; it is delivered")
+	}
+	return s.write(w, r, http.StatusOK, reply.Resource, "")
+}
+
+func operationKey(c bars.Caller, door, target string) bars.Key {
+	return bars.Key{Door: door, Sender: string(c.Organisation), Target: target,
+		Values: []string{strings.ToLower(c.RequestID + " " + c.Correlation)}}
+}
+
+// sendingOutcome says what a failure to send means to who asked for it.
+func sendingOutcome(err error) error {
+	var f *Fault
+	switch {
+	case errors.Is(err, ErrNoRoute):
+		return fhir.NewOutcome(fhir.KindProcessing, "", err.Error())
+	case !errors.As(err, &f):
+		return err
+	case f.Again:
+		return fhir.NewOutcome(fhir.KindUnavailable, "", "not delivered: "+f.Error()).After(max(f.After, time.Second))
+	}
+	return fhir.NewOutcome(fhir.KindProcessing, "", "not delivered: "+f.Error())
+}
+
+// respond makes an answer to a referral out of Parameters.
+func (s *server) respond(w http.ResponseWriter, r *http.Request, id string) error {
+	parameters, body, err := rest.ReadResource(w, r, s.o.MaxBody)
+	if err != nil {
+		return err
+	}
+	req, err := s.readAnswer(parameters)
+	if err != nil {
+		return err
+	}
+	if req.Caller, err = s.caller(r); err != nil {
+		return err
+	}
+	req.Referral, req.Body = id, body
+	req.Key = operationKey(req.Caller, "respond", id)
+	result, err := s.desk.Respond(r.Context(), *req)
+	if err != nil {
+		return err
+	}
+	if result.Replay != nil {
+		return fhir.NewOutcome(fhir.KindDuplicate, "", "this answer has been given before")
+	}
+	return s.write(w, r, http.StatusOK, result.Bundle, "")
+}
+
+// readAnswer reads the Parameters of $respond: answer, and what it needs.
+func (s *server) readAnswer(p *fhir.Resource) (*bars.RespondRequest, error) {
+	if p.Type() != "Parameters" {
+		return nil, fhir.NewOutcome(fhir.KindStructure, "", "the body must be Parameters")
+	}
+	req := &bars.RespondRequest{}
+	for item := range p.Get("parameter").Items() {
+		resource := item.Get("resource")
+		switch name := item.Get("name").Text(); {
+		case name == "answer" && item.Get("valueCode").Exists():
+			req.Answer = bars.Answer(item.Get("valueCode").Text())
+		case name == "status" && item.Get("valueCode").Exists():
+			req.Status = item.Get("valueCode").Text()
+		case name == "reason" && item.Get("valueCodeableConcept").Exists():
+			req.Reason = fhir.ObjectOf(item.Get("valueCodeableConcept"))
+		case name == "resource" && resource.Exists():
+			req.Entries = append(req.Entries, bars.Entry{FullURL: "urn:uuid:" + s.o.NewID(), Resource: resource.Resource()})
+		default:
+			return nil, fhir.NewOutcome(fhir.KindValue, item.Path(), "the parameters are answer and status (valueCode), reason (valueCodeableConcept) and resource")
+		}
+	}
+	switch req.Answer {
+	case bars.AnswerInterim, bars.AnswerFull, bars.AnswerRejected, bars.AnswerNotAttended, bars.AnswerStatus:
+		return req, nil
+	}
+	return nil, fhir.NewOutcome(fhir.KindValue, "Parameters.parameter", "answer must be interim, full, rejected, not-attended or status")
+}

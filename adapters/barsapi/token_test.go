@@ -1,0 +1,96 @@
+package barsapi
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir"
+)
+
+func newKey(t testing.TB) (*rsa.PrivateKey, []byte) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func TestATokenIsAskedForWithASignedAssertionAndKeptUntilShortlyBeforeItsEnd(t *testing.T) {
+	key, text := newKey(t)
+	p := newPeer(t, says(200, `{"access_token":"abc","expires_in":"599","token_type":"Bearer"}`))
+	source, err := NewAssertions(AssertionOptions{URL: p.server.URL + "/oauth2/token", ClientID: "client", KeyID: "k1", Key: text,
+		Now: func() time.Time { return p.now }, NewID: func() string { return requestID }})
+	require.NoError(t, err)
+	for _, step := range []struct {
+		later time.Duration
+		asked int
+	}{{0, 1}, {568 * time.Second, 1}, {time.Second, 2}} {
+		p.now = p.now.Add(step.later)
+		token, err := source.Token(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, "abc", token)
+		require.Len(t, p.got, step.asked)
+	}
+	source.Forget()
+	_, err = source.Token(context.Background())
+	require.NoError(t, err)
+	require.Len(t, p.got, 3)
+
+	form, err := url.ParseQuery(p.bodies[0])
+	require.NoError(t, err)
+	require.Equal(t, "client_credentials", form.Get("grant_type"))
+	require.Equal(t, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", form.Get("client_assertion_type"))
+	parts := strings.Split(form.Get("client_assertion"), ".")
+	require.Len(t, parts, 3)
+	decode := func(part string) []byte {
+		raw, err := base64.RawURLEncoding.DecodeString(part)
+		require.NoError(t, err)
+		return raw
+	}
+	require.JSONEq(t, `{"alg":"RS512","typ":"JWT","kid":"k1"}`, string(decode(parts[0])))
+	claims, err := fhir.Parse(decode(parts[1]))
+	require.NoError(t, err)
+	require.Equal(t, "client", claims.Get("iss").Text())
+	require.Equal(t, "client", claims.Get("sub").Text())
+	require.Equal(t, p.server.URL+"/oauth2/token", claims.Get("aud").Text())
+	require.Equal(t, requestID, claims.Get("jti").Text())
+	until, _ := claims.Get("exp").Int()
+	require.Equal(t, time.Date(2026, 11, 20, 9, 5, 0, 0, time.UTC).Unix(), until)
+	sum := sha512.Sum512([]byte(parts[0] + "." + parts[1]))
+	require.NoError(t, rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA512, sum[:], decode(parts[2])))
+}
+
+func TestATokenServiceThatFailsGivesNoToken(t *testing.T) {
+	_, text := newKey(t)
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"refused":        says(403, `{"error":"public_key error"}`),
+		"a redirect":     says(302, "", "Location", "https://elsewhere.example/"),
+		"no JSON":        says(200, `<html>`),
+		"no token":       says(200, `{"expires_in":"599"}`),
+		"no life":        says(200, `{"access_token":"abc"}`),
+		"a broken token": says(200, `{"access_token":"abc\r\nX: y","expires_in":599}`),
+	} {
+		p := newPeer(t, answer)
+		source, err := NewAssertions(AssertionOptions{URL: p.server.URL, ClientID: "client", KeyID: "k1", Key: text})
+		require.NoError(t, err)
+		_, err = source.Token(context.Background())
+		require.Error(t, err, name)
+	}
+	for _, o := range []AssertionOptions{{URL: "https://token.example"}, {URL: "token", Key: text}} {
+		_, err := NewAssertions(o)
+		require.Error(t, err)
+	}
+}
