@@ -51,9 +51,9 @@ const compartments = "Searches of a Patient's, Encounter's, RelatedPerson's, Pra
 
 // Statement writes the CapabilityStatement.
 func Statement(f Facts) *fhir.Resource {
-	server := plainServer(f)
+	sides := []*fhir.Object{plainServer(f)}
 	if f.BaRS {
-		server = barsServer(f)
+		sides = []*fhir.Object{barsServer(f), barsClient()}
 	}
 	return fhir.NewObject("CapabilityStatement").
 		Set("id", "onward").
@@ -69,7 +69,7 @@ func Statement(f Facts) *fhir.Resource {
 		Set("fhirVersion", "4.0.1").
 		Set("format", []string{"json", "xml"}).
 		Set("patchFormat", rest.PatchTypes).
-		Set("rest", []*fhir.Object{server}).
+		Set("rest", sides).
 		Set("messaging", []*fhir.Object{messaging(f.BaseURL)}).
 		Resource()
 }
@@ -104,9 +104,15 @@ func plainServer(f Facts) *fhir.Object {
 		"resource", resources,
 		"interaction", codes(systemInteractions...),
 		"searchParam", commonParams(),
-		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+		"operation", append([]*fhir.Object{fhir.Obj("name", "process-message",
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
+			own("send-message"), own("forget-offers")),
 	)
+}
+
+// own is an operation that is ours (package adapters/barsapi, docs/doors/bars-sender.md).
+func own(name string) *fhir.Object {
+	return fhir.Obj("name", name, "definition", "https://github.com/onward-health/onward/OperationDefinition/"+name)
 }
 
 // messageDefinitions is offered in both dialects.
@@ -135,14 +141,17 @@ func operations(typ string) []*fhir.Object {
 		list = append(list, fhir.Obj("name", "everything", "definition", "http://hl7.org/fhir/OperationDefinition/Patient-everything",
 			"documentation", "Of one Patient only."))
 	}
+	if typ == "ServiceRequest" {
+		list = append(list, own("respond"))
+	}
 	return list
 }
 
-// messaging lists the messages that the receiver takes.
+// messaging lists the messages that we take, and send on.
 func messaging(base string) *fhir.Object {
 	var messages []*fhir.Object
 	for _, d := range bars.Definitions() {
-		messages = append(messages, fhir.Obj("mode", "receiver", "definition", d.URL()))
+		messages = append(messages, fhir.Obj("mode", "receiver", "definition", d.URL()), fhir.Obj("mode", "sender", "definition", d.URL()))
 	}
 	return fhir.Obj(
 		"endpoint", []*fhir.Object{fhir.Obj(

@@ -24,6 +24,20 @@ func barsServer(f Facts) *fhir.Object {
 	)
 }
 
+// barsClient is what we ask of other systems of the standard.
+func barsClient() *fhir.Object {
+	return fhir.Obj(
+		"mode", "client",
+		"documentation", "NHS Booking and Referral Standard, as a sender: directly or through the proxy.",
+		"resource", []*fhir.Object{
+			fhir.Obj("type", "CapabilityStatement", "interaction", codes("read")),
+			fhir.Obj("type", "MessageDefinition", "interaction", codes("search-type")),
+		},
+		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
+	)
+}
+
 // managed is a type that senders read and write.
 func managed(f Facts, typ, documentation string, more ...*fhir.Object) *fhir.Object {
 	params := append([]*fhir.Object{

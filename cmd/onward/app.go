@@ -53,13 +53,13 @@ type app struct {
 }
 
 // newApp wires the rooms together. national is nil where the sandbox is off.
-func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, national *barssandbox.Sandbox, log *slog.Logger) *app {
+func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) *app {
 	base := root + fhirPath
 	mode := bars.Strict
 	if c.BarsMode == "lenient" {
 		mode = bars.Lenient
 	}
-	room := bars.Options{Base: base, Mode: mode, Endpoint: reach.Check, Log: log}
+	room := bars.Options{Base: base, Mode: mode, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
 	if c.Enforce {
 		room.Profiles = profiles
 	}
@@ -71,7 +71,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	barsStatement := conformance.Statement(facts)
 	doorOptions := barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
-		Statement: func() *fhir.Resource { return barsStatement }, Version: version,
+		Statement: func() *fhir.Resource { return barsStatement }, Version: version, Client: sender,
 		Healthy: func(ctx context.Context) error {
 			_, err := db.Health(ctx)
 			return err

@@ -134,6 +134,9 @@ func (s *server) tryType(typ string, resource fhir.Value) {
 			require.Equal(t, 200, s.do("GET", base+"/"+id+"/$everything", nil, nil).status, typ)
 			require.Equal(t, 200, s.do("POST", base+"/"+id+"/$everything", plain(), []byte(`{"resourceType":"Parameters"}`)).status, typ)
 			everything = true
+		case "respond": // no message brought this one
+			interim := []byte(`{"resourceType":"Parameters","parameter":[{"name":"answer","valueCode":"interim"}]}`)
+			require.Equal(t, 404, s.do("POST", base+"/"+id+"/$respond", plain(), interim).status)
 		default:
 			require.Fail(t, "an operation that this test doesn't know", name)
 		}

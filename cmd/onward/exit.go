@@ -12,6 +12,9 @@ const (
 	exitStore = 3 // the store can't be opened
 
 	exitUnreachable = 3 // the receiver that is tested can't be reached
+
+	exitRefused = 4 // a message was refused for good
+	exitLater   = 5 // a message was not delivered; the same may be later
 )
 
 // exitError is an error with the code that the process ends with.

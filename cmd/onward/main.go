@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
 	Store   storeCommand   `cmd:"" help:"Look after a store: back up, check, copy, purge."`
 	Seed    seedCommand    `cmd:"" help:"Fill a store with generated data, for tests of size."`
+	Send    sendCommand    `cmd:"" help:"Send a BaRS message to another system."`
 	Outbox  outboxCommand  `cmd:"" help:"Show what could not be sent; send it again or drop it."`
 	Keys    keysCommand    `cmd:"" help:"Make a key pair, or an assertion signed with one, for the token endpoint."`
 	Conform conformCommand `cmd:"" help:"Test any BaRS receiver, or FHIR server, from outside."`

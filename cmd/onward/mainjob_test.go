@@ -170,7 +170,7 @@ func TestCapabilitiesAndDefinitionsAreServed(t *testing.T) {
 	statement := s.do("GET", "/FHIR/R4/metadata", nil, nil).resource(t)
 	require.Equal(t, "1.5.0", statement.Get("version").Text())
 	require.Equal(t, "4.0.1", statement.Get("fhirVersion").Text())
-	require.Equal(t, 9, statement.Get("messaging", "supportedMessage").Len())
+	require.Equal(t, 18, statement.Get("messaging", "supportedMessage").Len(), "nine, received and sent")
 	inBaRS := s.do("GET", "/FHIR/R4/metadata", speaking(sandbox.UrgentTreatment), nil)
 	require.Contains(t, string(inBaRS.body), "Schedule.actor:HealthcareService")
 	require.NotContains(t, string(statement.JSON()), "Schedule.actor:HealthcareService", "plain FHIR has no such parameter")

@@ -40,6 +40,8 @@ type serveCommand struct {
 	SandboxApplication []string `env:"ONWARD_SANDBOX_APPLICATION" name:"sandbox-application" help:"Registration files of applications (from onward keys generate) that may ask the sandbox for tokens; with one, the sandbox proxy demands a token."`
 	SandboxRoute       []string `env:"ONWARD_SANDBOX_ROUTE" name:"sandbox-route" help:"Targets of the sandbox proxy, as target=URL with the receiver's base URL; comma-separated."`
 
+	BarsSend barsSending `embed:"" prefix:"bars-"`
+
 	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
 
 	NHS111ODS        []string          `env:"ONWARD_NHS111_ODS" name:"nhs111-ods" help:"ODS codes that the SOAP door takes messages for; with --nhs111-dos empty too, all that are hosted."`
@@ -100,6 +102,10 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("--subscription-allow: %w", err), db.Close())
 	}
+	calls, err := c.BarsSend.client()
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
 	soap, err := c.nhs111Options(base)
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -108,7 +114,7 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a := newApp(db, c, base, soap, profiles, reach, national, log)
+	a := newApp(db, c, base, soap, profiles, reach, calls.patient, national, log)
 	a.tls = secure
 	loaded := 0
 	if c.sandbox() {
@@ -119,7 +125,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	stopWorkers := newWorkers(db, a.desk, reach, c.ackSender(), c.owner(), log).start()
+	stopWorkers := newWorkers(db, a.desk, reach, calls.once, c.ackSender(), c.owner(), log).start()
 	err = a.serve(ctx, listener)
 	stopWorkers()
 	stop()

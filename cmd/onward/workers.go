@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onward-health/onward/adapters/barsapi"
 	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/adapters/subscription"
 	"github.com/onward-health/onward/bars"
@@ -20,13 +21,14 @@ type workers struct {
 	fanout *subscription.Fanout
 }
 
-func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
+func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, messages *barsapi.Client, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
 	policy := subscription.Policy()
 	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
 	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log,
 		Routes: map[string]outbox.Route{
-			subscription.Kind: {Sender: client, Policy: policy},
-			nhs111.AckKind:    {Sender: acks},
+			subscription.Kind:   {Sender: client, Policy: policy},
+			barsapi.KindMessage: {Sender: &barsapi.Sender{Client: messages}, Policy: barsapi.SendPolicy()},
+			nhs111.AckKind:      {Sender: acks},
 		}})
 	return &workers{
 		outbox: w,

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+
+	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/adapters/barsapi"
+)
+
+// barsSending holds the flags of the BaRS sender; docs/operations.md explains
+// each.
+type barsSending struct {
+	Proxy    string            `env:"ONWARD_BARS_PROXY" help:"FHIR base of the BaRS proxy that messages to other services go through."`
+	Route    map[string]string `env:"ONWARD_BARS_ROUTE" help:"Services that are reached directly: service=URL, separated by semicolons."`
+	TokenURL string            `env:"ONWARD_BARS_TOKEN_URL" name:"token-url" help:"Address of the proxy's token service; without it no token is sent."`
+	ClientID string            `env:"ONWARD_BARS_CLIENT_ID" name:"client-id" help:"Our API key at the token service."`
+	KeyID    string            `env:"ONWARD_BARS_KEY_ID" name:"key-id" help:"The kid of our signing key."`
+	Key      string            `env:"ONWARD_BARS_KEY" help:"File with our RSA signing key, PKCS #8 in PEM."`
+}
+
+// calling are the two clients of the server: patient repeats inside a call, once
+// leaves that to the outbox.
+type calling struct{ patient, once *barsapi.Client }
+
+func (b *barsSending) client() (calling, error) {
+	routes, err := barsapi.ParseRoutes(b.Proxy, b.Route)
+	if err != nil {
+		return calling{}, usage("--bars-proxy, --bars-route: %w", err)
+	}
+	tokens, err := b.tokens()
+	if err != nil {
+		return calling{}, err
+	}
+	o := barsapi.ClientOptions{Router: routes, Token: tokens, Software: product()}
+	few := o
+	few.Attempts = 1
+	o.Attempts = 3 // somebody waits for the answer
+	return calling{barsapi.NewClient(o), barsapi.NewClient(few)}, nil
+}
+
+// product is how we name ourselves to others.
+func product() barsapi.Software {
+	return barsapi.Software{System: "https://github.com/onward-health/onward/Id/software", ID: "onward", Name: "Onward", Version: version}
+}
+
+// tokens reads the signing key; nil where no token service is set.
+func (b *barsSending) tokens() (barsapi.TokenSource, error) {
+	if b.TokenURL == "" {
+		return nil, nil
+	}
+	if b.ClientID == "" || b.KeyID == "" || b.Key == "" {
+		return nil, usage("a token service needs client id, key id and key: --bars-client-id, --bars-key-id, --bars-key")
+	}
+	key, err := os.ReadFile(b.Key)
+	if err != nil {
+		return nil, usage("the signing key can't be read")
+	}
+	source, err := barsapi.NewAssertions(barsapi.AssertionOptions{URL: b.TokenURL, ClientID: b.ClientID, KeyID: b.KeyID, Key: key, NewID: uuid.NewString})
+	if err != nil {
+		return nil, usage("the token service: %w", err)
+	}
+	return source, nil
+}
