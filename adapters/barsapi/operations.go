@@ -100,7 +100,7 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		caller.Organisation = facts.Sender
 		_, err := s.desk.Sent(r.Context(), bars.SentRequest{Caller: caller, Body: body, Bundle: bundle, Answer: reply.Resource,
 			Key: operationKey(caller, "send", facts.Destination.String())})
-		if err != nil {
+		if err := s.unkept(caller, err); err != nil {
 			return err
 		}
 	}
@@ -110,6 +110,23 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		return fhir.NewOutcome(fhir.KindDuplicate, "", "the receiver has had this message before; it is delivered")
 	}
 	return s.write(w, r, http.StatusOK, reply.Resource, "")
+}
+
+// unkept judges a failure to keep what was delivered. To refuse it would make the
+// caller send the patient's referral anew, so it is refused only where the same
+// request under the same ids can mend it.
+func (s *server) unkept(caller bars.Caller, err error) error {
+	if err == nil {
+		return nil
+	}
+	switch fhir.AsOutcome(err).Kind {
+	case fhir.KindTooEarly:
+		return err
+	case fhir.KindUnavailable, fhir.KindTimeout, fhir.KindException, fhir.KindThrottled:
+		return fhir.NewOutcome(fhir.KindUnavailable, "", "delivered, but not kept here: repeat the request with the same ids").Because(err).After(time.Second)
+	}
+	s.o.Log.Error("a message was delivered, but can't be kept: its answers won't be matched", "door", "bars", "request", caller.RequestID, "error", err)
+	return nil
 }
 
 func operationKey(c bars.Caller, door, target string) bars.Key {

@@ -12,12 +12,19 @@ import (
 func TestTheOperationsPageHasEveryFlag(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
-	typ := reflect.TypeFor[serveCommand]()
-	for i := range typ.NumField() {
-		tag := typ.Field(i).Tag
-		require.Contains(t, string(page), "`"+tag.Get("env")+"`", typ.Field(i).Name)
-		if value := tag.Get("default"); value != "" {
-			require.Contains(t, string(page), "`"+value+"`", typ.Field(i).Name)
+	requireFlags(t, string(page), reflect.TypeFor[serveCommand]())
+}
+
+func requireFlags(t *testing.T, page string, flags reflect.Type) {
+	for i := range flags.NumField() {
+		field := flags.Field(i)
+		if _, embedded := field.Tag.Lookup("embed"); embedded {
+			requireFlags(t, page, field.Type)
+			continue
+		}
+		require.Contains(t, page, "`"+field.Tag.Get("env")+"`", field.Name)
+		if value := field.Tag.Get("default"); value != "" {
+			require.Contains(t, page, "`"+value+"`", field.Name)
 		}
 	}
 }
