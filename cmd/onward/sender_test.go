@@ -284,3 +284,21 @@ func TestAMessageFileIsSentFromTheCommandLine(t *testing.T) {
 	require.Equal(t, 4, code, out)
 	require.Contains(t, out, "REC_NOT_FOUND")
 }
+
+// Ensure that a message goes through a proxy that demands a token, which the
+// sender gets by a signed assertion.
+func TestAMessageGoesThroughTheProxyWithAToken(t *testing.T) {
+	dir := keyPair(t)
+	receiver := start(t, "--store", "sqlite::memory:")
+	proxy := start(t, "--store", "sqlite::memory:", "--sandbox-application", filepath.Join(dir, "application.json"),
+		"--sandbox-route", sandbox.EmergencyCare+"="+receiver.url+"/FHIR/R4/")
+	to := []string{"--proxy", proxy.url + "/sandbox/bars/FHIR/R4", "--service", sandbox.EmergencyCare}
+	out, code := send(t, "a4-validation", to...)
+	require.NotEqual(t, 0, code, out)
+	require.Empty(t, receiver.list("ServiceRequest"))
+	out, code = send(t, "a4-validation", append(to, "--token-url", proxy.url+"/sandbox/oauth2/token", "--client-id", "app-1",
+		"--key-id", "onward-1", "--key", filepath.Join(dir, "private.pem"))...)
+	require.Equal(t, 0, code, out)
+	require.Contains(t, out, "case reference")
+	require.Len(t, receiver.list("ServiceRequest"), 1)
+}
