@@ -52,7 +52,8 @@ func TestOfficialExamplesComeBackFromTheStore(t *testing.T) {
 		require.NoError(t, err)
 		r, err := fhir.Parse(text)
 		require.NoError(t, err, file)
-		if !slices.Contains(served, r.Type()) || len(text) > rest.DefaultMaxBody {
+		// A Subscription is judged by more than R4, and its headers aren't shown.
+		if !slices.Contains(served, r.Type()) || r.Type() == "Subscription" || len(text) > rest.DefaultMaxBody {
 			got, err := throughEngine(t, engine, r)
 			if why := notStored[filepath.Base(file)]; why != "" {
 				require.ErrorContains(t, err, why, file)
