@@ -72,23 +72,33 @@ func caseReference(id string) string {
 	return short
 }
 
-// cancelReferral revokes a referral that we hold (BaRS Core 1.5, cancellation).
-func (w *work) cancelReferral(ctx context.Context, m *message) error {
+// openReferral finds the referral that a message is about and makes it the
+// focus. It must still be open and of the same patient.
+func (w *work) openReferral(ctx context.Context, m *message) (*store.Record, *fhir.Resource, error) {
 	stored, err := w.current(ctx, m, "ServiceRequest")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	r, err := fhir.Parse(stored.Body)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if !isOpen(r) {
-		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
+		return nil, nil, fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
 	}
 	if err := w.samePatient(ctx, m, r.Get("subject", "reference").Text()); err != nil {
-		return err
+		return nil, nil, err
 	}
 	w.focus = stored.Ref()
+	return stored, r, nil
+}
+
+// cancelReferral revokes a referral that we hold (BaRS Core 1.5, cancellation).
+func (w *work) cancelReferral(ctx context.Context, m *message) error {
+	stored, r, err := w.openReferral(ctx, m)
+	if err != nil {
+		return err
+	}
 	if err := w.noteCancellation(ctx, m, stored); err != nil {
 		return err
 	}

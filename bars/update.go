@@ -12,21 +12,10 @@ import (
 // replaces it, one that isn't is left, one that we don't know is stored. No
 // version is overwritten.
 func (w *work) updateReferral(ctx context.Context, m *message) error {
-	stored, err := w.current(ctx, m, "ServiceRequest")
+	stored, _, err := w.openReferral(ctx, m)
 	if err != nil {
 		return err
 	}
-	r, err := fhir.Parse(stored.Body)
-	if err != nil {
-		return err
-	}
-	if !isOpen(r) {
-		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral is no longer active")
-	}
-	if err := w.samePatient(ctx, m, r.Get("subject", "reference").Text()); err != nil {
-		return err
-	}
-	w.focus = stored.Ref()
 	x, err := w.d.exchangeOf(ctx, w.focus)
 	if err != nil {
 		return err
