@@ -43,7 +43,9 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 		w.diary.writes[id] = &slotWrite{res: r, before: before, op: next, change: w.change}
 		return nil
 	case "Appointment":
-		err = w.changeAppointment(r, id, before)
+		if err = w.changeAppointment(r, id, before); err == nil {
+			err = w.followBooking(ctx, r, id, before)
+		}
 	case "ServiceRequest":
 		err = checkServiceRequest(r, before)
 	case "Encounter":

@@ -2,6 +2,7 @@ package bars
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 
@@ -90,11 +91,31 @@ func (d *Desk) indexOf(r *fhir.Resource, who by) search.Index {
 	for _, code := range who.Visible {
 		index.X = append(index.X, orgEntry(code))
 	}
+	if r.Type() == "ServiceRequest" { // R4 has no search parameter for it
+		for booking := range localReferences(r.Get("supportingInfo"), "Appointment") {
+			index.X = append(index.X, bookingEntry(booking))
+		}
+	}
 	return index
 }
 
 // serviceEntry is the index entry of records that belong to a service.
 func serviceEntry(id string) string { return "@service:" + id }
+
+// bookingEntry is the index entry of referrals that name a booking.
+func bookingEntry(booking store.Ref) string { return "@booking:" + booking.ID }
+
+// localReferences goes through the references to records of ours of a type.
+func localReferences(list fhir.Value, typ string) iter.Seq[store.Ref] {
+	return func(yield func(store.Ref) bool) {
+		for item := range list.Items() {
+			ref, ok := fhir.ParseReference(item.Get("reference").Text())
+			if ok && ref.Type == typ && ref.Base == "" && !yield(store.Ref{Type: ref.Type, ID: ref.ID}) {
+				return
+			}
+		}
+	}
+}
 
 // peerOf keeps what the sender stamped (design D24).
 func peerOf(r *fhir.Resource) []byte {

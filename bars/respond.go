@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/onward-health/onward/fhir"
-	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 )
@@ -135,7 +134,7 @@ type reply struct {
 	reason     string // MessageHeader.reason
 
 	entries []*entry
-	changed map[store.Ref]*fhir.Resource // the new text of records
+	changed map[store.Ref]*fhir.Resource // the new text of records, and others that are shown
 	given   bool                         // our Encounter's new version is in the batch already
 }
 
@@ -220,6 +219,9 @@ func (r *reply) write(ctx context.Context) error {
 		if err := r.writeBooking(ctx, referral); err != nil {
 			return err
 		}
+		if err := r.addConcerns(ctx); err != nil {
+			return err
+		}
 	}
 	for _, e := range r.req.Entries {
 		if o := w.d.conformAttached(e.Resource); o != nil {
@@ -253,6 +255,9 @@ func (r *reply) writeEncounter(ctx context.Context) error {
 	}
 	// Staff may have moved the Encounter themselves: then only the news is missing.
 	if was := held.Get("status").Text(); ended(was) && was != r.encounter {
+		if r.req.Answer == AnswerNotAttended {
+			return nil // a case that was closed before says nothing of the booking
+		}
 		return fhir.NewOutcome(fhir.KindConflict, "Encounter.status", "the Encounter has ended")
 	}
 	edit := held.Edit().SetText(held.Root(), "status", r.encounter)
@@ -273,42 +278,6 @@ func (r *reply) writeEncounter(ctx context.Context) error {
 	rec.Peer = stored.Peer
 	r.w.put(rec, store.Condition{Version: stored.Version})
 	r.changed[stored.Ref()] = updated
-	return nil
-}
-
-// writeBooking marks the referral's booking as not attended and frees its slots.
-func (r *reply) writeBooking(ctx context.Context, referral *fhir.Resource) error {
-	linked, err := r.w.d.find(ctx, "Appointment", search.Has("based-on:"+r.w.focus.String()), 2)
-	if err != nil {
-		return err
-	}
-	for item := range referral.Get("supportingInfo").Items() {
-		if ref, ok := fhir.ParseReference(item.Get("reference").Text()); ok && ref.Type == "Appointment" && ref.Base == "" {
-			found, err := r.w.d.store.GetMany(ctx, []store.Ref{{Type: ref.Type, ID: ref.ID}})
-			if err != nil {
-				return err
-			}
-			linked = append(linked, found...)
-		}
-	}
-	for _, stored := range linked {
-		booking, err := fhir.Parse(stored.Body)
-		if err != nil {
-			return err
-		}
-		if status := booking.Get("status").Text(); terminal(status) && status != "noshow" || r.changed[stored.Ref()] != nil {
-			continue
-		}
-		if err := r.w.setStatus(stored, booking, "noshow"); err != nil {
-			return err
-		}
-		r.w.leave(stored.Ref(), r.w.d.slotRefs(booking))
-		if booking, err = booking.Edit().SetText(booking.Root(), "status", "noshow").Done(); err != nil {
-			return err
-		}
-		r.changed[stored.Ref()] = booking
-		return nil
-	}
 	return nil
 }
 

@@ -22,42 +22,41 @@ func (w *work) followEncounter(ctx context.Context, r *fhir.Resource, id string,
 		return nil
 	}
 	self := store.Ref{Type: "Encounter", ID: id}
-	for item := range before.Get("basedOn").Items() {
-		ref, ok := fhir.ParseReference(item.Get("reference").Text())
-		if !ok || ref.Type != "ServiceRequest" || ref.Base != "" {
-			continue
-		}
-		x, err := w.d.exchangeOf(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
+	for ref := range localReferences(before.Get("basedOn"), "ServiceRequest") {
+		x, err := w.d.exchangeOf(ctx, ref)
 		if err != nil {
 			return err
 		}
-		if x != nil && !x.Sent && x.Planned == self.String() {
-			return w.tell(ctx, x, r, self)
+		if x == nil || x.Sent || x.Planned != self.String() {
+			continue
 		}
+		req := answerTo(x, r)
+		if req == nil {
+			return nil
+		}
+		shown, err := explained(x, r)
+		if err != nil {
+			return err
+		}
+		return w.tell(ctx, x, req, self, shown, true)
 	}
 	return nil
 }
 
-// tell adds the answer that an Encounter's new status makes to the batch.
-func (w *work) tell(ctx context.Context, x *exchange, r *fhir.Resource, self store.Ref) error {
-	req := answerTo(x, r)
-	if req == nil {
-		return nil
-	}
+// tell adds an answer to the batch that changes the record self. encounter says
+// that this record is our Encounter.
+func (w *work) tell(ctx context.Context, x *exchange, req *RespondRequest, self store.Ref, r *fhir.Resource, encounter bool) error {
 	s, err := w.d.service(ctx, nhs.ParseServiceID(x.Destination))
 	if err != nil {
 		return err
 	}
 	own := w.d.newWork(CallerFrom(ctx), s)
 	own.focus = refOf(x.Focus)
-	answer := &reply{w: own, x: x, req: req, given: true, changed: map[store.Ref]*fhir.Resource{}}
+	answer := &reply{w: own, x: x, req: req, given: encounter, changed: map[store.Ref]*fhir.Resource{self: r}}
 	if revoked, err := answer.withdrawn(ctx); err != nil || revoked {
 		return err
 	}
 	if err := answer.decide(); err != nil {
-		return err
-	}
-	if answer.changed[self], err = explained(x, r); err != nil {
 		return err
 	}
 	if req.Answer == AnswerFull {

@@ -183,6 +183,23 @@ func TestACaseOfAnotherControlRoomTellsItsStatus(t *testing.T) {
 	require.Equal(t, 5, p.requester.versions("Encounter/"+p.requester.encounter().Get("id").Text()))
 }
 
+// Ensure that who referred a patient with a safeguarding concern learns that the
+// patient did not attend, when the booking says so.
+func TestASafeguardedPatientWhoDidNotAttendIsToldOf(t *testing.T) {
+	p := startPartners(t)
+	referral := strings.ReplaceAll(conformant(t, "a1-referral"), sandbox.UrgentTreatment, sandbox.EmergencyCare)
+	sent := p.requester.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(referral))
+	require.Equal(t, 200, sent.status, "%s", sent.body)
+	theirs := p.responder.list("ServiceRequest")[0]
+	booking := `{"resourceType":"Appointment","id":"visit","status":"%","basedOn":[{"reference":"ServiceRequest/` + theirs.Get("id").Text() + `"}],
+		"start":"2026-11-20T09:00:00Z","end":"2026-11-20T09:20:00Z","participant":[{"actor":{"reference":"` + theirs.Dig("subject", "reference").Text() + `"},"status":"accepted"}]}`
+	require.Equal(t, 201, p.responder.do("PUT", "/FHIR/R4/Appointment/visit", plain(), []byte(strings.Replace(booking, "%", "booked", 1))).status)
+	require.Equal(t, 200, p.responder.do("PUT", "/FHIR/R4/Appointment/visit", plain(), []byte(strings.Replace(booking, "%", "noshow", 1))).status)
+	p.requester.shows("cancelled")
+	require.Equal(t, "revoked", p.requester.list("ServiceRequest")[0].Get("status").Text())
+	require.Equal(t, "revoked", p.responder.list("ServiceRequest")[0].Get("status").Text())
+}
+
 // Ensure that staff can answer by an operation, the same once.
 func TestAnAnswerIsGivenByAnOperation(t *testing.T) {
 	p := startPartners(t)
