@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -24,7 +25,7 @@ func asDocument(request *xmltree.Node) *xmltree.Node {
 	}
 	var custodian *xmltree.Node
 	for _, author := range request.All("author") {
-		role := renamed(templated(author, "AssignedAuthor"), "assignedAuthor")
+		role := renamed(templated(author, "AssignedAuthor", "AssignedAuthorDevice"), "assignedAuthor")
 		give(doc, element("author", author.Child("functionCode"), author.Child("time"), role))
 		if custodian == nil {
 			custodian = role.Child("representedOrganization")
@@ -32,14 +33,15 @@ func asDocument(request *xmltree.Node) *xmltree.Node {
 	}
 	for _, informant := range event.All("informant") {
 		person := renamed(templated(informant, "RelatedEntity"), "relatedEntity")
-		give(doc, element("informant", with(person, "relationshipHolder", "relatedPerson")))
+		staff := renamed(templated(informant, "AssignedEntity"), "assignedEntity")
+		give(doc, element("informant", staff, with(person, "relationshipHolder", "relatedPerson")))
 	}
 	if custodian != nil {
 		give(doc, element("custodian", element("assignedCustodian", renamed(custodian, "representedCustodianOrganization"))))
 	}
 	for _, recipient := range request.All("informationRecipient") {
-		role := renamed(templated(recipient, "IntendedRecipient"), "intendedRecipient")
-		role = with(role, "representedOrganization", "receivedOrganization")
+		role := renamed(templated(recipient, "IntendedRecipient", "RecipientWorkgroup"), "intendedRecipient")
+		role = with(with(role, "representedOrganization", "receivedOrganization"), "assignedPerson", "informationRecipient")
 		give(doc, attributed(element("informationRecipient", role), "typeCode", recipient.Attr("typeCode")))
 	}
 	if contact := request.Child("callBackContact"); contact != nil {
@@ -114,11 +116,11 @@ func sectionOf(code *xmltree.Node, title, text string) *xmltree.Node {
 	return element("component", element("section", code, element("title", &xmltree.Node{Text: title}), body))
 }
 
-// templated finds the child of a participation whose name ends with a class:
-// COCD_TP145200GB01.AssignedAuthor.
-func templated(n *xmltree.Node, class string) *xmltree.Node {
+// templated finds the child of a participation whose name ends with one of the
+// classes that it may be of: COCD_TP145200GB01.AssignedAuthor.
+func templated(n *xmltree.Node, classes ...string) *xmltree.Node {
 	for _, child := range n.Elements() {
-		if _, name, found := strings.Cut(child.Local, "."); found && name == class && child.Space == nsHL7 {
+		if _, name, found := strings.Cut(child.Local, "."); found && slices.Contains(classes, name) && child.Space == nsHL7 {
 			return child
 		}
 	}

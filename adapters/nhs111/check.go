@@ -63,7 +63,6 @@ var profiles = []string{
 	"urn:nhs-en:profile:IntegratedUrgentCareCDADocument-v3-1",
 	profileNullification,
 	profileAmbulance,
-	queryProfile,
 }
 
 var (
@@ -146,10 +145,11 @@ func (e *envelope) checkManifest(rules checkRules) *fault {
 		return f
 	}
 	for _, item := range e.Items {
-		if !slices.Contains(profiles, item.ProfileID) {
+		asks := responseProfiles[item.ProfileID] != ""
+		if !asks && !slices.Contains(profiles, item.ProfileID) {
 			return refuse("Invalid manifest profile Id: "+item.ProfileID, diagSOAP)
 		}
-		if kind, _ := kindOf(e.Service, e.Interaction); (item.ProfileID == queryProfile) != (kind == query) {
+		if kind, _ := kindOf(e.Service, e.Interaction); asks != (kind == query) {
 			return refuse(textNotSupported, "A repeat caller query and its profile go together")
 		}
 	}

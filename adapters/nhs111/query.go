@@ -11,9 +11,16 @@ import (
 
 const queryProfile = "urn:nhs-en:profile:IntegratedUrgentCareRepeatCallerQuery-v2-1"
 
+// responseProfiles are the profiles of a repeat caller query, and of its answer:
+// those of Integrated Urgent Care 3.0 and of NHS 111 1.0 before it, which have the
+// same messages (QUPA_MT000001GB01, PRPA_MT000001GB01).
+var responseProfiles = map[string]string{
+	queryProfile: "urn:nhs-en:profile:IntegratedUrgentCareRepeatCallerResponse-v2-1",
+	"urn:nhs-en:profile:nhs111RepeatCallerQuery-v1-0": "urn:nhs-en:profile:nhs111RepeatCallerResponse-v1-0",
+}
+
 const (
 	queryInteraction = "nhs111RepeatCallerSyncQueryResp-v1-0"
-	responseProfile  = "urn:nhs-en:profile:IntegratedUrgentCareRepeatCallerResponse-v2-1"
 	verifiedOID      = "2.16.840.1.113883.2.1.4.1" // NHS numbers that were traced
 )
 
@@ -105,8 +112,8 @@ func (d *door) answerQuery(r *http.Request, x *exchange) error {
 		d.Log.Error("nhs111: a repeat caller query failed", "cause", fhir.AsOutcome(err).Cause)
 		result = caller{code: "ER"} // the message was right; the answer says that we failed
 	}
-	x.reply = d.answering(e, e.Service, queryInteraction)
-	x.reply.Profile = responseProfile
+	x.reply = d.answering(e, e.Service+successActionSuffix, queryInteraction)
+	x.reply.Profile = responseProfiles[found[0].Profile]
 	x.reply.Payload = d.queryResponse(q, result, x.reply)
 	return nil
 }

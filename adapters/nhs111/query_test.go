@@ -124,7 +124,8 @@ func TestARepeatCallerQueryIsAnsweredFromTheReportsThatAreHeld(t *testing.T) {
 			require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 			require.Equal(t, "urn:nhs-itk:services:201005:NHS111RepeatCallerSyncQueryResp-v1-0Response", read(t, w).action)
 			answer := readDistribution(t, w.Body.Bytes())
-			require.Equal(t, responseProfile, answer.Items[0].ProfileID)
+			require.Equal(t, responseProfiles[queryProfile], answer.Items[0].ProfileID)
+			require.Equal(t, read(t, w).action, answer.Service, "ITK: Action and service are one")
 			response := payloadElement(answer.Payloads[0])
 			require.True(t, response.Is(nsHL7, "RepeatCallerResponse"))
 			require.Equal(t, c.code, response.Child("value").Attr("code"))
@@ -162,6 +163,17 @@ func TestAQueryThatCantBeReadIsRefused(t *testing.T) {
 	o.Reports = &fewReports{}
 	p = read(t, send(New(&recordingDesk{}, o), reportPath, "text/xml", asking(t, edit{queryProfile, "urn:nhs-en:profile:nhs111CDADocument-v2-0"})))
 	require.Equal(t, textNotSupported, p.text)
+}
+
+// NHS 111 1.0 has the same messages under other profiles; its senders read the
+// answer by theirs.
+func TestAQueryOfNHS111VersionOneIsAnsweredInItsOwnProfile(t *testing.T) {
+	o := testOptions()
+	o.Reports = &fewReports{}
+	w := send(New(&recordingDesk{}, o), reportPath, "text/xml", asking(t,
+		edit{queryProfile, "urn:nhs-en:profile:nhs111RepeatCallerQuery-v1-0"}, edit{`mimetype="text/xml"`, `mimetype="application/cda+xml"`}))
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	require.Equal(t, "urn:nhs-en:profile:nhs111RepeatCallerResponse-v1-0", readDistribution(t, w.Body.Bytes()).Items[0].ProfileID)
 }
 
 func TestAQueryNeedsNoAddress(t *testing.T) {
