@@ -2,6 +2,7 @@ package barsapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -39,6 +40,8 @@ const (
 // the receiver itself.
 type Router interface {
 	Route(ctx context.Context, target nhs.ServiceID) (Route, error)
+	// Clear forgets what was learned of others.
+	Clear()
 }
 
 // Route is the way to a service. Only the proxy is given the token: a receiver
@@ -46,6 +49,8 @@ type Router interface {
 type Route struct {
 	Base  string // without the closing slash
 	Proxy bool
+	// Listed says that others wrote the address: it is called by ClientOptions.Listed.
+	Listed bool
 }
 
 // TokenSource gives the bearer token for the proxy.
@@ -62,6 +67,8 @@ type ClientOptions struct {
 	// HTTP makes the connections; default TLS 1.2 or later, the machine's proxy
 	// settings. Redirects are never followed, whatever it says.
 	HTTP *http.Client
+	// Listed makes the connections to addresses that others wrote; default HTTP.
+	Listed *http.Client
 	// Token authorises requests to a proxy; default none.
 	Token TokenSource
 	// Software is the product as NHSD-Requesting-Software says it.
@@ -95,10 +102,10 @@ func NewClient(o ClientOptions) *Client {
 			TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4,
 			IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true}}
 	}
-	stays := *o.HTTP
-	// A redirect would carry the patient and the token to another host.
-	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	o.HTTP = &stays
+	if o.Listed == nil {
+		o.Listed = o.HTTP
+	}
+	o.HTTP, o.Listed = staying(o.HTTP), staying(o.Listed)
 	if o.Attempts <= 0 {
 		o.Attempts = maxAttempts
 	}
@@ -119,6 +126,14 @@ func NewClient(o ClientOptions) *Client {
 		o.Random = rand.Float64
 	}
 	return &Client{o: o, known: map[string]remembered{}}
+}
+
+// staying follows no redirects: one would carry the patient and the token to
+// another host.
+func staying(client *http.Client) *http.Client {
+	stays := *client
+	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &stays
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -149,7 +164,8 @@ type call struct {
 	query        url.Values
 	headers      Headers
 	body         []byte
-	message      bool // a $process-message
+	accept       string // "": acceptCore
+	message      bool   // a $process-message
 }
 
 // do makes a call, again under the same ids and with the same body where the
@@ -200,18 +216,26 @@ func (c *Client) request(ctx context.Context, route Route, k call) (*Reply, *Fau
 		return nil, &Fault{Reason: "the address can't be called"}
 	}
 	k.headers.write(req.Header, c.o.Software)
-	req.Header.Set("Accept", acceptCore)
+	req.Header.Set("Accept", cmp.Or(k.accept, acceptCore))
 	if k.body != nil {
 		req.Header.Set("Content-Type", contentType)
 	}
 	if c.o.Token != nil && route.Proxy {
 		token, err := c.o.Token.Token(ctx)
 		if err != nil {
-			return nil, &Fault{Again: true, Reason: "no access token can be had"}
+			fault := &Fault{Again: true, Reason: "no access token can be had"}
+			if closed := (*tokenFault)(nil); errors.As(err, &closed) {
+				fault.Reason, fault.After = fault.Reason+": "+closed.Error(), closed.after
+			}
+			return nil, fault
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := c.o.HTTP.Do(req)
+	client := c.o.HTTP
+	if route.Listed {
+		client = c.o.Listed
+	}
+	res, err := client.Do(req)
 	if err != nil { // whether it arrived isn't known; the ids make a repetition safe
 		return nil, &Fault{Again: true, Reason: unreachable(err)}
 	}
@@ -246,13 +270,14 @@ func (c *Client) judge(k call, res *http.Response, text []byte) (*Reply, *Fault)
 			return nil, &Fault{Status: res.StatusCode, Again: true, Reason: "the answer is no message"}
 		}
 		if resource == nil && k.method == http.MethodGet {
-			return nil, &Fault{Status: res.StatusCode, Reason: "the answer is no FHIR resource"}
+			return nil, &Fault{Status: res.StatusCode, Again: true, Reason: "the answer is no FHIR resource"}
 		}
 		return &Reply{Status: res.StatusCode, Resource: resource}, nil
 	}
 	fault := readFault(res.StatusCode, resource, echoed)
 	fault.After = outbox.RetryAfter(res.Header, c.o.Now())
-	if k.body != nil && res.StatusCode == http.StatusConflict && fault.Issue == "duplicate" {
+	// Reserved for what the receiver has had; anything like it proves nothing.
+	if k.body != nil && echoed && res.StatusCode == http.StatusConflict && fault.Word == "REC_CONFLICT" && fault.Issue == "duplicate" {
 		return &Reply{Status: res.StatusCode, Duplicate: true}, nil
 	}
 	return nil, fault

@@ -53,6 +53,8 @@ func (p *peer) Route(context.Context, nhs.ServiceID) (Route, error) {
 	return Route{Base: p.server.URL, Proxy: true}, nil
 }
 
+func (p *peer) Clear() {}
+
 func (p *peer) client(more ...func(*ClientOptions)) *Client {
 	o := ClientOptions{Router: p, HTTP: p.server.Client(), Software: Software{System: "https://supplier.example/Id", ID: "T-1", Name: "Test", Version: "1.0.0"},
 		Now: func() time.Time { return p.now }, Random: func() float64 { return 0 },
@@ -115,6 +117,21 @@ func TestAnAnswerIsJudgedByTheSenderRules(t *testing.T) {
 	}{
 		"taken":                         {takes, 1, ""},
 		"had it before":                 {refuses(409, "REC_CONFLICT", "duplicate"), 1, ""},
+		"had it, says the proxy":        {refuses(409, "PROXY_CONFLICT", "duplicate"), 1, "answered 409, PROXY_CONFLICT, duplicate"},
+		"had another, it seems":         {refuses(409, "REC_CONFLICT", "duplicate", "X-Request-Id", correlation), 5, "answered 409, REC_CONFLICT, duplicate, without the transaction ids"},
+		"taken, but without our ids":    {says(200, `{"resourceType":"Bundle","type":"message"}`, "X-Request-Id", "", "X-Correlation-Id", ""), 1, ""},
+		"sender's limit":                {refuses(429, "SEND_TOO_MANY_REQUESTS", "throttled"), 5, "answered 429, SEND_TOO_MANY_REQUESTS, throttled"},
+		"receiver's limit":              {refuses(429, "REC_TOO_MANY_REQUESTS", "throttled"), 5, "answered 429, REC_TOO_MANY_REQUESTS, throttled"},
+		"timeout without a prefix":      {refuses(408, "TIMEOUT", "timeout"), 5, "answered 408, TIMEOUT, timeout"},
+		"proxy not available":           {refuses(503, "PROXY_UNAVAILABLE", "transient"), 5, "answered 503, PROXY_UNAVAILABLE, transient"},
+		"the other word for it":         {refuses(503, "REC_SERVICE_UNAVAILABLE", "transient"), 5, "answered 503, transient"},
+		"the token is of another API":   {refuses(403, "SEND_FORBIDDEN", "forbidden"), 5, "answered 403, SEND_FORBIDDEN, forbidden"},
+		"refused connection":            {refuses(403, "REC_FORBIDDEN", "forbidden"), 1, "answered 403, REC_FORBIDDEN, forbidden"},
+		"unknown target":                {refuses(404, "PROXY_NOT_FOUND", "not-found"), 1, "answered 404, PROXY_NOT_FOUND, not-found"},
+		"another version":               {refuses(406, "REC_NOT_ACCEPTABLE", "processing"), 1, "answered 406, REC_NOT_ACCEPTABLE, processing"},
+		"not supported":                 {refuses(422, "REC_UNPROCESSABLE_ENTITY", "not-supported"), 1, "answered 422, REC_UNPROCESSABLE_ENTITY, not-supported"},
+		"not built":                     {refuses(501, "REC_NOT_IMPLEMENTED", "not-supported"), 1, "answered 501, REC_NOT_IMPLEMENTED, not-supported"},
+		"can't store":                   {refuses(500, "REC_SERVER_ERROR", "no-store"), 1, "answered 500, REC_SERVER_ERROR, no-store"},
 		"slot taken":                    {refuses(409, "REC_CONFLICT", "conflict"), 1, "answered 409, REC_CONFLICT, conflict"},
 		"still running":                 {refuses(425, "REC_TOO_EARLY", "duplicate"), 5, "answered 425, REC_TOO_EARLY, duplicate"},
 		"receiver's time is over":       {refuses(408, "REC_TIMEOUT", "timeout"), 5, "answered 408, REC_TIMEOUT, timeout"},

@@ -25,6 +25,7 @@ type remembered struct {
 
 // Clear forgets what was learned of other systems.
 func (c *Client) Clear() {
+	c.o.Router.Clear()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.known)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -96,14 +97,15 @@ func result(err error) outbox.Result {
 	return outbox.Result{Verdict: outbox.Dead, Reason: f.Error()}
 }
 
-// ErrNoRoute: it isn't set up where a service is reached.
-var ErrNoRoute = errors.New("no route leads to this service: set the proxy or a route")
+// ErrNoRoute: it isn't known where a service is reached.
+var ErrNoRoute = errors.New("no route leads to this service")
 
 // Routes say where services are reached: single ones at their own base, all
-// others through the proxy.
+// others through the proxy, else where Rest says.
 type Routes struct {
 	proxy  string
 	single map[nhs.ServiceID]string
+	Rest   Router // nil: nowhere
 }
 
 // ParseRoutes reads the base URL of the proxy ("" for none) and routes written as
@@ -129,12 +131,22 @@ func ParseRoutes(proxy string, single map[string]string) (*Routes, error) {
 }
 
 // Route finds the way to a service.
-func (r *Routes) Route(_ context.Context, target nhs.ServiceID) (Route, error) {
+func (r *Routes) Route(ctx context.Context, target nhs.ServiceID) (Route, error) {
 	if base := r.single[target]; base != "" {
 		return Route{Base: base}, nil
 	}
-	if r.proxy == "" {
-		return Route{}, ErrNoRoute
+	if r.proxy != "" {
+		return Route{Base: r.proxy, Proxy: true}, nil
 	}
-	return Route{Base: r.proxy, Proxy: true}, nil
+	if r.Rest == nil {
+		return Route{}, fmt.Errorf("%w: set the proxy, a route or the catalogue", ErrNoRoute)
+	}
+	return r.Rest.Route(ctx, target)
+}
+
+// Clear forgets what Rest has learned.
+func (r *Routes) Clear() {
+	if r.Rest != nil {
+		r.Rest.Clear()
+	}
 }

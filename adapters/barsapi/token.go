@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/internal/outbox"
 )
 
 // Bounds of the token service.
@@ -28,6 +31,8 @@ const (
 	tokenTime     = 10 * time.Second
 	maxToken      = 64 << 10
 	tokenMargin   = 30 * time.Second // a token is renewed before it runs out
+	tokenClosed   = time.Minute      // after a fault that repeating doesn't mend
+	tokenSkew     = 5 * time.Second  // of the two clocks, before it is logged
 )
 
 // AssertionOptions configure the client credentials grant with a signed JWT
@@ -39,6 +44,7 @@ type AssertionOptions struct {
 	HTTP            *http.Client
 	Now             func() time.Time
 	NewID           func() string
+	Log             *slog.Logger // default slog.Default
 }
 
 // Assertions is a TokenSource that asks a token service. It keeps a token until
@@ -50,6 +56,23 @@ type Assertions struct {
 	mu    sync.Mutex
 	token string
 	until time.Time
+	// While the token service says that we are set up wrongly it isn't asked again.
+	closed      *tokenFault
+	closedUntil time.Time
+}
+
+// tokenFault is a refusal by the token service. It holds nothing that it wrote.
+type tokenFault struct {
+	status int
+	final  bool          // our set-up is wrong
+	after  time.Duration // how long it isn't asked again
+}
+
+func (f *tokenFault) Error() string {
+	if f.final {
+		return "the token service answered " + strconv.Itoa(f.status) + ": check client id, key id, key and address"
+	}
+	return "the token service answered " + strconv.Itoa(f.status)
 }
 
 // NewAssertions reads the key.
@@ -78,6 +101,9 @@ func NewAssertions(o AssertionOptions) (*Assertions, error) {
 	if o.NewID == nil {
 		o.NewID = uuid.NewString
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	return &Assertions{o: o, key: key}, nil
 }
 
@@ -95,11 +121,18 @@ func (a *Assertions) Token(ctx context.Context) (string, error) {
 	if a.token != "" && a.o.Now().Before(a.until) {
 		return a.token, nil
 	}
+	if rest := a.closedUntil.Sub(a.o.Now()); rest > 0 {
+		return "", &tokenFault{a.closed.status, true, rest}
+	}
 	token, life, err := a.ask(ctx)
+	if fault := (*tokenFault)(nil); errors.As(err, &fault) && fault.final {
+		a.closed, a.closedUntil = fault, a.o.Now().Add(tokenClosed)
+		a.o.Log.Error("the token service refuses us; nothing is sent through the proxy", "status", fault.status, "kid", a.o.KeyID)
+	}
 	if err != nil {
 		return "", err
 	}
-	a.token, a.until = token, a.o.Now().Add(life-min(tokenMargin, life/2))
+	a.token, a.until = token, a.o.Now().Add(max(min(life*8/10, life-tokenMargin), life/2))
 	return token, nil
 }
 
@@ -122,11 +155,33 @@ func (a *Assertions) ask(ctx context.Context) (string, time.Duration, error) {
 		return "", 0, errors.New("the token service can't be reached")
 	}
 	defer res.Body.Close()
+	if theirs, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		if skew := a.o.Now().Sub(theirs); skew.Abs() > tokenSkew {
+			a.o.Log.Warn("our clock differs from the token service's, which may refuse us for it: set it by NTP", "seconds", int(skew.Seconds()))
+		}
+	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxToken))
-	if err != nil || res.StatusCode != http.StatusOK {
-		return "", 0, errors.New("the token service answered " + strconv.Itoa(res.StatusCode))
+	if err != nil {
+		return "", 0, errors.New("the token service's answer broke off")
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", 0, refusal(res, a.o.Now())
 	}
 	return readToken(text)
+}
+
+// refusal judges what isn't a token: 400 to 499 says that our set-up is wrong,
+// but for those that pass (NHS API platform, application-restricted access).
+func refusal(res *http.Response, now time.Time) *tokenFault {
+	f := &tokenFault{status: res.StatusCode, after: outbox.RetryAfter(res.Header, now)}
+	switch res.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	default:
+		if f.final = res.StatusCode < 500; f.final {
+			f.after = tokenClosed
+		}
+	}
+	return f
 }
 
 // readToken reads a token and how long it is good. The national service writes

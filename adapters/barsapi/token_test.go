@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ func TestATokenIsAskedForWithASignedAssertionAndKeptUntilShortlyBeforeItsEnd(t *
 	for _, step := range []struct {
 		later time.Duration
 		asked int
-	}{{0, 1}, {568 * time.Second, 1}, {time.Second, 2}} {
+	}{{0, 1}, {478 * time.Second, 1}, {2 * time.Second, 2}} {
 		p.now = p.now.Add(step.later)
 		token, err := source.Token(context.Background())
 		require.NoError(t, err)
@@ -77,6 +78,7 @@ func TestATokenServiceThatFailsGivesNoToken(t *testing.T) {
 	_, text := newKey(t)
 	for name, answer := range map[string]func(http.ResponseWriter){
 		"refused":        says(403, `{"error":"public_key error"}`),
+		"not there":      says(503, ``),
 		"a redirect":     says(302, "", "Location", "https://elsewhere.example/"),
 		"no JSON":        says(200, `<html>`),
 		"no token":       says(200, `{"expires_in":"599"}`),
@@ -92,5 +94,42 @@ func TestATokenServiceThatFailsGivesNoToken(t *testing.T) {
 	for _, o := range []AssertionOptions{{URL: "https://token.example"}, {URL: "token", Key: text}} {
 		_, err := NewAssertions(o)
 		require.Error(t, err)
+	}
+}
+
+// A refusal that our set-up earns isn't repeated for a minute; one that passes is,
+// each time with another assertion.
+func TestATokenServiceThatRefusesUsIsLeftAlone(t *testing.T) {
+	_, text := newKey(t)
+	for name, row := range map[string]struct {
+		status, asked int
+		after         time.Duration
+	}{
+		"wrong assertion": {400, 1, time.Minute}, "unknown client": {401, 1, time.Minute}, "no key registered": {403, 1, time.Minute},
+		"too many": {429, 3, 0}, "failing": {500, 3, 0}, "away": {503, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPeer(t, says(row.status, `{"error":"of Sandy Sample"}`))
+			ids := 0
+			source, err := NewAssertions(AssertionOptions{URL: p.server.URL, ClientID: "client", KeyID: "k1", Key: text,
+				Now: func() time.Time { return p.now }, NewID: func() string { ids++; return fmt.Sprint(ids) }})
+			require.NoError(t, err)
+			c := p.client(func(o *ClientOptions) { o.Token, o.Attempts = source, 1 })
+			for range 3 {
+				_, err := p.process(c)
+				var fault *Fault
+				require.ErrorAs(t, err, &fault)
+				require.True(t, fault.Again)
+				require.Equal(t, row.after, fault.After)
+				require.ErrorContains(t, err, fmt.Sprint(row.status))
+				require.NotContains(t, err.Error(), "Sample")
+			}
+			require.Len(t, p.got, row.asked)
+			require.Equal(t, row.asked, ids)
+			p.now = p.now.Add(61 * time.Second)
+			_, err = p.process(c)
+			require.Error(t, err)
+			require.Len(t, p.got, row.asked+1)
+		})
 	}
 }

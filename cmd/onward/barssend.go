@@ -6,17 +6,20 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/adapters/barsapi"
+	"github.com/onward-health/onward/internal/egress"
 )
 
 // barsSending holds the flags of the BaRS sender; docs/operations.md explains
 // each.
 type barsSending struct {
-	Proxy    string            `env:"ONWARD_BARS_PROXY" help:"FHIR base of the BaRS proxy that messages to other services go through."`
-	Route    map[string]string `env:"ONWARD_BARS_ROUTE" help:"Services that are reached directly: service=URL, separated by semicolons."`
-	TokenURL string            `env:"ONWARD_BARS_TOKEN_URL" name:"token-url" help:"Address of the proxy's token service; without it no token is sent."`
-	ClientID string            `env:"ONWARD_BARS_CLIENT_ID" name:"client-id" help:"Our API key at the token service."`
-	KeyID    string            `env:"ONWARD_BARS_KEY_ID" name:"key-id" help:"The kid of our signing key."`
-	Key      string            `env:"ONWARD_BARS_KEY" help:"File with our RSA signing key, PKCS #8 in PEM."`
+	Proxy     string            `env:"ONWARD_BARS_PROXY" help:"FHIR base of the BaRS proxy that messages to other services go through."`
+	Route     map[string]string `env:"ONWARD_BARS_ROUTE" help:"Services that are reached directly: service=URL, separated by semicolons."`
+	Catalogue string            `env:"ONWARD_BARS_CATALOGUE" help:"FHIR base of the endpoint catalogue, where receivers are looked up that neither a route nor the proxy leads to."`
+	Allow     []string          `env:"ONWARD_BARS_ALLOW" help:"Hosts, addresses and networks that the catalogue may lead to besides public ones over https."`
+	TokenURL  string            `env:"ONWARD_BARS_TOKEN_URL" name:"token-url" help:"Address of the proxy's token service; without it no token is sent."`
+	ClientID  string            `env:"ONWARD_BARS_CLIENT_ID" name:"client-id" help:"Our API key at the token service."`
+	KeyID     string            `env:"ONWARD_BARS_KEY_ID" name:"key-id" help:"The kid of our signing key."`
+	Key       string            `env:"ONWARD_BARS_KEY" help:"File with our RSA signing key, PKCS #8 in PEM."`
 }
 
 // calling are the two clients of the server: patient repeats inside a call, once
@@ -32,7 +35,20 @@ func (b *barsSending) client() (calling, error) {
 	if err != nil {
 		return calling{}, err
 	}
-	o := barsapi.ClientOptions{Router: routes, Token: tokens, Software: product()}
+	o := barsapi.ClientOptions{Token: tokens, Software: product()}
+	if b.Catalogue != "" {
+		reach, err := egress.Parse(b.Allow)
+		if err != nil {
+			return calling{}, usage("--bars-allow: %w", err)
+		}
+		asked := o
+		asked.Attempts = 2
+		if routes.Rest, err = barsapi.NewCatalogue(b.Catalogue, reach.Check, asked); err != nil {
+			return calling{}, usage("--bars-catalogue: %w", err)
+		}
+		o.Listed = reach.Client(0) // each attempt is bounded by the caller
+	}
+	o.Router = routes
 	few := o
 	few.Attempts = 1
 	o.Attempts = 3 // somebody waits for the answer

@@ -24,7 +24,7 @@ const maxMessageFile = 5 << 20
 // keeps nothing: a referral whose answers should be kept goes through a server's
 // $send-message.
 type sendCommand struct {
-	To      string      `help:"FHIR base of the receiver; else --proxy."`
+	To      string      `help:"FHIR base of the receiver; else --proxy or --catalogue."`
 	Via     barsSending `embed:"" prefix:""`
 	Service string      `required:"" help:"The target service: its DoS service id, or system|value."`
 	File    string      `arg:"" help:"The message, a Bundle in JSON."`
@@ -100,8 +100,8 @@ func (c *sendCommand) read() (*bars.Facts, *fhir.Resource, error) {
 }
 
 func (c *sendCommand) client(target nhs.ServiceID) (*barsapi.Client, error) {
-	if c.To == "" && c.Via.Proxy == "" {
-		return nil, usage("say where: --to URL of the receiver, or --proxy URL")
+	if c.To == "" && c.Via.Proxy == "" && c.Via.Catalogue == "" {
+		return nil, usage("say where: --to URL of the receiver, --proxy URL or --catalogue URL")
 	}
 	if c.To != "" {
 		c.Via.Route = map[string]string{target.String(): c.To}

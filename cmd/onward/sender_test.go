@@ -244,6 +244,32 @@ func TestWhatCannotBeSentSaysWhy(t *testing.T) {
 	require.Contains(t, string(out), "answered 404, REC_NOT_FOUND, not-found")
 }
 
+// Ensure that a receiver is found in the endpoint catalogue where neither a route
+// nor a proxy leads to it, and that the catalogue can't make us call any address.
+func TestAReceiverIsFoundByTheCatalogue(t *testing.T) {
+	receiver := start(t, "--store", "sqlite::memory:")
+	catalogue := start(t, "--store", "sqlite::memory:")
+	record := `{"resourceType":"Endpoint","meta":{"lastUpdated":"2026-11-20T10:00:00Z"},"identifier":[
+		{"system":"https://fhir.nhs.uk/Id/dos-service-id","value":"` + sandbox.EmergencyCare + `"},{"system":"https://fhir.nhs.uk/Id/product-id","value":"SUPP-APP-1"}],
+		"status":"active","name":"Sandbox","connectionType":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/endpoint-connection-type","code":"hl7-fhir-msg"}]},
+		"payloadType":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/endpoint-payload-type","code":"bars"}]}],
+		"managingOrganization":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A1001"}},
+		"address":"` + receiver.url + `/FHIR/R4","header":"public"}`
+	to := []string{"--catalogue", catalogue.url + "/sandbox/bars/FHIR/R4", "--service", sandbox.EmergencyCare}
+	out, code := send(t, "a4-validation", append(to, "--allow", "127.0.0.1")...)
+	require.Equal(t, exitRefused, code, out)
+	require.Contains(t, out, "0 addresses")
+	created := catalogue.do("POST", "/sandbox/bars/FHIR/R4/Endpoint", speaking("x"), []byte(record))
+	require.Equal(t, 201, created.status, "%s", created.body)
+	out, code = send(t, "a4-validation", to...)
+	require.Equal(t, exitRefused, code, out)
+	require.Contains(t, out, "may not be called")
+	require.Empty(t, receiver.list("ServiceRequest"))
+	out, code = send(t, "a4-validation", append(to, "--allow", "127.0.0.1")...)
+	require.Equal(t, 0, code, out)
+	require.Len(t, receiver.list("ServiceRequest"), 1)
+}
+
 // Ensure that the requester's own statement says that it sends.
 func TestTheStatementOfTheStandardListsWhatIsSent(t *testing.T) {
 	s := start(t)
