@@ -30,40 +30,54 @@ var (
 	errEncoding        = errors.New("the text isn't valid in its character encoding")
 )
 
-// ToUTF8 finds the encoding by byte order mark, HTTP charset parameter and XML
-// declaration (the order of RFC 7303, section 3) and transcodes to UTF-8 without
-// a mark. Sources that contradict each other are refused: one of them is wrong,
-// and guessing would spoil names.
+// ToUTF8 finds the encoding by byte order mark, else HTTP charset parameter, else
+// XML declaration (RFC 7303, section 3), and transcodes to UTF-8 without a mark.
+// HTTP counts for more than the declaration: senders write encoding="utf-16" into
+// what they send as UTF-8. Other contradictions are refused, as is HTTP's word
+// where bytes and declaration say UTF-8: one of them is wrong, and guessing would
+// spoil names.
 func ToUTF8(body []byte, httpCharset string) ([]byte, error) {
-	mark, rest := byteOrderMark(body)
+	set, rest := byteOrderMark(body)
 	outer, ok := charsetNamed(httpCharset)
 	if !ok {
 		return nil, errCharset
 	}
-	set := mark
 	if set == unknownSet {
 		set = wideGuess(body)
 	}
-	if set == unknownSet {
+	marked := set != unknownSet
+	if !marked {
 		set = outer
 	}
 	if set == utf16Set {
 		set = utf16BE // RFC 2781, section 4.3: without mark
 	}
 	declared, ok := charsetNamed(declaredCharset(rest, set))
-	if !ok {
+	switch {
+	case !ok:
 		return nil, errCharset
-	}
-	if set == unknownSet {
+	case set == unknownSet && isWide(declared): // it could be read as narrow characters
+		return nil, errCharsetMismatch
+	case set == unknownSet && declared != unknownSet:
 		set = declared
-	}
-	if set == unknownSet {
+	case set == unknownSet:
 		set = utf8Set
-	}
-	if !agrees(outer, set) || !agrees(declared, set) {
+	case marked && !(agrees(outer, set) && agrees(declared, set)):
+		return nil, errCharsetMismatch
+	case !marked && !isWide(set) && set != utf8Set && declared == utf8Set && !ascii(rest) && utf8.Valid(rest):
 		return nil, errCharsetMismatch
 	}
 	return transcode(rest, set)
+}
+
+func agrees(stated, used charset) bool {
+	return stated == unknownSet || stated == used || stated == utf16Set && isWide(used)
+}
+
+func isWide(set charset) bool { return set == utf16Set || set == utf16LE || set == utf16BE }
+
+func ascii(b []byte) bool {
+	return bytes.IndexFunc(b, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 func byteOrderMark(body []byte) (charset, []byte) {
@@ -107,10 +121,6 @@ func charsetNamed(name string) (charset, bool) {
 		return windows, true
 	}
 	return unknownSet, false
-}
-
-func agrees(stated, used charset) bool {
-	return stated == unknownSet || stated == used || stated == utf16Set && (used == utf16LE || used == utf16BE)
 }
 
 // declaredCharset reads the encoding of the XML declaration, "" without one.
