@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/onward-health/onward/fhir"
 )
@@ -23,7 +24,12 @@ type Fault struct {
 	After    time.Duration
 	Attempts int
 	token    bool // the token was refused
+	said     []string
 }
+
+// Said is what the receiver's OperationOutcome says, issue by issue. It may hold
+// what the message holds, so it is for the eyes of who sent it, never for a log.
+func (f *Fault) Said() []string { return f.said }
 
 func (f *Fault) Error() string {
 	var parts []string
@@ -57,6 +63,7 @@ func readFault(status int, r *fhir.Resource, echoed bool) *Fault {
 	outcome := r != nil && r.Type() == "OperationOutcome"
 	if outcome {
 		f.Word, f.Issue = codesOf(r)
+		f.said = diagnosticsOf(r)
 	}
 	// The proxy's words for a token that is missing or has run out.
 	f.token = status == http.StatusUnauthorized && f.Word != "REC_UNAUTHORIZED" || f.Word == "SEND_FORBIDDEN"
@@ -68,6 +75,35 @@ func readFault(status int, r *fhir.Resource, echoed bool) *Fault {
 		f.Reason = "without the transaction ids"
 	}
 	return f
+}
+
+// Bounds of what is kept of a receiver's diagnostics.
+const (
+	maxSaid     = 50  // issues
+	maxSaidText = 500 // bytes each
+)
+
+func diagnosticsOf(r *fhir.Resource) []string {
+	var said []string
+	for issue := range r.Get("issue").Items() {
+		text := issue.Get("diagnostics").Text()
+		if at := issue.Get("expression").At(0).Text(); at != "" {
+			text = at + ": " + text
+		}
+		text = strings.Map(func(c rune) rune {
+			if unicode.IsControl(c) {
+				return ' ' // a terminal obeys some
+			}
+			return c
+		}, text)
+		if len(text) > maxSaidText {
+			text = strings.ToValidUTF8(text[:maxSaidText], "")
+		}
+		if text != "" && len(said) < maxSaid {
+			said = append(said, text)
+		}
+	}
+	return said
 }
 
 // codesOf reads the codes of the first issue, where the standard knows them.

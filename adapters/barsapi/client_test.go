@@ -161,6 +161,17 @@ func TestAnAnswerIsJudgedByTheSenderRules(t *testing.T) {
 	}
 }
 
+// What a receiver says is for who sent the message: the error, which is logged,
+// has none of it, and a terminal gets no control characters.
+func TestWhatAReceiverSaysIsKeptApart(t *testing.T) {
+	p := newPeer(t, says(400, `{"resourceType":"OperationOutcome","issue":[{"code":"value","diagnostics":"Sandy\u001b[31m Sample","expression":["Bundle.id"]},{"code":"value"}]}`))
+	_, err := p.process(p.client())
+	var fault *Fault
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, []string{"Bundle.id: Sandy [31m Sample"}, fault.Said())
+	require.NotContains(t, err.Error(), "Sandy")
+}
+
 func TestARepetitionKeepsIdsAndBodyAndWaitsAsAsked(t *testing.T) {
 	p := newPeer(t, refuses(503, "REC_UNAVAILABLE", "transient", "Retry-After", "7"), refuses(429, "REC_TOO_MANY_REQUESTS", "throttled"), takes)
 	reply, err := p.process(p.client())

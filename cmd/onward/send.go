@@ -28,6 +28,7 @@ type sendCommand struct {
 	Via     barsSending `embed:"" prefix:""`
 	Service string      `required:"" help:"The target service: its DoS service id, or system|value."`
 	File    string      `arg:"" help:"The message, a Bundle in JSON."`
+	Explain bool        `help:"Print what the receiver says of a refusal, which may hold what the message holds."`
 	DryRun  bool        `name:"dry-run" help:"Negotiate, show what would be sent, and send nothing."`
 
 	RequestID   string `name:"request-id" help:"X-Request-Id, to send a message again; default a new one."`
@@ -59,7 +60,7 @@ func (c *sendCommand) Run() error {
 	fmt.Printf("From           %s\nTo             %s\n", facts.Sender, facts.Destination)
 	offer, err := client.Negotiate(ctx, headers, facts)
 	if err != nil {
-		return notSent("the receiver was asked what it takes", err)
+		return c.notSent("the receiver was asked what it takes", err)
 	}
 	fmt.Printf("Receiver       BaRS Core %s, takes this message in version %s\n", offer.Core, offer.Version)
 	fmt.Printf("Ids            X-Request-Id %s, X-Correlation-Id %s\n", headers.RequestID, headers.Correlation)
@@ -69,7 +70,7 @@ func (c *sendCommand) Run() error {
 	}
 	reply, err := client.Process(ctx, headers, bundle)
 	if err != nil {
-		return notSent("to send it again, use the same two ids", err)
+		return c.notSent("to send it again, use the same two ids", err)
 	}
 	say(os.Stdout, reply)
 	return nil
@@ -112,11 +113,18 @@ func (c *sendCommand) client(target nhs.ServiceID) (*barsapi.Client, error) {
 
 // notSent is a failure in words: its exit code says whether the same may succeed
 // later.
-func notSent(what string, err error) error {
+func (c *sendCommand) notSent(what string, err error) error {
 	code := exitRefused
 	var f *barsapi.Fault
-	if errors.As(err, &f) && f.Again {
-		code = exitLater
+	if errors.As(err, &f) {
+		if f.Again {
+			code = exitLater
+		}
+		if c.Explain {
+			for _, text := range f.Said() {
+				fmt.Printf("Receiver says  %s\n", text)
+			}
+		}
 	}
 	return &exitError{code, fmt.Errorf("not delivered: %w (%s)", err, what)}
 }

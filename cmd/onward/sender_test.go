@@ -326,6 +326,10 @@ func TestAMessageFileIsSentFromTheCommandLine(t *testing.T) {
 	out, code = send(t, "a4-response-interim", "--to", s.url+"/FHIR/R4", "--service", asking)
 	require.Equal(t, 4, code, out)
 	require.Contains(t, out, "REC_NOT_FOUND")
+	require.NotContains(t, out, "response.identifier names")
+	out, code = send(t, "a4-response-interim", "--to", s.url+"/FHIR/R4", "--service", asking, "--explain")
+	require.Equal(t, 4, code, out)
+	require.Contains(t, out, "Receiver says  ")
 }
 
 // Ensure that a message goes through a proxy that demands a token, which the
