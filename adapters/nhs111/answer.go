@@ -92,7 +92,7 @@ func (d *door) answerSuccess(w http.ResponseWriter, x *exchange) {
 	switch {
 	case x.reply == nil && e.Action == sendReceiveAction:
 		x.reply = d.infrastructureAck(e)
-	case x.reply == nil && e.Action == sendAction:
+	case x.reply == nil && e.Action == sendAction && (x.generic || d.Mode == Strict):
 		w.WriteHeader(http.StatusAccepted) // one way: there is no answer to give
 		return
 	}

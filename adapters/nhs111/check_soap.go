@@ -85,8 +85,11 @@ func (e *envelope) checkTimestamp(rules checkRules) *fault {
 }
 
 // parseStamp reads wsu:Created and wsu:Expires; without a zone they are UTC
-// (WS-Security 1.0, section 10).
+// (WS-Security 1.0, section 10). ITK's own test tool takes an offset without colon.
 func parseStamp(s string) (time.Time, error) {
+	if i := strings.LastIndexAny(s, "+-"); i > len("2006-01-02T") && len(s) == i+len("+0000") {
+		s = s[:i+3] + ":" + s[i+3:]
+	}
 	if t, err := fhir.ParseInstant(s); err == nil {
 		return t, nil
 	}

@@ -116,6 +116,14 @@ func TestOptionalChecksAreOffByDefault(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestTimestampsMayHaveTheFormsThatSendersWrite(t *testing.T) {
+	for stamp, ok := range map[string]bool{"2026-03-02T10:25:00.123Z": true, "2026-03-02T10:25:00": true, "2026-03-02T10:25:00+00:00": true,
+		"2026-03-02T10:25:00+0000": true, "2026-03-02T05:25:00-0500": true, "2026-03-02 10:25:00": false, "20260302102500+0000": false, "2026-03-02+0000": false} {
+		_, _, err := through(compose(t, edit{"2026-03-02T10:25:00Z", stamp}), "", strictRules())
+		require.Equal(t, ok, err == nil, "%s: %v", stamp, err)
+	}
+}
+
 func TestStrictModeAsksTheClockAndCompatDoesNot(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -221,6 +229,34 @@ func TestOperationsThatAreNotOfferedAreNamed(t *testing.T) {
 		require.Equal(t, textNotOffered, err.(*fault).Text, spec)
 		require.Contains(t, err.(*fault).Diag, says)
 	}
+}
+
+// ITK sends attachments beside the document; only the document makes the referral,
+// and the Provenance says what else there was.
+func TestPayloadsBesideTheDocumentAreKeptWithTheMessage(t *testing.T) {
+	beside := func(attributes, content string) []byte {
+		item := `<itk:manifestitem id="a1" ` + composedProfile + ` ` + attributes + `/>`
+		return compose(t, edit{"</itk:manifest>", item + "</itk:manifest>"}, edit{`manifest count="1"`, `manifest count="2"`},
+			edit{`payloads count="1"`, `payloads count="2"`}, edit{"</itk:payloads>", `<itk:payload id="a1">` + content + "</itk:payload></itk:payloads>"})
+	}
+	pdf := base64.StdEncoding.EncodeToString([]byte("%PDF-1.4 invented"))
+	for name, body := range map[string][]byte{
+		"a PDF":    beside(`mimetype="application/pdf" base64="true"`, pdf),
+		"words":    beside(`mimetype="text/plain"`, "plain words"),
+		"metadata": beside(`mimetype="text/xml" metadata="true"`, "<x/>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			mapped, _, err := through(body, "", strictRules())
+			require.NoError(t, err)
+			requireSound(t, mapped)
+			requireWhole(t, mapped, body)
+			require.Contains(t, string(resourcesOf(mapped)["Provenance"][0].JSON()), "DistributionEnvelope/payloads/payload[2]")
+		})
+	}
+	_, _, err := through(beside(`mimetype="text/xml" base64="true"`, pdf), "", strictRules())
+	require.ErrorContains(t, err, textNotXML, "what is said to be XML must be")
+	_, _, err = through(beside(`mimetype="application/pdf" base64="true"`, "!"), "", strictRules())
+	require.ErrorContains(t, err, "base64")
 }
 
 // packed puts the document into its payload as base64, gzipped or not.

@@ -54,6 +54,7 @@ type envelope struct {
 	ManifestCount, PayloadCount string
 	Items                       []manifestItem
 	Payloads                    []*xmltree.Node
+	Beside                      []Omission // the payloads that are no document, once these were read
 
 	root         *xmltree.Node
 	header       *xmltree.Node

@@ -66,6 +66,6 @@ const (
 	reportSuccessAction  = servicePrefix + "SendNHS111Report-v2-0" + successActionSuffix
 	servicePrefix        = "urn:nhs-itk:services:201005:"
 	interactionPrefix    = "urn:nhs-itk:interaction:"
-	reportServicePrefix  = servicePrefix + "SendNHS111Report"
+	reportOperation      = "SendNHS111Report"
 	faultActorUnspecific = "http://source.of.fault.example.com" // the reference's; TKW wants an http address
 )

@@ -67,6 +67,7 @@ func mapReport(in source) (*Mapped, error) {
 	}
 	mapped.Document = m.version()
 	mapped.Omitted = omissions(m.report.root)
+	mapped.Omitted = append(mapped.Omitted, in.Envelope.Beside...)
 	mapped.Warnings = m.warnings
 	mapped.Attached = append(mapped.Attached, m.provenance(mapped.Omitted))
 	return mapped, nil

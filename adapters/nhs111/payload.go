@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/internal/xmltree"
@@ -51,25 +52,24 @@ func (e *envelope) documents(text []byte) ([]document, *fault) {
 func (e *envelope) payloadsNamed(text []byte, names ...string) ([]document, *fault) {
 	budget := maxDecoded
 	var found []document
+	e.Beside = nil
 	for i, payload := range e.Payloads {
 		item := e.Items[i]
 		if item.Encrypted {
 			return nil, refuse(textNotSupported, "Encrypted payloads aren't supported")
 		}
-		root, source := payloadElement(payload), text
+		root, source, before := payloadElement(payload), text, len(found)
 		if item.Base64 || item.Compressed {
 			decoded, err := unpack(payload.Content(), item.Compressed, budget)
 			if err != nil {
 				return nil, refuse(textNotSupported, "A payload's base64 or gzip content can't be read: "+err.Error())
 			}
 			budget -= len(decoded)
-			source, err = xmltree.ToUTF8(decoded, "")
-			if err != nil {
-				return nil, refuse(textNotXML, err.Error())
+			if source, err = xmltree.ToUTF8(decoded, ""); err == nil {
+				// The embedded document is no SOAP: it may carry instructions.
+				root, err = xmltree.Read(source, xmltree.Rules{Instructions: true})
 			}
-			// The embedded document is no SOAP: it may carry instructions.
-			root, err = xmltree.Read(source, xmltree.Rules{Instructions: true})
-			if err != nil {
+			if err != nil && item.isXML() {
 				return nil, refuse(textNotXML, "In a packed payload: "+err.Error())
 			}
 		}
@@ -78,8 +78,20 @@ func (e *envelope) payloadsNamed(text []byte, names ...string) ([]document, *fau
 				found = append(found, document{Root: root, Text: root.Standalone(source), Own: root.Bytes(source), Profile: item.ProfileID})
 			}
 		}
+		if len(found) == before {
+			e.Beside = append(e.Beside, Omission{Path: "DistributionEnvelope/payloads/payload[" + strconv.Itoa(i+1) + "]",
+				Why: "it is no report; the message as received holds it"})
+		}
 	}
 	return found, nil
+}
+
+// isXML says whether a payload must be XML by its media type (RFC 7303). Others,
+// such as an attached PDF, are kept with the message.
+func (m manifestItem) isXML() bool {
+	kind, _, _ := strings.Cut(strings.ToLower(m.MimeType), ";")
+	kind = strings.TrimSpace(kind)
+	return kind == "text/xml" || kind == "application/xml" || strings.HasSuffix(kind, "+xml")
 }
 
 func payloadElement(payload *xmltree.Node) *xmltree.Node {

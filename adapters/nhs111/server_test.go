@@ -191,8 +191,14 @@ func TestASenderMayUseOneIdForMessageAndTracking(t *testing.T) {
 }
 
 func TestVariantsOfTheReportServiceAreAnsweredAlike(t *testing.T) {
-	w := post(New(&recordingDesk{}, testOptions()), "text/xml", compose(t, edit{"SendNHS111Report-v2-0", "SendNHS111Report-v2-0_DMS"}))
-	require.Equal(t, reportSuccessAction, read(t, w).action)
+	for _, name := range []string{"SendNHS111Report-v2-0_DMS", "SendNHS111Report-v3-0", "SendNHS111Report-v1-0"} {
+		w := post(New(&recordingDesk{}, testOptions()), "text/xml", compose(t, edit{"SendNHS111Report-v2-0", name}))
+		require.Equal(t, reportSuccessAction, read(t, w).action, name)
+	}
+	// A profile that nobody has published isn't taken for one that somebody has.
+	w := post(New(&recordingDesk{}, testOptions()), "text/xml", compose(t, edit{"SendNHS111Report-v2-0", "SendNHS111Report-v3-0"},
+		edit{composedProfile, `profileid="urn:nhs-en:profile:nhs111CDADocument-v3-0"`}))
+	require.Equal(t, "Invalid manifest profile Id: urn:nhs-en:profile:nhs111CDADocument-v3-0", read(t, w).text)
 }
 
 func TestOutcomesOfTheRoomBecomeFaults(t *testing.T) {

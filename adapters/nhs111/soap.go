@@ -126,14 +126,14 @@ func clip(s string) string {
 }
 
 // success is the SimpleMessageResponse. Its Action is the same for every variant
-// of the report service, as senders expect.
+// of the report service, as senders expect, and for a report by the generic one.
 func (v soapVersion) success(messageID, service, relatesTo string) []byte {
 	return v.write(headers{MessageID: messageID, Action: responseAction(service), RelatesTo: relatesTo},
 		`<itk:SimpleMessageResponse>OK:`+xmltree.EscapeText(relatesTo)+`</itk:SimpleMessageResponse>`)
 }
 
 func responseAction(service string) string {
-	if strings.HasPrefix(service, reportServicePrefix) {
+	if operation := strings.TrimPrefix(service, servicePrefix); strings.HasPrefix(operation, reportOperation) || service == sendAction {
 		return reportSuccessAction
 	}
 	return service + successActionSuffix

@@ -124,6 +124,18 @@ func TestTheGenericServiceMayBeAskedByItsOwnName(t *testing.T) {
 	require.Len(t, desk.messages, 1)
 }
 
+// The reference adaptor knows one answer, whatever the service is called.
+func TestInCompatModeAReportByTheGenericServiceIsAnsweredAsTheReferenceDoes(t *testing.T) {
+	body := compose(t, edit{"urn:nhs-itk:services:201005:SendNHS111Report-v2-0", sendAction})
+	o := testOptions()
+	require.Equal(t, http.StatusAccepted, send(New(&recordingDesk{}, o), reportPath, "text/xml", body).Code)
+	o.Mode = Compat
+	w := send(New(&recordingDesk{}, o), reportPath, "text/xml", body)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, reportSuccessAction, read(t, w).action)
+	require.Equal(t, http.StatusAccepted, send(New(&recordingDesk{}, o), itkPath, "text/xml", body).Code)
+}
+
 // readDistribution reads the DistributionEnvelope of an answer by the door's own
 // checks of one.
 func readDistribution(t *testing.T, body []byte) *envelope {
