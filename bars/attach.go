@@ -92,5 +92,5 @@ func (d *Desk) known(ctx context.Context, w *work, also []store.Op, idem *store.
 }
 
 func attachedEntry(e Entry) *entry {
-	return &entry{index: -1, fullURL: e.FullURL, res: e.Resource.Root(), typ: e.Resource.Type()}
+	return &entry{index: -1, fullURL: localName(e.FullURL), res: e.Resource.Root(), typ: e.Resource.Type()}
 }

@@ -82,7 +82,7 @@ func (w *work) findSlots(ctx context.Context, m *message) ([]slotRecord, error) 
 			return nil, err
 		}
 		e.plan = plan{ref: rec.rec.Ref(), link: true}
-		w.names[e.fullURL] = e.plan.ref
+		w.name(e)
 		slots = append(slots, *rec)
 	}
 	if len(slots) == 0 {
@@ -203,7 +203,7 @@ func (w *work) checkSlotEntry(ctx context.Context, m *message, e *entry, slot *s
 		m.broken(sent.path()+"."+name, "the Schedule must be returned as it was offered")
 	}
 	sent.plan = plan{ref: found[0].Ref(), link: true}
-	w.names[sent.fullURL] = sent.plan.ref
+	w.name(sent)
 	return nil
 }
 

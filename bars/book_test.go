@@ -77,7 +77,7 @@ func TestBookingsThatNameNoSlotOfOursAreRefused(t *testing.T) {
 	for _, row := range []refusal{
 		{"no slot", changes{"Appointment.slot": nil}, fhir.KindInvariant, []string{first + ".slot"}},
 		{"slot an object", changes{"Appointment.slot": map[string]any{"reference": "urn:uuid:00000006-0000-4000-8000-000000000006"}}, fhir.KindStructure, []string{first + ".slot"}},
-		{"slot not in the bundle", changes{"Appointment.slot[0].reference": "Slot/" + slotID(clinic, 0)}, fhir.KindInvariant, []string{first + ".slot[0]", first + ".slot"}},
+		{"slot not in the bundle", changes{"Appointment.slot[0].reference": "Slot/" + slotID(clinic, 1)}, fhir.KindInvariant, []string{first + ".slot[0]", first + ".slot"}},
 		{"slot no Slot", changes{"Appointment.slot[0].reference": "urn:uuid:00000007-0000-4000-8000-000000000007"}, fhir.KindInvariant, []string{first + ".slot[0].reference"}},
 		{"slot unknown", changes{"Slot.id": uuid.NewString()}, fhir.KindNotFound, []string{slot}},
 		{"no id and no schedule identifier", changes{"Slot.id": nil}, fhir.KindNotFound, []string{slot}},

@@ -78,6 +78,10 @@ func (m *message) readServiceCategory() {
 }
 
 func (m *message) readUseCase(category fhir.Value, at string) string {
+	if code := m.likelyUseCase(category); code != "" {
+		m.strictly(at, "a code of "+SystemUseCases+" is needed")
+		return code
+	}
 	code := m.onlyCode(category, SystemUseCases, at)
 	if code == "" {
 		return ""
@@ -87,6 +91,26 @@ func (m *message) readUseCase(category fhir.Value, at string) string {
 		m.broken(at, "the use case is none of the standard's")
 	}
 	return folded
+}
+
+// likelyUseCase is, in lenient mode, the use case of a message that names none,
+// as published examples do: the first that the service takes by this definition,
+// if the rules are the same for all of those. Bookings have one row for all
+// applications.
+func (m *message) likelyUseCase(category fhir.Value) string {
+	if m.mode != Lenient || m.definition == nil || m.offers == nil || fhir.CodeOf(category, SystemUseCases) != "" {
+		return ""
+	}
+	var fit []string
+	for _, code := range useCases {
+		if m.definition.ServesUseCase(code) && m.offers(code) {
+			fit = append(fit, code)
+		}
+	}
+	if len(fit) == 0 || m.event != EventBooking && len(applications(fit)) > 1 {
+		return ""
+	}
+	return fit[0]
 }
 
 // onlyCode returns the one code of a system; none or several are an error.
@@ -196,6 +220,16 @@ func (m *message) checkStatus(e *entry, statuses []string) {
 	}
 }
 
+// writes says whether an identifier's value is this NHS number as it stands.
+func writes(patient fhir.Value, number nhs.NHSNumber) bool {
+	for id := range fhir.Identifiers(patient.Get("identifier")) {
+		if nhs.Canonical(id.System) == nhs.SystemNHSNumber && id.Value == string(number) {
+			return true
+		}
+	}
+	return false
+}
+
 // checkPatient checks the NHS number. A patient without one is welcome; a
 // number that can't be one is an error in strict mode (published examples hold
 // such numbers).
@@ -204,6 +238,8 @@ func (m *message) checkPatient() {
 		number := nhs.NHSNumberOf(e.resource())
 		if number != "" && !number.Valid() {
 			m.strictly(e.path()+".identifier", "the NHS number's check digit is wrong")
+		} else if number != "" && !writes(e.res, number) {
+			m.strictly(e.path()+".identifier", "an NHS number is written in ten digits without blanks")
 		}
 	}
 	person := m.first("Patient")

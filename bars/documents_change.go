@@ -138,7 +138,7 @@ func (w *work) keepIDs(ctx context.Context, m *message, stored *store.Record) (m
 			continue
 		}
 		e.plan.ref = rec.Ref()
-		w.names[e.fullURL] = rec.Ref()
+		w.name(e)
 		kept[rec.Ref()] = rec
 	}
 	return kept, nil

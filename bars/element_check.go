@@ -110,8 +110,10 @@ func (m *message) element(expression, diagnostics string) {
 func newElements(m *message) *elements {
 	x := &elements{m: m, byURL: make(map[string]*entry, len(m.entries))}
 	for _, e := range m.entries {
-		if e.fullURL != "" {
-			x.byURL[e.fullURL] = e
+		for _, name := range []string{e.relative, e.fullURL} {
+			if name != "" {
+				x.byURL[name] = e
+			}
 		}
 	}
 	url, _, _ := strings.Cut(m.header.Get("definition").Text(), "|")
@@ -209,9 +211,9 @@ func (x *elements) fail(r *elementRule, v fhir.Value, member string) {
 	x.faults = append(x.faults, elementFault{r, at})
 }
 
-// target returns the entry that a Reference names by its fullUrl.
+// target returns the entry that a Reference names.
 func (x *elements) target(reference fhir.Value) *entry {
-	return x.byURL[reference.Get("reference").Text()]
+	return x.byURL[localName(reference.Get("reference").Text())]
 }
 
 // isNew says whether the sender asks for something new, all of whose records

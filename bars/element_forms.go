@@ -95,11 +95,15 @@ func codedAnyhow(x *elements, r *elementRule, v fhir.Value) {
 
 // refersTo asks for the element, and that each of its references names an entry
 // of one of the types, or by a relative reference a record of such a type that
-// the other side holds.
+// the other side holds. What is referred to by an identifier alone may stand
+// beside it.
 func refersTo(types ...string) elementCheck {
 	return func(x *elements, r *elementRule, v fhir.Value) {
 		given := false
 		for item := range values(v, r.path) {
+			if !item.Get("reference").Exists() && item.Get("identifier").Exists() {
+				continue
+			}
 			given = true
 			if !x.names(item, types) {
 				x.fail(r, item, "")
@@ -118,7 +122,7 @@ func (x *elements) names(reference fhir.Value, types []string) bool {
 	if e := x.target(reference); e != nil {
 		return slices.Contains(types, e.typ)
 	}
-	ref, ok := fhir.ParseReference(reference.Get("reference").Text())
+	ref, ok := fhir.ParseReference(localName(reference.Get("reference").Text()))
 	return ok && ref.Base == "" && (ref.URN != "" || slices.Contains(types, ref.Type))
 }
 

@@ -21,7 +21,8 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 		value := m.focus.res.Get(member)
 		for item := range value.Items() {
 			ref, ok := fhir.ParseReference(item.Get("reference").Text())
-			if !ok || ref.Base != "" || ref.Type != "Appointment" && ref.Type != "ServiceRequest" {
+			ours := ref.Base == "" || ref.Base == w.d.base+"/"
+			if !ok || !ours || ref.Type != "Appointment" && ref.Type != "ServiceRequest" || m.resolve(ref.Type+"/"+ref.ID) != nil {
 				continue
 			}
 			target := store.Ref{Type: ref.Type, ID: ref.ID}

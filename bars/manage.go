@@ -198,11 +198,11 @@ func (m *managed) read(before *fhir.Resource) (err error) {
 func (m *managed) names(r *fhir.Resource) {
 	fhir.Walk(r.Root(), func(name string, v fhir.Value) {
 		if ref, ok := fhir.ParseReference(v.Text()); ok && name == "reference" && ref.ID != "" {
-			m.w.names["urn:uuid:"+ref.ID] = store.Ref{Type: ref.Type, ID: ref.ID}
+			m.w.names[localName("urn:uuid:"+ref.ID)] = store.Ref{Type: ref.Type, ID: ref.ID}
 		}
 	})
 	for item := range m.sent.Get("slot").Items() {
-		if id, found := strings.CutPrefix(item.Get("reference").Text(), "urn:uuid:"); found {
+		if id, found := strings.CutPrefix(localName(item.Get("reference").Text()), "urn:uuid:"); found {
 			m.w.names["urn:uuid:"+id] = store.Ref{Type: "Slot", ID: id}
 		}
 	}

@@ -215,7 +215,7 @@ func (m *managed) person(ctx context.Context) error {
 		}
 	}
 	for _, v := range candidates {
-		ref, ok := fhir.ParseReference(v.Text())
+		ref, ok := fhir.ParseReference(localName(v.Text()))
 		id, local := ref.ID, ref.URN != ""
 		if local && len(ref.URN) > len("urn:uuid:") {
 			id = ref.URN[len("urn:uuid:"):]
@@ -228,7 +228,7 @@ func (m *managed) person(ctx context.Context) error {
 			return err
 		}
 		if rec != nil && !rec.Deleted && maySee(rec, m.req.Caller.Organisation) {
-			m.w.names[v.Text()] = rec.Ref()
+			m.w.names[localName(v.Text())] = rec.Ref()
 			return nil
 		}
 	}

@@ -52,11 +52,16 @@ type destination struct {
 // entry is one entry of the bundle, and what becomes of it.
 type entry struct {
 	index   int
-	fullURL string
-	res     fhir.Value
-	typ     string
-	id      string // resource.id as sent
-	plan    plan
+	sentURL string // fullUrl as sent
+	fullURL string // the same in the spelling of localName
+	// relative is its name as a relative reference: from a fullUrl that is the
+	// address of a REST server (R4, resolving references in bundles), else from its
+	// own id; "" where it has neither.
+	relative string
+	res      fhir.Value
+	typ      string
+	id       string // resource.id as sent
+	plan     plan
 }
 
 func (e *entry) resource() *fhir.Resource { return e.res.Resource() }
@@ -131,7 +136,8 @@ func (m *message) readEntries(list fhir.Value) {
 	seen := map[string]bool{}
 	index := 0
 	for item := range list.Items() {
-		e := &entry{index: index, fullURL: item.Get("fullUrl").Text(), res: item.Get("resource")}
+		e := &entry{index: index, sentURL: item.Get("fullUrl").Text(), res: item.Get("resource")}
+		e.fullURL = localName(e.sentURL)
 		index++
 		if e.res.Kind() != fhir.ObjectKind {
 			m.broken(item.Path(), "every entry must hold a resource")
@@ -139,6 +145,7 @@ func (m *message) readEntries(list fhir.Value) {
 		}
 		e.typ = e.res.Get("resourceType").Text()
 		e.id = e.res.Get("id").Text()
+		e.relative = relativeName(e)
 		if e.fullURL == "" {
 			m.broken(item.Path()+".fullUrl", "every entry needs a fullUrl")
 		} else if seen[e.fullURL] {
@@ -241,14 +248,8 @@ func (m *message) readFocus(at string) {
 	}
 	ref := focus.At(0).Get("reference").Text()
 	m.focus = m.resolve(ref)
-	if m.focus == nil {
-		if parsed, ok := fhir.ParseReference(ref); ok && parsed.Type != "" {
-			for _, e := range m.entries {
-				if e.typ == parsed.Type && e.id == parsed.ID {
-					m.focus = e
-				}
-			}
-		}
+	if parsed, ok := fhir.ParseReference(ref); m.focus == nil && ok && parsed.Base != "" {
+		m.focus = m.resolve(parsed.Type + "/" + parsed.ID)
 	}
 	if m.focus == nil {
 		m.broken(at+"[0]", "the focus must name an entry of this bundle")
@@ -263,14 +264,43 @@ func (m *message) readFocus(at string) {
 	}
 }
 
-// resolve finds the entry with a fullUrl.
+// resolve finds the entry that a reference names.
 func (m *message) resolve(reference string) *entry {
+	if reference == "" {
+		return nil
+	}
+	name := localName(reference)
 	for _, e := range m.entries {
-		if e.fullURL == reference && reference != "" {
+		if e.fullURL == name {
+			return e
+		}
+	}
+	for _, e := range m.entries {
+		if e.relative == name {
 			return e
 		}
 	}
 	return nil
+}
+
+// localName folds the spellings of a bundle-local name: the case of a UUID and
+// of its scheme doesn't count (RFC 4122, RFC 8141). Anything else stays as it is.
+func localName(text string) string {
+	const scheme = "urn:uuid:"
+	if len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		return strings.ToLower(text)
+	}
+	return text
+}
+
+func relativeName(e *entry) string {
+	if ref, ok := fhir.ParseReference(e.fullURL); ok && ref.Base != "" && ref.Type == e.typ {
+		return ref.Type + "/" + ref.ID
+	}
+	if fhir.ValidID(e.id) {
+		return e.typ + "/" + e.id
+	}
+	return ""
 }
 
 // first returns the first entry of a type.

@@ -82,6 +82,10 @@ func (d *Desk) record(r *fhir.Resource, id, method string, who by) (*store.Recor
 // room knows of it.
 func (d *Desk) indexOf(r *fhir.Resource, who by) search.Index {
 	index := search.Extract(r, d.searchOptions())
+	if number := nhs.NHSNumberOf(r); r.Type() == "Patient" && number != "" && !writes(r.Root(), number) {
+		// Written with blanks it must be found all the same.
+		index.X = append(index.X, "identifier="+nhs.SystemNHSNumber+"|"+string(number), "identifier:"+string(number))
+	}
 	if who.Hosted {
 		index.X = append(index.X, hosted)
 	}

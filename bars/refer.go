@@ -48,11 +48,11 @@ func (w *work) openEncounter(m *message) error {
 		encounter.Set("class", fhir.Obj("system", systemActCode, "code", "EMER"))
 	}
 	patient := m.first("Patient")
-	encounter.Set("subject", fhir.Obj("reference", patient.fullURL))
+	encounter.Set("subject", fhir.Obj("reference", patient.sentURL))
 	if sent != nil {
 		encounter.Set("episodeOfCare", sent.res.Get("episodeOfCare"))
 	}
-	encounter.Set("basedOn", []*fhir.Object{fhir.Obj("reference", m.focus.fullURL)})
+	encounter.Set("basedOn", []*fhir.Object{fhir.Obj("reference", m.focus.sentURL)})
 	encounter.Set("period", fhir.Obj("start", fhir.FormatInstant(w.d.now())))
 	if w.service.owner.ID != "" {
 		encounter.Set("serviceProvider", fhir.Obj("reference", w.service.owner.String()))
@@ -163,6 +163,15 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 	id := m.focus.id
 	if ref, ok := fhir.ParseReference(m.header.Dig("focus", "reference").Text()); id == "" && ok && ref.Type == typ {
 		id = ref.ID
+	}
+	if local, found := strings.CutPrefix(m.focus.fullURL, "urn:uuid:"); id == "" && found && m.mode == Lenient {
+		rec, err := w.d.get(ctx, store.Ref{Type: typ, ID: local}) // named as our answers name records
+		if err != nil {
+			return nil, err
+		}
+		if rec != nil {
+			id = local
+		}
 	}
 	if id == "" {
 		if m.mode == Lenient && typ == "Appointment" {

@@ -96,9 +96,7 @@ func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange) error {
 // mean says which record an entry is.
 func (w *work) mean(e *entry, p plan) {
 	e.plan = p
-	if e.fullURL != "" {
-		w.names[e.fullURL] = p.ref
-	}
+	w.name(e)
 }
 
 // isOurs says whether an Encounter entry is the one that the receiver opened: by

@@ -78,11 +78,18 @@ func (w *work) place(ctx context.Context, entries []*entry) error {
 		} else {
 			e.plan = plan{ref: store.Ref{Type: e.typ, ID: w.d.newID()}}
 		}
-		if e.fullURL != "" {
-			w.names[e.fullURL] = e.plan.ref
-		}
+		w.name(e)
 	}
 	return nil
+}
+
+// name notes which record the references to an entry mean.
+func (w *work) name(e *entry) {
+	for _, name := range []string{e.fullURL, e.relative} {
+		if name != "" {
+			w.names[name] = e.plan.ref
+		}
+	}
 }
 
 // hostedRecord finds the record of ours that an entry of the directory means,
@@ -152,7 +159,7 @@ func (w *work) rewrite(r *fhir.Resource) (*fhir.Resource, error) {
 		if name != "reference" && name != "url" {
 			return
 		}
-		if ref, ok := w.names[v.Text()]; ok {
+		if ref, ok := w.names[localName(v.Text())]; ok {
 			edit.Replace(v, fhir.Quote(ref.String()))
 		}
 	})
@@ -187,7 +194,7 @@ func (m *message) checkReferences(entries []*entry) {
 			continue
 		}
 		fhir.Walk(e.res, func(name string, v fhir.Value) {
-			if name == "reference" && strings.HasPrefix(v.Text(), "urn:uuid:") && !known[v.Text()] {
+			if local := localName(v.Text()); name == "reference" && strings.HasPrefix(local, "urn:uuid:") && !known[local] {
 				m.strictly(v.Path(), "the reference names no entry of this bundle")
 			}
 		})
