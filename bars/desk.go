@@ -36,8 +36,10 @@ type Options struct {
 	Endpoint func(url string) error
 	// Outbox takes the messages that Respond sends; default: none are sent.
 	Outbox Outbox
-	// Modes overrides Mode for services, by DoS service id.
+	// Modes overrides Mode for services, by the id under which requests name them.
 	Modes map[string]Mode
+	// Access lists who may use services; default everybody.
+	Access Access
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
 }
@@ -55,6 +57,7 @@ type Desk struct {
 	endpoint func(url string) error
 	outbox   Outbox
 	modes    map[string]Mode
+	access   Access
 	log      *slog.Logger
 	running  running
 }
@@ -62,7 +65,7 @@ type Desk struct {
 // NewDesk opens the desk on a store.
 func NewDesk(s store.Store, o Options) *Desk {
 	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
-		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, log: o.Log}
+		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, access: o.Access, log: o.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -150,17 +153,11 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 // modeFor is how strictly a message is held to the standard: as its service is,
 // unless the door has a mode of its own.
 func (d *Desk) modeFor(req *MessageRequest) Mode {
-	mode := d.mode
-	if len(d.modes) > 0 {
-		target := req.Target
-		if target.Value == "" {
-			target = nhs.ParseServiceID(req.Bundle.Get("entry").At(0).Dig("resource", "destination").At(0).Get("endpoint").Text())
-		}
-		if own, found := d.modes[target.Value]; found {
-			mode = own
-		}
+	target := req.Target
+	if target.Value == "" {
+		target = nhs.ParseServiceID(req.Bundle.Get("entry").At(0).Dig("resource", "destination").At(0).Get("endpoint").Text())
 	}
-	return max(mode, req.Mode)
+	return max(d.ModeOf(target), req.Mode)
 }
 
 func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s *service, idem *store.Idem) (*MessageResult, error) {

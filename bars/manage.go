@@ -15,11 +15,9 @@ import (
 // books or refers, PUT changes status and reasonCode, PATCH moves an Appointment
 // to another slot (of a ServiceRequest it does what PUT does), DELETE cancels.
 type RecordRequest struct {
-	Caller Caller
-	Key    Key
-	Target nhs.ServiceID
-	// Mode overrides the service's mode where the door has one of its own.
-	Mode             Mode
+	Caller           Caller
+	Key              Key
+	Target           nhs.ServiceID
 	Method, Type, ID string // ID is "" with POST
 	// Resource is what POST and PUT write.
 	Resource *fhir.Resource
@@ -58,7 +56,7 @@ func (d *Desk) Record(ctx context.Context, req RecordRequest) (*RecordResult, er
 			return nil, err
 		}
 		for range attempts {
-			m := &managed{req: &req, w: d.newWork(req.Caller, s), mode: max(d.mode, req.Mode)}
+			m := &managed{req: &req, w: d.newWork(req.Caller, s), mode: d.ModeOf(req.Target)}
 			result, err := m.carryOut(ctx, idem)
 			if raced(err) {
 				continue
@@ -211,6 +209,9 @@ func (m *managed) names(r *fhir.Resource) {
 // restate takes over status and reasonCode, and nothing else.
 func (m *managed) restate(before *fhir.Resource) (*fhir.Resource, error) {
 	free := []string{"status", "reasonCode"}
+	if m.mode == Lenient && m.req.Type == "Appointment" {
+		free = append(free, "cancelationReason") // R4's own place for it
+	}
 	if name := m.altered(before, free); name != "" {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, m.req.Type+"."+name, "only status and reasonCode may change by "+m.req.Method)
 	}

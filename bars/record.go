@@ -20,10 +20,13 @@ type by struct {
 	Organisation nhs.ODSCode   `json:"org,omitempty"`
 	Name         string        `json:"orgName,omitempty"`
 	Software     string        `json:"software,omitempty"`
+	System       string        `json:"softwareSystem,omitempty"`
 	Product      string        `json:"product,omitempty"`
 	Version      string        `json:"productVersion,omitempty"`
 	Practitioner string        `json:"practitioner,omitempty"`
+	User         string        `json:"user,omitempty"`
 	Role         string        `json:"role,omitempty"`
+	Target       string        `json:"target,omitempty"`
 	Request      string        `json:"request,omitempty"`
 	Correlation  string        `json:"correlation,omitempty"`
 	At           time.Time     `json:"at"`
@@ -33,9 +36,13 @@ type by struct {
 }
 
 func (d *Desk) byCaller(c Caller) by {
-	return by{Door: c.Door, Organisation: c.Organisation, Name: c.OrganisationName,
-		Software: c.Software, Product: c.SoftwareName, Version: c.SoftwareVersion,
-		Practitioner: c.Practitioner, Role: c.Role, Request: c.RequestID, Correlation: c.Correlation, At: d.now().UTC()}
+	who := by{Door: c.Door, Organisation: c.Organisation, Name: c.OrganisationName,
+		Software: c.Software, System: c.SoftwareSystem, Product: c.SoftwareName, Version: c.SoftwareVersion,
+		Practitioner: c.Practitioner, User: c.User, Role: c.Role, Request: c.RequestID, Correlation: c.Correlation, At: d.now().UTC()}
+	if c.Target.Value != "" {
+		who.Target = c.Target.String()
+	}
+	return who
 }
 
 // inherit takes over what the record's earlier version said of ownership.

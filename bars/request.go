@@ -16,10 +16,13 @@ type Caller struct {
 	Organisation     nhs.ODSCode
 	OrganisationName string
 	Software         string // the requesting product's identifier
+	SoftwareSystem   string // that identifier's system
 	SoftwareName     string
 	SoftwareVersion  string
-	Practitioner     string // the requesting person's role profile id
-	Role             string // the requesting person's role, a SNOMED code
+	Practitioner     string        // the requesting person's role profile id
+	User             string        // the same person's SDS user id
+	Role             string        // the requesting person's role, a SNOMED code
+	Target           nhs.ServiceID // the service that the transport named
 	RequestID        string
 	Correlation      string
 }

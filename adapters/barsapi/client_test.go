@@ -96,11 +96,12 @@ func TestARequestCarriesTheHeadersOfTheStandard(t *testing.T) {
 	p := newPeer(t, takes)
 	_, err := p.process(p.client())
 	require.NoError(t, err)
-	h, err := readHeaders(p.got[0], need{target: true, who: true}, bars.Strict)
+	h, err := readHeaders(p.got[0], need{target: true, who: true}, strictly)
 	require.NoError(t, err)
 	require.Equal(t, headers{requestID: requestID, correlation: correlation, target: nhs.ServiceID{System: nhs.SystemDoS, Value: "2000011147"},
-		caller: bars.Caller{Door: "bars", Organisation: "A1001", OrganisationName: "Sandbox 111 provider", Software: "T-1", SoftwareName: "Test",
-			SoftwareVersion: "1.0.0", Practitioner: "100000000002", Role: "62247001", RequestID: requestID, Correlation: correlation}}, *h)
+		caller: bars.Caller{Door: "bars", Organisation: "A1001", OrganisationName: "Sandbox 111 provider", Software: "T-1", SoftwareSystem: "https://supplier.example/Id", SoftwareName: "Test",
+			SoftwareVersion: "1.0.0", Practitioner: "100000000002", Role: "62247001", RequestID: requestID, Correlation: correlation,
+			Target: nhs.ServiceID{System: nhs.SystemDoS, Value: "2000011147"}}}, *h)
 	require.Equal(t, "a4t1|validation|servicerequest-request|new", p.got[0].Header.Get("use-context"))
 	require.Equal(t, acceptCore, p.got[0].Header.Get("Accept"))
 	require.Empty(t, p.got[0].Header.Get("Authorization"))
@@ -265,7 +266,7 @@ func TestTheOutboxSendsAnAnswerUnderOneIdUntilItIsTaken(t *testing.T) {
 	require.Equal(t, outbox.Result{Verdict: outbox.Delivered}, s.Send(context.Background(), m))
 	require.Equal(t, outbox.Result{Verdict: outbox.Dead, Reason: "answered 422, REC_UNPROCESSABLE_ENTITY, not-supported"}, s.Send(context.Background(), m))
 	for _, r := range p.got {
-		h, err := readHeaders(r, need{target: true, who: true}, bars.Strict)
+		h, err := readHeaders(r, need{target: true, who: true}, strictly)
 		require.NoError(t, err)
 		require.Equal(t, requestID, h.requestID)
 		require.Equal(t, correlation, h.correlation)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/onward-health/onward/bars"
@@ -60,9 +61,10 @@ type need struct {
 	known  bool // the target, where it is given, must be a service of ours
 }
 
-// readHeaders decodes and checks the headers. What is missing is reported
-// before what is wrong; each kind all at once.
-func readHeaders(r *http.Request, n need, mode bars.Mode) (*headers, error) {
+// readHeaders decodes and checks the headers, as strictly as the service that
+// they name does. What is missing is reported before what is wrong; each kind
+// all at once.
+func readHeaders(r *http.Request, n need, modeOf func(nhs.ServiceID) bars.Mode) (*headers, error) {
 	missing := &fhir.Outcome{Kind: fhir.KindRequired}
 	ask := func(name string, wanted bool) {
 		if wanted && r.Header.Get(name) == "" {
@@ -72,6 +74,8 @@ func readHeaders(r *http.Request, n need, mode bars.Mode) (*headers, error) {
 	ask(headerRequestID, true)
 	ask(headerCorrelation, true)
 	ask(headerTarget, n.target)
+	target, targetErr := readTarget(r.Header.Get(headerTarget), bars.Lenient)
+	mode := modeOf(target)
 	ask(headerOrganisation, n.who && mode == bars.Strict)
 	ask(headerSoftware, n.who && mode == bars.Strict)
 	if err := missing.OrNil(); err != nil {
@@ -92,25 +96,29 @@ func readHeaders(r *http.Request, n need, mode bars.Mode) (*headers, error) {
 	if err := wrong.OrNil(); err != nil {
 		return nil, err
 	}
+	if mode == bars.Strict {
+		target, targetErr = readTarget(r.Header.Get(headerTarget), mode)
+	}
+	if targetErr != nil {
+		return nil, targetErr
+	}
 	var err error
-	if h.target, err = readTarget(r.Header.Get(headerTarget)); err != nil {
+	if h.caller, err = readCaller(r.Header, mode); err != nil {
 		return nil, err
 	}
-	if h.caller, err = readCaller(r.Header); err != nil {
-		return nil, err
-	}
-	h.caller.RequestID, h.caller.Correlation = h.requestID, h.correlation
+	h.target = target
+	h.caller.RequestID, h.caller.Correlation, h.caller.Target = h.requestID, h.correlation, target
 	return h, nil
 }
 
 // readTarget decodes NHSD-Target-Identifier: Base64 of a JSON object with
 // system and value.
-func readTarget(text string) (nhs.ServiceID, error) {
+func readTarget(text string, mode bars.Mode) (nhs.ServiceID, error) {
 	if text == "" {
 		return nhs.ServiceID{}, nil
 	}
 	structure := fhir.NewOutcome(fhir.KindStructure, "", "the header "+headerTarget+" must hold an object with a system and a value")
-	raw, err := decode64(headerTarget, text)
+	raw, err := decode64(headerTarget, text, mode)
 	if err != nil {
 		return nhs.ServiceID{}, err
 	}
@@ -129,9 +137,9 @@ func readTarget(text string) (nhs.ServiceID, error) {
 }
 
 // readCaller decodes the three headers that say who asks.
-func readCaller(h http.Header) (bars.Caller, error) {
+func readCaller(h http.Header, mode bars.Mode) (bars.Caller, error) {
 	c := bars.Caller{Door: "bars"}
-	organisation, err := decodeResource(h, headerOrganisation, "Organization")
+	organisation, err := decodeResource(h, headerOrganisation, mode, "Organization")
 	if err != nil {
 		return c, err
 	}
@@ -142,43 +150,67 @@ func readCaller(h http.Header) (bars.Caller, error) {
 		}
 		c.OrganisationName = short(organisation.Get("name"))
 	}
-	software, err := decodeResource(h, headerSoftware, "Device")
+	software, err := decodeResource(h, headerSoftware, mode, "Device")
 	if err != nil {
 		return c, err
 	}
 	if software != nil {
-		for id := range fhir.Identifiers(software.Get("identifier")) {
-			c.Software = id.Value
-			break
-		}
-		// The standard has one object where R4's Device has a list of them.
-		c.SoftwareName = short(software.Get("deviceName", "name"))
-		c.SoftwareVersion = short(software.Get("version", "value"))
+		readSoftware(&c, software)
 	}
-	practitioner, err := decodeResource(h, headerPractitioner, "PractitionerRole")
+	types := []string{"PractitionerRole"}
+	if mode == bars.Lenient { // as its name says
+		types = append(types, "Practitioner")
+	}
+	practitioner, err := decodeResource(h, headerPractitioner, mode, types...)
 	if err != nil {
 		return c, err
 	}
 	if practitioner != nil {
-		for id := range fhir.Identifiers(practitioner.Get("identifier")) {
-			if nhs.Canonical(id.System) == nhs.SystemSDSRole {
-				c.Practitioner = id.Value
-			}
+		readPractitioner(&c, practitioner)
+	}
+	return c, nil
+}
+
+// readSoftware takes the identifier that is a product id, else the first.
+func readSoftware(c *bars.Caller, software *fhir.Resource) {
+	for id := range fhir.Identifiers(software.Get("identifier")) {
+		system := nhs.Canonical(id.System)
+		if id.Value != "" && (c.Software == "" || system == nhs.SystemProduct) {
+			c.Software, c.SoftwareSystem = clip(id.Value), clip(system)
 		}
-		for role := range fhir.Codings(practitioner.Get("code")) {
-			c.Role = role.Code
+		if system == nhs.SystemProduct {
 			break
 		}
 	}
-	return c, nil
+	// The standard has one object where R4's Device has a list of them.
+	c.SoftwareName = short(software.Get("deviceName", "name"))
+	c.SoftwareVersion = short(software.Get("version", "value"))
+}
+
+func readPractitioner(c *bars.Caller, practitioner *fhir.Resource) {
+	for _, path := range [][]string{{"identifier"}, {"practitioner", "identifier"}} {
+		for id := range fhir.Identifiers(practitioner.Get(path...)) {
+			switch nhs.Canonical(id.System) {
+			case nhs.SystemSDSRole:
+				c.Practitioner = clip(id.Value)
+			case nhs.SystemSDSUser:
+				c.User = clip(id.Value)
+			}
+		}
+	}
+	for role := range fhir.Codings(practitioner.Get("code")) {
+		c.Role = clip(role.Code)
+		break
+	}
 }
 
 // maxName bounds a name that goes to the audit of every version, in bytes.
 const maxName = 256
 
 // short is a text for the audit, cut at maxName.
-func short(v fhir.Value) string {
-	text := v.Text()
+func short(v fhir.Value) string { return clip(v.Text()) }
+
+func clip(text string) string {
 	if len(text) > maxName {
 		text = strings.ToValidUTF8(text[:maxName], "")
 	}
@@ -187,12 +219,12 @@ func short(v fhir.Value) string {
 
 // decodeResource decodes a header that holds a FHIR resource; nil where it is
 // absent. Senders of older versions leave resourceType out.
-func decodeResource(h http.Header, name, typ string) (*fhir.Resource, error) {
+func decodeResource(h http.Header, name string, mode bars.Mode, types ...string) (*fhir.Resource, error) {
 	text := h.Get(name)
 	if text == "" {
 		return nil, nil
 	}
-	raw, err := decode64(name, text)
+	raw, err := decode64(name, text, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -200,22 +232,24 @@ func decodeResource(h http.Header, name, typ string) (*fhir.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := object.Type(); t != "" && t != typ {
-		return nil, fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must hold a "+typ)
+	if t := object.Type(); t != "" && !slices.Contains(types, t) {
+		return nil, fhir.NewOutcome(fhir.KindValue, "", "the header "+name+" must hold a "+types[0])
 	}
 	return object, nil
 }
 
-// decode64 reads Base64 with or without its padding.
-func decode64(name, text string) ([]byte, error) {
+// decode64 reads Base64 with or without its padding; in lenient mode also in the
+// alphabet for URLs.
+func decode64(name, text string, mode bars.Mode) ([]byte, error) {
 	if len(text) > maxHeader {
 		return nil, badHeader(name)
 	}
-	raw, err := base64.StdEncoding.DecodeString(text)
-	if err == nil {
-		return raw, nil
+	text = strings.TrimRight(text, "=")
+	if mode == bars.Lenient {
+		text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
 	}
-	if raw, err = base64.RawStdEncoding.DecodeString(text); err != nil {
+	raw, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
 		return nil, badHeader(name)
 	}
 	return raw, nil

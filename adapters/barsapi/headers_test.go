@@ -87,7 +87,7 @@ func TestAnUnknownTargetIsNotFound(t *testing.T) {
 
 func TestOrganisationAndSoftwareMayBeAbsentInLenientMode(t *testing.T) {
 	h := changed("NHSD-End-User-Organisation", "", "NHSD-Requesting-Software", "")
-	s := open(t, func(o *Options) { o.Mode = bars.Lenient })
+	s := openOn(t, bars.Options{Mode: bars.Lenient})
 	require.Equal(t, 200, s.do("GET", slotPath, h, "").Code)
 	for _, path := range []string{"/metadata", "/MessageDefinition?context=a1t2"} {
 		require.Equal(t, 200, open(t).do("GET", path, h, "").Code, path)
@@ -95,6 +95,8 @@ func TestOrganisationAndSoftwareMayBeAbsentInLenientMode(t *testing.T) {
 	h.Set("NHSD-End-User-Organisation", "S3CRET!")
 	s.refused(s.do("GET", slotPath, h, ""), h, 400, "value", "REC_BAD_REQUEST")
 }
+
+func strictly(nhs.ServiceID) bars.Mode { return bars.Strict }
 
 func TestHeadersAreReadInEverySpelling(t *testing.T) {
 	for name, h := range map[string]http.Header{
@@ -104,23 +106,63 @@ func TestHeadersAreReadInEverySpelling(t *testing.T) {
 		"old systems": changed("NHSD-Target-Identifier", encode(`{"system":"http://fhir.nhs.uk/id/dos-service-id","value":"`+clinic+`"}`),
 			"NHSD-End-User-Organisation", encode(`{"name":"Test","identifier":[{"system":"https://fhir.nhs.uk/id/ods-organization-code","value":"a1001"}]}`)),
 		"white space": changed("NHSD-Target-Identifier", encode(" {\n\"system\" : \"https://fhir.nhs.uk/Id/dos-service-id\", \"value\":\""+clinic+"\"} ")),
-		"with a role": changed("NHSD-Requesting-Practitioner", encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"}],"code":[{"coding":[{"system":"http://snomed.info/sct","code":"62247001"}]}]}`),
+		"with a role": changed("NHSD-Requesting-Practitioner", encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"}],"practitioner":{"identifier":{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"777"}},"code":[{"coding":[{"system":"http://snomed.info/sct","code":"62247001"}]}]}`),
 			"NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":{"name":"Product","type":"manufacturer-name"},"version":{"value":"1.0.0"}}`)),
-		"a product as in R4": changed("NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":[{"name":"Product","type":"manufacturer-name"}],"version":[{"value":"1.0.0"}]}`)),
+		"a product id beside others": changed("NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"system":"https://supplier.example/Id/device","value":"T-1"},{"system":"https://fhir.nhs.uk/id/product-id","value":"P.1"}]}`)),
+		"a product as in R4":         changed("NHSD-Requesting-Software", encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":[{"name":"Product","type":"manufacturer-name"}],"version":[{"value":"1.0.0"}]}`)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := readHeaders(&http.Request{Header: h}, need{target: true, who: true}, bars.Strict)
+			got, err := readHeaders(&http.Request{Header: h}, need{target: true, who: true}, strictly)
 			require.NoError(t, err)
 			require.Equal(t, nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, got.target)
-			want := bars.Caller{Door: "bars", Organisation: "A1001", OrganisationName: "Test", Software: "T-1", RequestID: h.Get("X-Request-Id"), Correlation: h.Get("X-Correlation-Id")}
-			if name == "with a role" {
-				want.Practitioner, want.Role = "555", "62247001"
-			}
-			if name == "with a role" || name == "a product as in R4" {
+			want := bars.Caller{Door: "bars", Organisation: "A1001", OrganisationName: "Test", Software: "T-1", RequestID: h.Get("X-Request-Id"), Correlation: h.Get("X-Correlation-Id"), Target: got.target}
+			switch name {
+			case "with a role":
+				want.Practitioner, want.User, want.Role, want.SoftwareName, want.SoftwareVersion = "555", "777", "62247001", "Product", "1.0.0"
+			case "a product as in R4":
 				want.SoftwareName, want.SoftwareVersion = "Product", "1.0.0"
+			case "a product id beside others":
+				want.Software, want.SoftwareSystem = "P.1", nhs.SystemProduct
+			default:
+				want.SoftwareSystem = "https://supplier.example/Id/device"
 			}
 			require.Equal(t, want, got.caller)
 		})
+	}
+}
+
+// Lenient mode reads what is clear though the standard has it otherwise.
+func TestLenientModeReadsHeadersThatAreClear(t *testing.T) {
+	name := `{"resourceType":"Organization","identifier":[{"value":"A1001","system":"https://fhir.nhs.uk/Id/ods-organization-code"}],"name":"\u00ff>>>???~~~"}`
+	forURLs := base64.URLEncoding.EncodeToString([]byte(strings.Replace(name, "\\u00ff", "\u00ff", 1)))
+	require.Contains(t, forURLs, "_")
+	for _, row := range [][2]string{
+		{"NHSD-End-User-Organisation", forURLs},
+		{"NHSD-End-User-Organisation", strings.TrimRight(forURLs, "=")},
+		{"NHSD-Requesting-Practitioner", encode(`{"resourceType":"Practitioner","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"777"}]}`)},
+	} {
+		h := changed(row[0], row[1])
+		require.Equal(t, 200, openOn(t, bars.Options{Mode: bars.Lenient}).do("GET", slotPath, h, "").Code, row[0])
+		s := open(t)
+		s.refused(s.do("GET", slotPath, h, ""), h, 400, "value", "REC_BAD_REQUEST")
+	}
+}
+
+// A service may be held to the standard otherwise than the rest.
+func TestHeadersAreAskedForAsTheServiceIsHeldToTheStandard(t *testing.T) {
+	for _, row := range []struct {
+		all, elsewhere bars.Mode
+	}{{bars.Strict, bars.Lenient}, {bars.Lenient, bars.Strict}} {
+		s := openOn(t, bars.Options{Mode: row.all, Modes: map[string]bars.Mode{elsewhere: row.elsewhere}})
+		for service, mode := range map[string]bars.Mode{clinic: row.all, elsewhere: row.elsewhere} {
+			h := changed("NHSD-End-User-Organisation", "", "NHSD-Target-Identifier", targetOf(service))
+			w := s.do("GET", strings.Replace(slotPath, clinic, service, 1), h, "")
+			if mode == bars.Lenient {
+				require.Equal(t, 200, w.Code, "%s", w.Body)
+				continue
+			}
+			s.refused(w, h, 400, "required", "REC_BAD_REQUEST")
+		}
 	}
 }
 
@@ -173,14 +215,14 @@ func FuzzHeaders(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		id, err := readTarget(text)
+		id, err := readTarget(text, bars.Lenient)
 		if err == nil && text != "" && (id.System == "" || id.Value == "") {
 			t.Fatal("a target without system or value was taken")
 		}
 		h := http.Header{}
 		for _, name := range []string{headerOrganisation, headerSoftware, headerPractitioner} {
 			h.Set(name, text)
-			c, err := readCaller(h)
+			c, err := readCaller(h, bars.Lenient)
 			if err != nil {
 				continue
 			}

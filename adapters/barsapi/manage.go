@@ -16,7 +16,7 @@ const deletedWord = "OK"
 // it, and DELETE with an OperationOutcome.
 func (s *server) writing(typ, id string) work {
 	return func(w http.ResponseWriter, r *http.Request, h *headers) error {
-		req := bars.RecordRequest{Caller: h.caller, Key: h.key(), Target: h.target, Mode: s.o.Mode, Method: r.Method, Type: typ, ID: id}
+		req := bars.RecordRequest{Caller: h.caller, Key: h.key(), Target: h.target, Method: r.Method, Type: typ, ID: id}
 		if err := s.readWrite(w, r, &req); err != nil {
 			return err
 		}

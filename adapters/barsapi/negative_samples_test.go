@@ -25,7 +25,7 @@ func TestNegative16PublishedExamplesNeverCrash(t *testing.T) {
 		t.Skip("the published payloads are not here; set ONWARD_SAMPLES to the folder that holds them")
 	}
 	for _, mode := range []bars.Mode{bars.Strict, bars.Lenient} {
-		s := open(t, func(o *Options) { o.Mode = mode })
+		s := openOn(t, bars.Options{Mode: mode})
 		id, referral := s.book(), s.refer()
 		calls := [][2]string{{"POST", "/Appointment"}, {"PUT", "/Appointment/" + id}, {"PATCH", "/Appointment/" + id},
 			{"POST", "/ServiceRequest"}, {"PUT", "/ServiceRequest/" + referral}, {"PATCH", "/ServiceRequest/" + referral}, {"POST", messagePath}}

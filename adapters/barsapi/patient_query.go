@@ -69,7 +69,10 @@ func text(v string) (string, bool) { return v, strings.TrimSpace(v) != "" }
 
 func token(v string) (string, bool) {
 	system, value, _ := strings.Cut(v, "|")
-	return nhs.Canonical(system) + "|" + value, system != "" && value != "" && !strings.Contains(v, ",")
+	if system = nhs.Canonical(system); system == nhs.SystemNHSNumber {
+		value = string(nhs.ParseNHSNumber(value))
+	}
+	return system + "|" + value, system != "" && value != "" && !strings.Contains(v, ",")
 }
 
 // wholeDate takes a full date, perhaps behind "eq"; a part of one, or another

@@ -44,11 +44,18 @@ type scene struct {
 
 func open(t testing.TB, options ...func(*Options)) *scene {
 	t.Helper()
+	return openOn(t, bars.Options{}, options...)
+}
+
+// openOn opens a scene with settings of the room.
+func openOn(t testing.TB, room bars.Options, options ...func(*Options)) *scene {
+	t.Helper()
 	db, err := sqlite.Open(context.Background(), ":memory:", sqlite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	clock := func() time.Time { return now }
-	desk := bars.NewDesk(db, bars.Options{Base: baseURL, Now: clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	room.Base, room.Now, room.Log = baseURL, clock, slog.New(slog.NewTextHandler(io.Discard, nil))
+	desk := bars.NewDesk(db, room)
 	var list []*fhir.Resource
 	add := func(format string, args ...any) {
 		r, err := fhir.Parse([]byte(fmt.Sprintf(format, args...)))

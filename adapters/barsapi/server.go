@@ -25,10 +25,11 @@ type Options struct {
 	BasePath string
 	// MaxBody bounds a request body in bytes; default 5 MiB.
 	MaxBody int64
-	// Mode is how strictly headers are asked for; default bars.Strict.
-	Mode bars.Mode
 	// Always holds every request to BaRS, whatever its headers.
 	Always bool
+	// NeedCertificate refuses requests in the standard's dialect over connections
+	// without a verified client certificate (403), except for the health checks.
+	NeedCertificate bool
 	// FHIR serves what speaks plain FHIR.
 	FHIR http.Handler
 	// National serves the registry of pointers and the endpoint catalogue, which
@@ -107,6 +108,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/_ping" || path == "/_status":
 		s.health(t, r, path)
+	case s.speaks(r) && s.o.NeedCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0):
+		s.refuse(t, r, fhir.NewOutcome(fhir.KindForbidden, "", "mutual authentication failed"))
 	case s.speaks(r) && s.o.National != nil && isNational(path):
 		s.o.National.ServeHTTP(t, r)
 	case s.speaks(r):
@@ -163,7 +166,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, path string) {
 // check reads the headers, and refuses what can't be answered in the way that
 // they ask for and a service that isn't here.
 func (s *server) check(r *http.Request, n need) (*headers, error) {
-	h, err := readHeaders(r, n, s.o.Mode)
+	h, err := readHeaders(r, n, s.desk.ModeOf)
 	if err != nil {
 		return nil, err
 	}
@@ -173,10 +176,23 @@ func (s *server) check(r *http.Request, n need) (*headers, error) {
 	if err := checkContentVersion(r.Header); err != nil {
 		return nil, err
 	}
+	if err := s.admit(r, h, n); err != nil {
+		return nil, err
+	}
 	if h.target.Value != "" && n.known {
 		_, err = s.desk.Service(r.Context(), h.target)
 	}
 	return h, err
+}
+
+// admit refuses whom the service's lists leave out. What a path says of systems,
+// not of patients, the standard refuses as "security".
+func (s *server) admit(r *http.Request, h *headers, n need) error {
+	err := s.desk.Admit(r.Context(), h.target, h.caller, n.who)
+	if o := fhir.AsOutcome(err); err != nil && o.Kind == fhir.KindAccess && !n.who {
+		return &fhir.Outcome{Kind: fhir.KindUnauthorized, Issues: o.Issues}
+	}
+	return err
 }
 
 // answerOptions tells what a path takes, which asks for none of the standard's
@@ -244,7 +260,6 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 		Target: h.target,
 		Bundle: bundle,
 		Body:   body,
-		Mode:   s.o.Mode,
 	})
 	if err != nil {
 		return err

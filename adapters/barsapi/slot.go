@@ -15,7 +15,7 @@ import (
 
 // slots answers GET /Slot (BaRS Core, GET Slots).
 func (s *server) slots(w http.ResponseWriter, r *http.Request, h *headers) error {
-	q, err := readSlotQuery(r.URL.RawQuery, h.target)
+	q, err := readSlotQuery(r.URL.RawQuery, h.target, s.desk.ModeOf(h.target))
 	if err != nil {
 		return err
 	}
@@ -87,19 +87,22 @@ func slotEntries(answer *bars.SlotAnswer) ([]*fhir.Object, error) {
 
 // readSlotQuery checks the parameters of section "GET Slots": what is missing
 // is reported before what is wrong.
-func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, error) {
+func readSlotQuery(rawQuery string, target nhs.ServiceID, mode bars.Mode) (*bars.SlotQuery, error) {
 	params, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
 	}
 	q := &bars.SlotQuery{}
-	for _, include := range params["_include"] {
-		// The standard writes some of them with a dot as well.
-		q.Include = append(q.Include, strings.ReplaceAll(include, ".", ":"))
+	// R4 follows a reference of what is included by _include:iterate only.
+	for _, name := range []string{"_include", "_include:iterate", "_include:recurse"} {
+		for _, include := range params[name] {
+			// The standard writes some of them with a dot as well.
+			q.Include = append(q.Include, strings.ReplaceAll(include, ".", ":"))
+		}
 	}
 	missing := &fhir.Outcome{Kind: fhir.KindRequired}
-	service := first(params, "Schedule.actor:HealthcareService", "Schedule:actor:HealthcareService")
-	if service == "" {
+	services := servicesOf(params)
+	if len(services) == 0 || services[0] == "" {
 		missing.Add("", "the parameter Schedule.actor:HealthcareService is missing")
 	}
 	if len(params["status"]) == 0 {
@@ -118,26 +121,33 @@ func readSlotQuery(rawQuery string, target nhs.ServiceID) (*bars.SlotQuery, erro
 		return nil, err
 	}
 	wrong := &fhir.Outcome{Kind: fhir.KindValue}
-	if len(params["Schedule.actor:HealthcareService"])+len(params["Schedule:actor:HealthcareService"]) > 1 {
+	if len(services) > 1 {
 		wrong.Add("", "the parameter Schedule.actor:HealthcareService takes one service")
 	}
-	q.Service = nhs.ParseServiceID(service)
+	q.Service = nhs.ParseServiceID(strings.TrimPrefix(services[0], "HealthcareService/"))
 	if target.Value != "" && q.Service != target && q.Service.Value != target.Value {
 		return nil, fhir.NewOutcome(fhir.KindInvariant, "", "Schedule.actor:HealthcareService and the target identifier name different services")
 	}
 	readStatuses(params["status"], q, wrong)
+	if mode == bars.Lenient {
+		for i := range bounds { // the + of an offset that the sender left as it is
+			bounds[i] = strings.Replace(bounds[i], " ", "+", 1)
+		}
+	}
 	readBounds(bounds, q, wrong)
 	return q, wrong.OrNil()
 }
 
-func first(params url.Values, names ...string) string {
-	for _, name := range names {
-		if v := params.Get(name); v != "" {
-			return v
-		}
+// servicesOf are the values of the parameter that names the service. The standard
+// writes it in two ways, R4 in a third, and as a chain to the service's identifier.
+func servicesOf(params url.Values) (all []string) {
+	for _, name := range []string{"Schedule.actor:HealthcareService", "Schedule:actor:HealthcareService", "schedule.actor:HealthcareService"} {
+		all = append(append(all, params[name]...), params[name+".identifier"]...)
 	}
-	return ""
+	return all
 }
+
+const systemSlotStatus = "http://hl7.org/fhir/slotstatus"
 
 func readStatuses(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
 	if len(values) > 1 {
@@ -145,6 +155,7 @@ func readStatuses(values []string, q *bars.SlotQuery, wrong *fhir.Outcome) {
 		return
 	}
 	for _, status := range strings.Split(values[0], ",") {
+		status = strings.TrimPrefix(status, systemSlotStatus+"|") // as R4 writes a token
 		if status != "free" && status != "busy" {
 			wrong.Add("", "the parameter status must be free, busy or both, separated by a comma")
 			return

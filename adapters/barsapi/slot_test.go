@@ -82,6 +82,11 @@ func TestSlotParametersInEverySpelling(t *testing.T) {
 		{"as published", "", "", want},
 		{"the guide's colon", "Schedule.actor", "Schedule:actor", want},
 		{"system and value", clinic, "https://fhir.nhs.uk/Id/dos-service-id%7C" + clinic, want},
+		{"as R4 spells the parameter", "Schedule.actor", "schedule.actor", want},
+		{"a chain to the identifier", "actor:HealthcareService=" + clinic, "actor:HealthcareService.identifier=https://fhir.nhs.uk/Id/dos-service-id%7C" + clinic, want},
+		{"a reference to the service", "=" + clinic, "=HealthcareService/" + clinic, want},
+		{"a status with its system", "free", "http://hl7.org/fhir/slotstatus%7Cfree,http://hl7.org/fhir/slotstatus%7Cbusy", with(func(q *bars.SlotQuery) { q.Statuses = []string{"free", "busy"} })},
+		{"R4's iterate", "_include=Schedule:actor", "_include:iterate=Schedule:actor", want},
 		{"both statuses", "free", "free,busy", with(func(q *bars.SlotQuery) { q.Statuses = []string{"free", "busy"} })},
 		{"the test tool's end", "start=le", "end=le", want},
 		{"the upper bound first", "start=ge2026-11-21T00:00:00.000Z&start=le2026-11-22T00:00:00.000Z", "start=le2026-11-22T00:00:00.000Z&start=ge2026-11-21T00:00:00.000Z", want},
@@ -94,13 +99,23 @@ func TestSlotParametersInEverySpelling(t *testing.T) {
 		{"a dot in an include", "_include=Schedule:actor", "_include=Schedule.actor", want},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := readSlotQuery(strings.Replace(base, row.old, row.new, 1), want.Service)
+			got, err := readSlotQuery(strings.Replace(base, row.old, row.new, 1), want.Service, bars.Strict)
 			require.NoError(t, err)
 			require.True(t, row.want.From.Equal(got.From) && row.want.To.Equal(got.To), "%v to %v", got.From, got.To)
 			got.From, got.To = row.want.From, row.want.To
 			require.Equal(t, row.want, *got)
 		})
 	}
+}
+
+// A + that isn't encoded arrives as a blank. Lenient mode knows what was meant.
+func TestAnOffsetWhosePlusIsNotEncodedIsReadInLenientMode(t *testing.T) {
+	path := strings.Replace(slotPath, "le2026-11-22T00:00:00Z", "le2026-11-22T01:00:00+01:00", 1)
+	w := openOn(t, bars.Options{Mode: bars.Lenient}).do("GET", path, speaking(), "")
+	require.Equal(t, 200, w.Code, "%s", w.Body)
+	require.Contains(t, resource(t, w).Get("link").At(0).Get("url").Text(), "le2026-11-22T00%3A00%3A00.999Z")
+	s, h := open(t), speaking()
+	s.refused(s.do("GET", path, h, ""), h, 400, "value", "REC_BAD_REQUEST")
 }
 
 func TestSlotsComeWithWhatWasAskedFor(t *testing.T) {
@@ -243,7 +258,7 @@ func FuzzSlotQuery(f *testing.F) {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		q, err := readSlotQuery(query, nhs.ServiceID{})
+		q, err := readSlotQuery(query, nhs.ServiceID{}, bars.Lenient)
 		if err != nil {
 			return
 		}

@@ -75,8 +75,8 @@ func TestABookingIsMovedByEveryPatchFormat(t *testing.T) {
 // What the headers say of the caller is kept with the version that it makes.
 func TestTheCallersHeadersReachTheAudit(t *testing.T) {
 	s := open(t)
-	h := changed(headerSoftware, encode(`{"resourceType":"Device","identifier":[{"value":"T-1"}],"deviceName":{"name":"Product"},"version":{"value":"1.2.3"}}`),
-		headerPractitioner, encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"}],"code":[{"coding":[{"code":"62247001"}]}]}`))
+	h := changed(headerSoftware, encode(`{"resourceType":"Device","identifier":[{"system":"https://fhir.nhs.uk/id/product-id","value":"T-1"}],"deviceName":{"name":"Product"},"version":{"value":"1.2.3"}}`),
+		headerPractitioner, encode(`{"resourceType":"PractitionerRole","identifier":[{"system":"https://fhir.nhs.uk/Id/sds-role-profile-id","value":"555"},{"system":"https://fhir.nhs.uk/Id/sds-user-id","value":"777"}],"code":[{"coding":[{"code":"62247001"}]}]}`))
 	id := s.book()
 	require.Equal(t, 200, s.do("DELETE", "/Appointment/"+id, h, "").Code)
 	rec, err := s.desk.RecordAt(context.Background(), bars.Caller{}, nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, "Appointment", id)
@@ -84,7 +84,7 @@ func TestTheCallersHeadersReachTheAudit(t *testing.T) {
 	var by map[string]any
 	require.NoError(t, json.Unmarshal(rec.By, &by))
 	for name, want := range map[string]string{"door": "bars", "org": "A1001", "orgName": "Test", "software": "T-1", "product": "Product", "productVersion": "1.2.3",
-		"practitioner": "555", "role": "62247001", "request": h.Get("X-Request-Id"), "correlation": h.Get("X-Correlation-Id"), "service": clinic} {
+		"softwareSystem": nhs.SystemProduct, "target": nhs.SystemDoS + "|" + clinic, "practitioner": "555", "user": "777", "role": "62247001", "request": h.Get("X-Request-Id"), "correlation": h.Get("X-Correlation-Id"), "service": clinic} {
 		require.Equal(t, want, by[name], name)
 	}
 	require.Equal(t, "DELETE", rec.Method)
@@ -171,7 +171,7 @@ func TestPingIsOpenAndStatusAsksForAKey(t *testing.T) {
 // In lenient mode a caller may leave its organisation out; then the service alone
 // limits what it sees.
 func TestWithoutAnOrganisationTheServiceAloneLimits(t *testing.T) {
-	s := open(t, func(o *Options) { o.Mode = bars.Lenient })
+	s := openOn(t, bars.Options{Mode: bars.Lenient})
 	id := s.book()
 	nobody := changed(headerOrganisation, "")
 	require.Equal(t, 200, s.do("GET", "/Appointment/"+id, nobody, "").Code)

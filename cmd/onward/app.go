@@ -53,13 +53,16 @@ type app struct {
 }
 
 // newApp wires the rooms together. national is nil where the sandbox is off.
-func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) *app {
+func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) (*app, error) {
 	base := root + fhirPath
-	mode := bars.Strict
-	if c.BarsMode == "lenient" {
-		mode = bars.Lenient
+	room := bars.Options{Base: base, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
+	var err error
+	if room.Mode, room.Modes, err = c.modes(); err != nil {
+		return nil, err
 	}
-	room := bars.Options{Base: base, Mode: mode, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
+	if room.Access, err = c.BarsReceive.access(); err != nil {
+		return nil, err
+	}
 	if c.Enforce {
 		room.Profiles = profiles
 	}
@@ -70,8 +73,9 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	facts.BaRS = true
 	barsStatement := conformance.Statement(facts)
 	doorOptions := barsapi.Options{
-		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Mode: mode, Search: options, Log: log,
+		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Search: options, Log: log,
 		Statement: func() *fhir.Resource { return barsStatement }, Version: version, Client: sender,
+		NeedCertificate: c.BarsReceive.Certificate,
 		Healthy: func(ctx context.Context) error {
 			_, err := db.Health(ctx)
 			return err
@@ -111,7 +115,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 		a.national = national.Handler()
 		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.MaxBody, Log: log})
 	}
-	return a
+	return a, nil
 }
 
 // asFHIRCaller names the door of plain FHIR requests.

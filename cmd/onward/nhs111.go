@@ -112,6 +112,9 @@ func (c *serveCommand) tlsConfig() (*tls.Config, error) {
 		if c.TLSClientCA != "" {
 			return nil, errors.New("--tls-client-ca needs --tls-cert and --tls-key")
 		}
+		if c.BarsReceive.Certificate {
+			return nil, errors.New("--bars-certificate needs --tls-client-ca: without it no connection has a certificate")
+		}
 		return nil, nil
 	}
 	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -124,6 +127,8 @@ func (c *serveCommand) tlsConfig() (*tls.Config, error) {
 			return nil, fmt.Errorf("--tls-client-ca: %w", err)
 		}
 		config.ClientAuth = tls.VerifyClientCertIfGiven
+	} else if c.BarsReceive.Certificate {
+		return nil, errors.New("--bars-certificate needs --tls-client-ca: without it no connection has a certificate")
 	}
 	return config, nil
 }

@@ -40,7 +40,8 @@ type serveCommand struct {
 	SandboxApplication []string `env:"ONWARD_SANDBOX_APPLICATION" name:"sandbox-application" help:"Registration files of applications (from onward keys generate) that may ask the sandbox for tokens; with one, the sandbox proxy demands a token."`
 	SandboxRoute       []string `env:"ONWARD_SANDBOX_ROUTE" name:"sandbox-route" help:"Targets of the sandbox proxy, as target=URL with the receiver's base URL; comma-separated."`
 
-	BarsSend barsSending `embed:"" prefix:"bars-"`
+	BarsReceive barsReceiving `embed:"" prefix:"bars-"`
+	BarsSend    barsSending   `embed:"" prefix:"bars-"`
 
 	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
 
@@ -114,7 +115,10 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a := newApp(db, c, base, soap, profiles, reach, calls.patient, national, log)
+	a, err := newApp(db, c, base, soap, profiles, reach, calls.patient, national, log)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
 	a.tls = secure
 	loaded := 0
 	if c.sandbox() {
