@@ -2,6 +2,7 @@ package bars_test
 
 import (
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
-	messages "github.com/onward-health/onward/testdata/bars"
 )
 
 // Real senders write the same message in other ways than our samples. What means
@@ -21,7 +21,7 @@ import (
 // message is a conformant message of testdata/bars for a new journey.
 func message(t testing.TB, name string, c ...changes) []byte {
 	t.Helper()
-	text, err := messages.Read(name)
+	text, err := os.ReadFile("../testdata/bars/" + name + ".json")
 	require.NoError(t, err)
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(text, &doc))
