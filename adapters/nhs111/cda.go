@@ -302,6 +302,12 @@ func (r *report) firstText(wanted func(section) bool) string {
 	return ""
 }
 
+// primary says whether an informationRecipient is to act rather than to know;
+// the schema says so where the document doesn't.
+func primary(recipient *xmltree.Node) bool {
+	return orElse(recipient.Attr("typeCode"), "PRCP") == "PRCP"
+}
+
 // newest returns the index of the document with the latest effectiveTime; of
 // equal ones the first.
 func newest(reports []*report) int {

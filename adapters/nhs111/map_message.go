@@ -189,7 +189,7 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 			continue
 		}
 		display := "Also sent to"
-		if recipient.Attr("typeCode") != "PRCP" {
+		if !primary(recipient) {
 			display = "Copy sent to"
 		}
 		out = append(out, ref(o.use()).Set("display", display))

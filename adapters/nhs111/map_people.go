@@ -145,7 +145,7 @@ func (m *mapper) receiver() *organisation {
 		if o == nil {
 			continue
 		}
-		if first == nil && recipient.Attr("typeCode") == "PRCP" {
+		if first == nil && primary(recipient) {
 			first = o
 		}
 	}

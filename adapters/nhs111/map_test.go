@@ -230,6 +230,27 @@ func TestOrganisationsAreMadeOnceForEachCode(t *testing.T) {
 	require.Equal(t, map[nhs.ODSCode]int{"A1001": 1, "A1002": 1, "B2002": 1, "C3003": 1, "D4004": 1}, codes)
 }
 
+// The schema's default is PRCP; not every sender writes it.
+func TestARecipientWithoutATypeIsAPrimaryOne(t *testing.T) {
+	noODS := edit{`<itk:address uri="urn:nhs-uk:addressing:ods:B2002"/>`, ""} // so that the document alone says who receives it
+	stated, unstated := compose(t, noODS), compose(t, noODS, edit{` typeCode="PRCP"`, ""})
+	of := func(body []byte) (out []string) {
+		mapped, _, err := through(body, "", strictRules())
+		require.NoError(t, err)
+		for _, r := range append(resourcesOf(mapped)["ServiceRequest"], resourcesOf(mapped)["Organization"]...) {
+			out = append(out, string(r.JSON()))
+		}
+		for entry := range stu3Of(t, body).Get("entry").Items() {
+			if resource := entry.Get("resource"); resource.Get("resourceType").Text() == "HealthcareService" {
+				out = append(out, string(resource.Raw()))
+			}
+		}
+		return out
+	}
+	require.Contains(t, strings.Join(of(stated), ""), `"resourceType":"HealthcareService"`)
+	require.Equal(t, of(stated), of(unstated))
+}
+
 func TestTriageBecomesQuestionsAndAnswers(t *testing.T) {
 	responses := mapOf(t)["QuestionnaireResponse"]
 	require.Len(t, responses, 1)

@@ -28,7 +28,7 @@ func (m *stu3Mapper) disposition() *fhir.Object {
 func (m *stu3Mapper) addRecipientsAndReferral() {
 	var services, referred []string
 	for _, recipient := range m.report.recipients {
-		if recipient.Attr("typeCode") == "PRCP" {
+		if primary(recipient) {
 			services = append(services, m.addService(recipient.Child("intendedRecipient")))
 		}
 	}
