@@ -50,6 +50,8 @@ type exchange struct {
 	Parts       map[string]string `json:"parts,omitempty"`       // fullUrl of the requests -> record
 	Answers     map[string]string `json:"answers,omitempty"`     // fullUrl of the responses -> record
 
+	Theirs map[string]string `json:"theirs,omitempty"` // the receiver's record -> ours, of a request that was sent
+
 	stood int64 // version of the document; 0 for a new one
 }
 

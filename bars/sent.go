@@ -8,8 +8,7 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// SentRequest tells the Desk of a new referral or booking that this system sent
-// to another.
+// SentRequest tells the Desk of a request that this system sent to another.
 type SentRequest struct {
 	Caller Caller
 	Key    Key
@@ -21,51 +20,88 @@ type SentRequest struct {
 	Answer *fhir.Resource
 }
 
-// Sent keeps what was sent as records of ours, so that the receiver's answers
-// find their request and show in it. It checks no rule of the receiver's.
+// Sent keeps a new referral or booking that was sent as records of ours, so that
+// the receiver's answers find their request and show in it, and changes those
+// records where a later message updated or cancelled it: then a referral or
+// booking that isn't kept here is not found. It checks no rule of the receiver's.
 func (d *Desk) Sent(ctx context.Context, req SentRequest) (*MessageResult, error) {
 	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
-		m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
-		if err != nil {
-			return nil, err
+		for range attempts {
+			result, err := d.sentOnce(ctx, &req, idem)
+			if !raced(err) {
+				return result, err
+			}
 		}
-		if err := m.classify(); err != nil {
-			return nil, err
-		}
-		if m.rule.act != actRefer && m.rule.act != actBook {
-			return nil, fhir.NewOutcome(fhir.KindWorkflow, m.focus.path(), "only new referrals and bookings are kept as sent")
-		}
-		s, err := d.service(ctx, nhs.ParseServiceID(m.source))
-		if err != nil {
-			return nil, err
-		}
-		w := d.newWork(req.Caller, s)
-		if err := w.place(ctx, m.entries); err != nil {
-			return nil, err
-		}
-		w.focus = m.focus.plan.ref
-		if err := w.writeAll(m.entries); err != nil {
-			return nil, err
-		}
-		m.destination = m.destinations[0]
-		x := w.openExchange(m)
-		x.Sent, x.Receiver = true, nhs.ODSOf(m.destination.receiver.resource())
-		if err := w.keepPlanned(m, x, req.Answer); err != nil {
-			return nil, err
-		}
-		if err := w.remember(x); err != nil {
-			return nil, err
-		}
-		w.noteMessage(m)
-		result, err := d.commit(ctx, w, idem)
-		if err != nil {
-			return nil, err
-		}
-		if result.Replay != nil {
-			return replayed(result.Replay), nil
-		}
-		return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}, nil
+		return nil, keepsChanging()
 	})
+}
+
+func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem) (*MessageResult, error) {
+	m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.classify(); err != nil {
+		return nil, err
+	}
+	s, err := d.service(ctx, nhs.ParseServiceID(m.source))
+	if err != nil {
+		return nil, err
+	}
+	w := d.newWork(req.Caller, s)
+	m.destination = m.destinations[0]
+	switch m.rule.act {
+	case actRefer, actBook:
+		err = w.keepSent(ctx, m, req.Answer)
+	case actCancelReferral, actCancelBooking, actUpdateReferral:
+		err = w.changeSent(ctx, m)
+	default:
+		err = fhir.NewOutcome(fhir.KindWorkflow, m.focus.path(), "answers are not kept as sent")
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.noteMessage(m)
+	w.batch.Ops = append(w.batch.Ops, sendingEnds(m.id, req.Caller.RequestID))
+	result, err := d.commit(ctx, w, idem)
+	if err != nil {
+		return nil, err
+	}
+	if result.Replay != nil {
+		return replayed(result.Replay), nil
+	}
+	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}, nil
+}
+
+// keepSent writes a new referral or booking.
+func (w *work) keepSent(ctx context.Context, m *message, answer *fhir.Resource) error {
+	held, err := m.holdSlots()
+	if err != nil {
+		return err
+	}
+	if err := w.place(ctx, m.entries); err != nil {
+		return err
+	}
+	w.focus = m.focus.plan.ref
+	for _, e := range m.entries {
+		r := e.resource()
+		if e == m.focus {
+			r = held
+		}
+		if e.plan.link {
+			continue
+		}
+		if err := w.write(e, r, w.who); err != nil {
+			return err
+		}
+	}
+	x := w.openExchange(m)
+	x.Sent, x.Receiver = true, nhs.ODSOf(m.destination.receiver.resource())
+	if err := w.keepPlanned(m, x, answer); err != nil {
+		return err
+	}
+	w.noteTheirs(m, x, answer)
+	return w.remember(x)
 }
 
 // keepPlanned stores the Encounter that the receiver opened, whose identifier

@@ -30,7 +30,7 @@ func (d *Desk) matchRequest(ctx context.Context, m *message, caller Caller, s *s
 		return err
 	}
 	if len(found) == 0 {
-		return fhir.NewOutcome(fhir.KindNotFound, at+".identifier", "response.identifier names no request that this system knows")
+		return d.unknownRequest(ctx, at+".identifier", id)
 	}
 	if code := m.header.Dig("response", "code").Text(); code != "ok" {
 		m.broken(at+".code", "response.code must be ok")

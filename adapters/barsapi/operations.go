@@ -1,6 +1,7 @@
 package barsapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -68,7 +69,8 @@ func (s *server) caller(r *http.Request) (bars.Caller, error) {
 }
 
 // sendMessage sends a message from a service of ours, after content negotiation,
-// and keeps a new referral or booking so that its answers find it. It is kept
+// and keeps a new referral or booking so that its answers find it, or changes what
+// is kept where the message updates or cancels it. It is kept
 // when the receiver has it: a caller that learns of no success repeats the
 // request under the same ids, which never has two effects.
 func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
@@ -92,16 +94,28 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.o.Client.Negotiate(r.Context(), headers, facts); err != nil {
 		return sendingOutcome(err)
 	}
+	kept := facts.Event != bars.EventReferralAnswer
+	if kept {
+		if err := s.desk.Sending(r.Context(), facts.ID, caller.RequestID); err != nil {
+			return err
+		}
+	}
 	reply, err := s.o.Client.Process(r.Context(), headers, bundle)
 	if err != nil {
+		if kept {
+			s.notSent(r.Context(), err, facts, caller)
+		}
 		return sendingOutcome(err)
 	}
-	if facts.Reason == bars.ReasonNew && facts.Event != bars.EventReferralAnswer {
+	if kept {
 		caller.Organisation = facts.Sender
 		_, err := s.desk.Sent(r.Context(), bars.SentRequest{Caller: caller, Body: body, Bundle: bundle, Answer: reply.Resource,
 			Key: operationKey(caller, "send", facts.Destination.String())})
-		if err := s.unkept(caller, err); err != nil {
-			return err
+		if again := s.unkept(caller, err); again != nil {
+			return again
+		}
+		if err != nil {
+			s.notSent(r.Context(), nil, facts, caller)
 		}
 	}
 	w.Header().Set(headerRequestID, caller.RequestID)
@@ -125,8 +139,23 @@ func (s *server) unkept(caller bars.Caller, err error) error {
 	case fhir.KindUnavailable, fhir.KindTimeout, fhir.KindException, fhir.KindThrottled:
 		return fhir.NewOutcome(fhir.KindUnavailable, "", "delivered, but not kept here: repeat the request with the same ids").Because(err).After(time.Second)
 	}
+	if fhir.AsOutcome(err).Kind == fhir.KindNotFound {
+		s.o.Log.Info("a message was delivered that changes what isn't kept here", "door", "bars", "request", caller.RequestID)
+		return nil
+	}
 	s.o.Log.Error("a message was delivered, but can't be kept: its answers won't be matched", "door", "bars", "request", caller.RequestID, "error", err)
 	return nil
+}
+
+// notSent ends the wait for a message that was refused for good, so that answers
+// to it, if any come, are told so. Of one that may have arrived nothing is known.
+func (s *server) notSent(ctx context.Context, why error, facts *bars.Facts, caller bars.Caller) {
+	if f := (*Fault)(nil); why != nil && (!errors.As(why, &f) || f.Again) {
+		return
+	}
+	if err := s.desk.NotSent(ctx, facts.ID, caller.RequestID); err != nil {
+		s.o.Log.Warn("the mark of a message that was not sent stays for three days", "door", "bars", "request", caller.RequestID, "error", err)
+	}
 }
 
 func operationKey(c bars.Caller, door, target string) bars.Key {

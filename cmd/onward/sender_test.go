@@ -200,6 +200,25 @@ func TestASafeguardedPatientWhoDidNotAttendIsToldOf(t *testing.T) {
 	require.Equal(t, "revoked", p.responder.list("ServiceRequest")[0].Get("status").Text())
 }
 
+// Ensure that a referral which is cancelled with its receiver is cancelled here.
+func TestACancellationThatIsSentTakesEffectHereToo(t *testing.T) {
+	p := startPartners(t)
+	sent := p.requester.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(conformant(t, "a6-referral")))
+	require.Equal(t, 200, sent.status, "%s", sent.body)
+	theirs := entryOf(sent.resource(t), "ServiceRequest").Get("id").Text()
+	cancel := []byte(strings.ReplaceAll(conformant(t, "a6-cancel"), "@REFERRAL@", theirs))
+	cancelled := p.requester.do("POST", "/FHIR/R4/$send-message", newIDs(), cancel)
+	require.Equal(t, 200, cancelled.status, "%s", cancelled.body)
+	for _, s := range []*server{p.requester, p.responder} {
+		list := s.list("ServiceRequest")
+		require.Len(t, list, 1)
+		require.Equal(t, "revoked", list[0].Get("status").Text())
+	}
+	refused := p.requester.do("POST", "/FHIR/R4/$send-message", newIDs(), cancel)
+	require.Equal(t, 422, refused.status, "%s", refused.body)
+	require.Contains(t, string(refused.body), "REC_CONFLICT")
+}
+
 // Ensure that staff can answer by an operation, the same once.
 func TestAnAnswerIsGivenByAnOperation(t *testing.T) {
 	p := startPartners(t)
