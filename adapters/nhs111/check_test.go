@@ -165,6 +165,8 @@ func TestHeadersThatMustBeUnderstood(t *testing.T) {
 		{"unknown addressing header", add(`<ad:Unknown e:mustUnderstand="1"/>`), true},
 		{"for the next actor", add(`<q:a xmlns:q="urn:q" e:mustUnderstand="1" e:actor="http://schemas.xmlsoap.org/soap/actor/next"/>`), true},
 		{"for another actor", add(`<q:a xmlns:q="urn:q" e:mustUnderstand="1" e:actor="urn:someone"/>`), false},
+		{"a second Security for another actor", add(`<sec:Security e:mustUnderstand="1" e:actor="urn:someone"><u:Timestamp/><Signature xmlns="` + nsDSig + `"/></sec:Security>`), false},
+		{"an Action for another actor", add(`<ad:Action e:actor="urn:someone">urn:another</ad:Action>`), false},
 		{"not compulsory", add(`<q:a xmlns:q="urn:q" e:mustUnderstand="0"/>`), false},
 		{"attribute without namespace", add(`<q:a xmlns:q="urn:q" mustUnderstand="1"/>`), false},
 		{"a signature in a compulsory Security", compose(t, edit{"</sec:Security>", `<Signature xmlns="` + nsDSig + `"/></sec:Security>`}), true},

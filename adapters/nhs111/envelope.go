@@ -38,6 +38,7 @@ type envelope struct {
 	Foreign          bool // a header block that must be understood and isn't
 	Signed           bool // Security holds an XML signature
 	securityNeeded   bool // Security must be understood
+	security         *xmltree.Node
 	Parameters       bool // an endpoint reference carries reference parameters
 
 	Service     string
@@ -99,6 +100,9 @@ func readEnvelope(root *xmltree.Node) (*envelope, *fault) {
 func (e *envelope) readHeaders(header *xmltree.Node) *fault {
 	seen := map[string]bool{}
 	for _, block := range header.Elements() {
+		if !e.SOAP.forUs(block) {
+			continue
+		}
 		if block.Space == nsWSA || block.Is(nsWSSE, "Security") {
 			if seen[block.Local] && block.Local != "RelatesTo" {
 				return refuse("Soap header "+block.Local+" is repeated", diagSOAP)
@@ -110,7 +114,7 @@ func (e *envelope) readHeaders(header *xmltree.Node) *fault {
 			e.Foreign = true
 		}
 	}
-	return e.readTimestamp(header.AllIn(nsWSSE, "Security"))
+	return e.readTimestamp(e.security)
 }
 
 // readHeader takes one header block and says whether this door processes it.
@@ -118,6 +122,7 @@ func (e *envelope) readHeader(block *xmltree.Node) bool {
 	if block.Is(nsWSSE, "Security") {
 		// Whether a signature is understood depends on what the door trusts; the
 		// checks say so.
+		e.security = block
 		e.Signed = len(block.AllIn(nsDSig, "Signature")) > 0
 		e.securityNeeded = e.SOAP.mustUnderstand(block)
 		return true
@@ -144,12 +149,12 @@ func (e *envelope) readHeader(block *xmltree.Node) bool {
 	return true
 }
 
-func (e *envelope) readTimestamp(security []*xmltree.Node) *fault {
-	if len(security) == 0 {
+func (e *envelope) readTimestamp(security *xmltree.Node) *fault {
+	if security == nil {
 		return nil
 	}
-	stamps := security[0].AllIn(nsWSU, "Timestamp")
-	tokens := security[0].All("UsernameToken")
+	stamps := security.AllIn(nsWSU, "Timestamp")
+	tokens := security.All("UsernameToken")
 	if len(stamps) > 1 || len(tokens) > 1 {
 		return refuse("Soap header Security holds an element twice", diagSOAP)
 	}

@@ -68,11 +68,10 @@ func verifySignature(e *envelope, text []byte, authorities *x509.CertPool, now t
 	if err := distinctIDs(e.root, map[string]bool{}); err != nil {
 		return err
 	}
-	securities := e.root.Child("Header").AllIn(nsWSSE, "Security")
-	if len(securities) != 1 || len(securities[0].AllIn(nsDSig, "Signature")) != 1 {
+	security := e.security
+	if security == nil || len(security.AllIn(nsDSig, "Signature")) != 1 {
 		return errors.New("there may be one Security with one Signature")
 	}
-	security := securities[0]
 	signature := security.AllIn(nsDSig, "Signature")[0]
 	infos := signature.All("SignedInfo")
 	if len(infos) != 1 || len(signature.All("SignatureValue")) != 1 || len(signature.All("KeyInfo")) != 1 {

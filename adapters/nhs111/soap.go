@@ -3,6 +3,7 @@ package nhs111
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/onward-health/onward/internal/xmltree"
@@ -31,22 +32,22 @@ func (v soapVersion) mediaType() string {
 	return "text/xml"
 }
 
-// mustUnderstand reads the SOAP attributes; a block for somebody else on the way
-// isn't ours (SOAP 1.1, section 4.2.2; SOAP 1.2 part 1, section 5.2.2).
+// mustUnderstand reads the SOAP attribute of a header block.
 func (v soapVersion) mustUnderstand(block *xmltree.Node) bool {
 	must, _ := block.AttrIn(v.namespace(), "mustUnderstand")
+	must = strings.TrimSpace(must)
+	return must == "1" || must == "true"
+}
+
+// forUs says whether a header block is for this door and not for somebody else
+// on the way (SOAP 1.1, section 4.2.2; SOAP 1.2 part 1, section 5.2.2).
+func (v soapVersion) forUs(block *xmltree.Node) bool {
 	name, ours := "actor", []string{"", "http://schemas.xmlsoap.org/soap/actor/next"}
 	if v == soap12 {
 		name, ours = "role", []string{"", nsSOAP12 + "/role/next", nsSOAP12 + "/role/ultimateReceiver"}
 	}
 	who, _ := block.AttrIn(v.namespace(), name)
-	for _, role := range ours {
-		if strings.TrimSpace(who) == role {
-			must = strings.TrimSpace(must)
-			return must == "1" || must == "true"
-		}
-	}
-	return false
+	return slices.Contains(ours, strings.TrimSpace(who))
 }
 
 // faultCode names a fault code of SOAP 1.1 in this version.
