@@ -2,6 +2,7 @@ package bars
 
 import (
 	"context"
+	"slices"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
@@ -37,9 +38,13 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	return nil
 }
 
+// maxAtOnce bounds the bookings of a patient at one time that are looked at.
+const maxAtOnce = 20
+
 // guessBooking finds the booking that a cancellation without an id means: the
-// one current Appointment of that patient at that time with this service. Only
-// lenient mode guesses, and only where one alone fits.
+// one current Appointment of that patient at that time, in that slot where one is
+// named, with this service. Only lenient mode guesses, and only where one alone
+// fits.
 func (w *work) guessBooking(ctx context.Context, m *message) (*store.Record, error) {
 	missing := fhir.NewOutcome(fhir.KindInvariant, m.focus.path()+".id", "the Appointment must carry the id under which this system holds it")
 	sent := m.first("Patient")
@@ -65,12 +70,35 @@ func (w *work) guessBooking(ctx context.Context, m *message) (*store.Record, err
 		search.Has("status:booked"),
 		search.Has(serviceEntry(w.service.id)),
 		search.Date{Param: "date", Op: search.Eq, Lo: ms, Hi: ms + 999},
-	}, 2)
+	}, maxAtOnce)
 	if err != nil {
+		return nil, err
+	}
+	if found, err = w.withSlotOf(m.focus, found); err != nil {
 		return nil, err
 	}
 	if len(found) != 1 {
 		return nil, missing
 	}
 	return found[0], nil
+}
+
+// withSlotOf keeps the bookings that have a Slot which the entry names; all where
+// it names none.
+func (w *work) withSlotOf(e *entry, found []*store.Record) ([]*store.Record, error) {
+	named := w.d.slotRefs(e.resource())
+	if len(named) == 0 {
+		return found, nil
+	}
+	var kept []*store.Record
+	for _, rec := range found {
+		booking, err := fhir.Parse(rec.Body)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(w.d.slotRefs(booking), func(slot store.Ref) bool { return slices.Contains(named, slot) }) {
+			kept = append(kept, rec)
+		}
+	}
+	return kept, nil
 }

@@ -78,6 +78,10 @@ func (m *message) readServiceCategory() {
 }
 
 func (m *message) readUseCase(category fhir.Value, at string) string {
+	if m.before != nil {
+		m.strictly(at, "a code of "+SystemUseCases+" is needed")
+		return m.before.UseCase
+	}
 	if code := m.likelyUseCase(category); code != "" {
 		m.strictly(at, "a code of "+SystemUseCases+" is needed")
 		return code
@@ -247,15 +251,26 @@ func (m *message) checkPatient() {
 		return
 	}
 	if m.event != EventBooking {
-		if ref := m.request.res.Dig("subject", "reference").Text(); m.resolve(ref) != person {
+		if ref := m.request.res.Dig("subject", "reference").Text(); m.resolve(ref) != person && !m.ofHeldPatient(ref) {
 			m.broken(m.request.path()+".subject", "the subject must be the Patient of this bundle")
 		}
 		return
 	}
 	for participant := range m.focus.res.Get("participant").Items() {
-		if m.resolve(participant.Dig("actor", "reference").Text()) == person {
+		if ref := participant.Dig("actor", "reference").Text(); m.resolve(ref) == person || m.ofHeldPatient(ref) {
 			return
 		}
 	}
 	m.broken(m.focus.path()+".participant", "one participant must be the Patient of this bundle")
+}
+
+// ofHeldPatient says whether a reference is one to a Patient that we hold, as a
+// sender has it who read the record before changing it. samePatient sees to it
+// that it is the record's.
+func (m *message) ofHeldPatient(reference string) bool {
+	if m.rule.act == actRefer || m.rule.act == actBook || m.resolve(reference) != nil {
+		return false
+	}
+	ref, ok := fhir.ParseReference(reference)
+	return ok && ref.Base == "" && ref.Type == "Patient"
 }

@@ -138,6 +138,9 @@ func (d *Desk) readMessage(ctx context.Context, req *MessageRequest) (*message, 
 			return nil, nil, err
 		}
 	}
+	if err := d.recall(ctx, m, req.Caller, s); err != nil {
+		return nil, nil, err
+	}
 	if err := m.classify(); err != nil {
 		return nil, nil, err
 	}

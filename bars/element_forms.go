@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
 )
 
 // The forms that most element rules have.
@@ -130,7 +131,7 @@ func (x *elements) names(reference fhir.Value, types []string) bool {
 // identifier.
 func serviceEndpoint(x *elements, r *elementRule, v fhir.Value) {
 	for item := range values(v, r.path) {
-		system, value, _ := strings.Cut(item.Text(), "|")
+		system, value, _ := nhs.CutServiceID(item.Text())
 		u, err := url.Parse(system)
 		if err != nil || !u.IsAbs() || value == "" || strings.ContainsAny(value, "| \t\r\n") {
 			x.fail(r, item, "")

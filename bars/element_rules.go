@@ -82,8 +82,10 @@ func noID(x *elements, r *elementRule, v fhir.Value) {
 
 func noAbsoluteReference(x *elements, r *elementRule, v fhir.Value) {
 	for name, member := range v.Members() {
-		if name == "reference" && absolute(member.Text()) {
-			x.fail(r, member, "")
+		if name == "reference" && member.Kind() == fhir.StringKind {
+			if ref, ok := fhir.ParseReference(member.Text()); !ok || ref.Base != "" {
+				x.fail(r, member, "")
+			}
 			continue
 		}
 		noAbsoluteReference(x, r, member)
@@ -91,10 +93,6 @@ func noAbsoluteReference(x *elements, r *elementRule, v fhir.Value) {
 	for item := range v.Items() {
 		noAbsoluteReference(x, r, item)
 	}
-}
-
-func absolute(reference string) bool {
-	return strings.HasPrefix(reference, "http://") || strings.HasPrefix(reference, "https://")
 }
 
 // cdss looks in both places and for both spellings that are published.

@@ -8,18 +8,13 @@ import (
 	"github.com/onward-health/onward/nhs"
 )
 
-const (
-	numberVerified  = "number-present-and-verified"
-	numberNotTraced = "number-present-but-not-traced"
-)
-
 // patientRules are about the Patient and the people to call. The contact of
 // rank 1 and its telecom of rank 1 are the number to call back: two of a rank
 // would leave that open.
 var patientRules = []elementRule{
-	{id: "nhs-number-status", on: "Patient", path: "identifier.extension", apps: []int{1, 2, 3, 4, 5, 7}, check: numberStatus(numberVerified, numberNotTraced),
+	{id: "nhs-number-status", on: "Patient", path: "identifier.extension", apps: []int{1, 2, 3, 4, 5, 7}, check: numberStatus(nhs.NumberVerified, nhs.NumberNotTraced),
 		text: "an NHS number may only be sent with the verification status number-present-and-verified or number-present-but-not-traced"},
-	{id: "nhs-number-verified", on: "Patient", path: "identifier.extension", apps: []int{8}, check: numberStatus(numberVerified),
+	{id: "nhs-number-verified", on: "Patient", path: "identifier.extension", apps: []int{8}, check: numberStatus(nhs.NumberVerified),
 		text: "an NHS number may only be sent with the verification status number-present-and-verified"},
 	{id: "nhs-number-given", on: "Patient", path: "identifier", apps: []int{8}, check: numberGiven,
 		text: "the NHS number is needed"},
@@ -61,13 +56,7 @@ func numbers(patient fhir.Value) []fhir.Value {
 func numberStatus(permitted ...string) elementCheck {
 	return func(x *elements, r *elementRule, v fhir.Value) {
 		for _, id := range numbers(v) {
-			status := ""
-			for ext := range id.Get("extension").Items() {
-				if ext.Get("url").Text() == nhs.ExtVerification {
-					status = fhir.CodeOf(ext.Get("valueCodeableConcept"), nhs.SystemVerification)
-				}
-			}
-			if !slices.Contains(permitted, status) {
+			if !slices.Contains(permitted, nhs.VerificationOf(id)) {
 				x.fail(r, id, "extension")
 			}
 		}

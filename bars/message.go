@@ -32,6 +32,7 @@ type message struct {
 	request      *entry    // the ServiceRequest or Appointment whose status counts
 	responder    *entry    // in a response: the Encounter of who answers
 	asked        *exchange // in a response: what it answers
+	before       *exchange // what is held about the record that the message changes, where it names no use case
 	category     string
 	useCase      string
 	rule         *rule
@@ -150,7 +151,7 @@ func (m *message) readEntries(list fhir.Value) {
 			m.broken(item.Path()+".fullUrl", "every entry needs a fullUrl")
 		} else if seen[e.fullURL] {
 			m.broken(item.Path()+".fullUrl", "two entries have the same fullUrl")
-		} else if id, found := strings.CutPrefix(e.fullURL, "urn:uuid:"); !found || !fhir.ValidUUID(id) {
+		} else if id, found := strings.CutPrefix(strings.ToLower(e.sentURL), "urn:uuid:"); !found || !fhir.ValidUUID(id) {
 			m.strictly(item.Path()+".fullUrl", "fullUrl must be urn:uuid: and a UUID")
 		}
 		seen[e.fullURL] = true
@@ -251,6 +252,9 @@ func (m *message) readFocus(at string) {
 	if parsed, ok := fhir.ParseReference(ref); m.focus == nil && ok && parsed.Base != "" {
 		m.focus = m.resolve(parsed.Type + "/" + parsed.ID)
 	}
+	if m.focus == nil && m.mode == Lenient {
+		m.focus = m.unnamed(ref)
+	}
 	if m.focus == nil {
 		m.broken(at+"[0]", "the focus must name an entry of this bundle")
 		return
@@ -262,45 +266,6 @@ func (m *message) readFocus(at string) {
 	if m.definition != nil && m.focus.typ != m.definition.Focus && !answers {
 		m.broken(at+"[0]", "the focus of this message must be a "+m.definition.Focus)
 	}
-}
-
-// resolve finds the entry that a reference names.
-func (m *message) resolve(reference string) *entry {
-	if reference == "" {
-		return nil
-	}
-	name := localName(reference)
-	for _, e := range m.entries {
-		if e.fullURL == name {
-			return e
-		}
-	}
-	for _, e := range m.entries {
-		if e.relative == name {
-			return e
-		}
-	}
-	return nil
-}
-
-// localName folds the spellings of a bundle-local name: the case of a UUID and
-// of its scheme doesn't count (RFC 4122, RFC 8141). Anything else stays as it is.
-func localName(text string) string {
-	const scheme = "urn:uuid:"
-	if len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
-		return strings.ToLower(text)
-	}
-	return text
-}
-
-func relativeName(e *entry) string {
-	if ref, ok := fhir.ParseReference(e.fullURL); ok && ref.Base != "" && ref.Type == e.typ {
-		return ref.Type + "/" + ref.ID
-	}
-	if fhir.ValidID(e.id) {
-		return e.typ + "/" + e.id
-	}
-	return ""
 }
 
 // first returns the first entry of a type.

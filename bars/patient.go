@@ -27,6 +27,9 @@ func patientOf(r *fhir.Resource) string {
 // different NHS number or birth date means that the wrong record was named.
 func (w *work) samePatient(ctx context.Context, m *message, reference string) error {
 	sent := m.first("Patient")
+	if said := patientOf(m.request.resource()); m.ofHeldPatient(said) && said != reference {
+		return fhir.NewOutcome(fhir.KindInvariant, m.request.path(), "the Patient is not the one of the record that the message is about")
+	}
 	held, rec, err := w.heldPatient(ctx, reference)
 	if err != nil || sent == nil || held == nil {
 		return err

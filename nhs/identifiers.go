@@ -30,9 +30,12 @@ const (
 const (
 	ExtVerification    = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 	SystemVerification = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus"
-	ExtContactRank     = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ContactRank"
-	ExtDeliveryChannel = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-DeliveryChannel"
-	ProfileBase        = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+	// SystemVerificationEngland took the place of SystemVerification in UK Core 2;
+	// its codes have two digits, but words are sent under it too.
+	SystemVerificationEngland = SystemVerification + "England"
+	ExtContactRank            = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ContactRank"
+	ExtDeliveryChannel        = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-DeliveryChannel"
+	ProfileBase               = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 )
 
 // NHSNumber is a person's NHS number: ten digits without blanks.
@@ -85,9 +88,10 @@ func ParseODSCode(s string) (code ODSCode, ok bool) {
 type ServiceID struct{ System, Value string }
 
 // ParseServiceID reads "system|value" or a bare value, which counts as a DoS
-// service id (design D3). Without a value it names none.
+// service id (design D3). Without a value it names none. The bar may be written
+// %7C, as in any URL.
 func ParseServiceID(s string) ServiceID {
-	system, value, found := strings.Cut(s, "|")
+	system, value, found := CutServiceID(s)
 	if !found {
 		system, value = SystemDoS, s
 	}
@@ -95,6 +99,16 @@ func ParseServiceID(s string) ServiceID {
 		return ServiceID{}
 	}
 	return ServiceID{Canonical(system), value}
+}
+
+// CutServiceID splits "system|value" at the bar as it was written, | or %7C.
+func CutServiceID(s string) (system, value string, found bool) {
+	for _, bar := range []string{"|", "%7C", "%7c"} {
+		if system, value, found = strings.Cut(s, bar); found {
+			return system, value, true
+		}
+	}
+	return s, "", false
 }
 
 // String writes "system|value".

@@ -111,6 +111,8 @@ func TestParseServiceID(t *testing.T) {
 		"|7":                                              {Value: "7"},
 		"":                                                {},
 		nhs.SystemDoS + "|":                               {},
+		nhs.SystemDoS + "%7C2000072489":                   {System: nhs.SystemDoS, Value: "2000072489"},
+		nhs.SystemDoS + "%7c2000072489":                   {System: nhs.SystemDoS, Value: "2000072489"},
 	} {
 		require.Equal(t, want, nhs.ParseServiceID(text), text)
 	}

@@ -17,7 +17,7 @@ const deletedWord = "OK"
 func (s *server) writing(typ, id string) work {
 	return func(w http.ResponseWriter, r *http.Request, h *headers) error {
 		req := bars.RecordRequest{Caller: h.caller, Key: h.key(), Target: h.target, Method: r.Method, Type: typ, ID: id}
-		if err := s.readWrite(w, r, &req); err != nil {
+		if err := s.readWrite(w, r, h, &req); err != nil {
 			return err
 		}
 		result, err := s.desk.Record(r.Context(), req)
@@ -40,7 +40,7 @@ func (s *server) writing(typ, id string) work {
 }
 
 // readWrite reads the body and the condition of a write.
-func (s *server) readWrite(w http.ResponseWriter, r *http.Request, req *bars.RecordRequest) (err error) {
+func (s *server) readWrite(w http.ResponseWriter, r *http.Request, h *headers, req *bars.RecordRequest) (err error) {
 	if req.IfMatch, err = rest.ReadIfMatch(r.Header); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *server) readWrite(w http.ResponseWriter, r *http.Request, req *bars.Rec
 		req.Patch, req.Body, err = rest.ReadPatch(w, r, s.o.MaxBody)
 		return err
 	}
-	req.Resource, req.Body, err = rest.ReadResource(w, r, s.o.MaxBody)
+	req.Resource, req.Body, err = s.readResource(w, r, h)
 	return err
 }
 

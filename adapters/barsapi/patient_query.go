@@ -4,7 +4,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/nhs"
@@ -21,7 +23,7 @@ type patientQuery struct {
 // identifier of the patient, or name with birth date and postcode, or an
 // identifier of the referral (BaRS Core, find resource). The standard writes
 // chains with a colon. What it doesn't have is ignored and not in the self link.
-func readPatientQuery(typ, rawQuery string) (*patientQuery, error) {
+func readPatientQuery(typ, rawQuery string, mode bars.Mode) (*patientQuery, error) {
 	params, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
@@ -50,7 +52,11 @@ func readPatientQuery(typ, rawQuery string) (*patientQuery, error) {
 	}
 	byNumber := take("patient:identifier", "patient.identifier", token, "system|value")
 	byName := take("patient:name", "patient.name", text, "a name")
-	byBirth := take("patient:birthdate", "patient.birthdate", wholeDate, "a date such as 1995-01-20")
+	date := wholeDate
+	if mode == bars.Lenient {
+		date = publishedDate
+	}
+	byBirth := take("patient:birthdate", "patient.birthdate", date, "a date such as 1995-01-20")
 	byPostcode := take("patient:address-postalcode", "patient.address-postalcode", text, "a postcode")
 	byReferral := typ == "ServiceRequest" && take("ServiceRequest.identifier", "identifier", text, "an identifier")
 	if !byNumber && !byReferral && !(byName && byBirth && byPostcode) && len(wrong.Issues) == 0 {
@@ -81,6 +87,15 @@ func wholeDate(v string) (string, bool) {
 	v = strings.TrimPrefix(v, "eq")
 	_, _, err := fhir.ParseDateTime(v)
 	return v, err == nil && len(v) == len("1995-01-20")
+}
+
+// publishedDate is wholeDate that also takes what the API's own example has, a day
+// first: eq20/01/1995.
+func publishedDate(v string) (string, bool) {
+	if day, err := time.Parse("02/01/2006", strings.TrimPrefix(v, "eq")); err == nil {
+		return day.Format(time.DateOnly), true
+	}
+	return wholeDate(v)
 }
 
 func pageSize(v string) (string, bool) {

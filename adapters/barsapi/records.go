@@ -46,7 +46,7 @@ func (s *server) writeRecord(w http.ResponseWriter, r *http.Request, rec *store.
 // at the target service that the organisation may see, or a page of them where
 // _count asks for pages.
 func (s *server) findByPatient(w http.ResponseWriter, r *http.Request, h *headers, typ string) error {
-	q, err := readPatientQuery(typ, r.URL.RawQuery)
+	q, err := readPatientQuery(typ, r.URL.RawQuery, s.desk.ModeOf(h.target))
 	if err != nil {
 		return err
 	}

@@ -250,7 +250,7 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 	if r.ContentLength == 0 {
 		return fhir.NewOutcome(fhir.KindRequired, "", "the body is empty")
 	}
-	bundle, body, err := rest.ReadResource(w, r, s.o.MaxBody)
+	bundle, body, err := s.readResource(w, r, h)
 	if err != nil {
 		return err
 	}
@@ -274,6 +274,21 @@ func (s *server) processMessage(w http.ResponseWriter, r *http.Request, h *heade
 		s.writeJSON(w, http.StatusOK, result.Bundle)
 	}
 	return nil
+}
+
+// readResource reads a body. Lenient mode takes the elements of XML in any order,
+// as published messages have them.
+func (s *server) readResource(w http.ResponseWriter, r *http.Request, h *headers) (*fhir.Resource, []byte, error) {
+	if s.desk.ModeOf(h.target) != bars.Lenient {
+		return rest.ReadResource(w, r, s.o.MaxBody)
+	}
+	res, raw, misplaced, err := rest.ReadResourceInAnyOrder(w, r, s.o.MaxBody)
+	warnings := make([]fhir.Issue, len(misplaced))
+	for i, at := range misplaced {
+		warnings[i] = fhir.Issue{Expression: at, Diagnostics: "the element is not in the order of the definition"}
+	}
+	s.warn(h, warnings)
+	return res, raw, err
 }
 
 // warn notes what lenient mode let pass.

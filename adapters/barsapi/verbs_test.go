@@ -186,7 +186,7 @@ func FuzzPatientQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, typ := range []string{"Appointment", "ServiceRequest"} {
-			q, err := readPatientQuery(typ, text)
+			q, err := readPatientQuery(typ, text, bars.Strict)
 			if err != nil {
 				if fhir.AsOutcome(err).Kind.Row().BaRSStatus != 400 {
 					t.Fatal("a query is refused with 400 only")

@@ -63,14 +63,7 @@ func patientIDs(ids fhir.Value) []*xmlElement {
 	return out
 }
 
-func verified(id fhir.Value) bool {
-	for ext := range id.Get("extension").Items() {
-		if ext.Get("url").Text() == nhs.ExtVerification {
-			return fhir.CodeOf(ext.Get("valueCodeableConcept"), nhs.SystemVerification) == "number-present-and-verified"
-		}
-	}
-	return false
-}
+func verified(id fhir.Value) bool { return nhs.VerificationOf(id) == nhs.NumberVerified }
 
 func genderCode(gender string) string {
 	switch gender {

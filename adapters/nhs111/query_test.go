@@ -69,7 +69,7 @@ func (f *fewReports) Search(_ context.Context, q *search.Query, _ bool) (*rest.P
 }
 
 func patientJSON(id, number, status, family, birth, postcode string) string {
-	return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"extension":[{"url":"x","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus","code":"` + status + `"}]}}],` +
+	return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus","valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus","code":"` + status + `"}]}}],` +
 		`"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + number + `"}],"name":[{"family":"` + family + `","given":["Ada"]}],"birthDate":"` + birth + `","address":[{"postalCode":"` + postcode + `"}]}`
 }
 

@@ -93,10 +93,8 @@ func verifiedNumber(r *fhir.Resource) string {
 		if nhs.Canonical(id.Get("system").Text()) != nhs.SystemNHSNumber {
 			continue
 		}
-		for ext := range id.Get("extension").Items() {
-			if fhir.CodeOf(ext.Get("valueCodeableConcept"), nhs.SystemVerification) == "number-present-and-verified" {
-				return id.Get("value").Text()
-			}
+		if nhs.VerificationOf(id) == nhs.NumberVerified {
+			return id.Get("value").Text()
 		}
 	}
 	return ""

@@ -16,7 +16,8 @@
 // encoding other than UTF-8, a document type, entities beyond XML's five,
 // unknown elements and attributes, text between elements, elements out of the
 // definition's order or repeated where it allows one, two alternatives of a
-// choice, empty elements and attributes. The rest of validation (cardinality,
+// choice, empty elements and attributes. ToJSONInAnyOrder takes elements out of
+// order for doors that are lenient. The rest of validation (cardinality,
 // formats, codes, invariants, what HTML the narrative may use) is the
 // validator's.
 package fhirxml

@@ -78,7 +78,21 @@ func ReadResource(w http.ResponseWriter, r *http.Request, max int64) (res *fhir.
 	return readResource(w, r, max, replyOf(w, r).tables)
 }
 
+// ReadResourceInAnyOrder is ReadResource for callers that take XML whose elements
+// aren't in the order of their definition. misplaced are the paths of those.
+func ReadResourceInAnyOrder(w http.ResponseWriter, r *http.Request, max int64) (res *fhir.Resource, raw []byte, misplaced []string, err error) {
+	res, raw, err = readBodyAs(w, r, max, func(xml []byte) (read *fhir.Resource, err error) {
+		read, misplaced, err = fhirxml.ToJSONInAnyOrder(xml, replyOf(w, r).tables)
+		return read, err
+	})
+	return res, raw, misplaced, err
+}
+
 func readResource(w http.ResponseWriter, r *http.Request, limit int64, tables *def.Tables) (*fhir.Resource, []byte, error) {
+	return readBodyAs(w, r, limit, func(xml []byte) (*fhir.Resource, error) { return fhirxml.ToJSON(xml, tables) })
+}
+
+func readBodyAs(w http.ResponseWriter, r *http.Request, limit int64, toJSON func([]byte) (*fhir.Resource, error)) (*fhir.Resource, []byte, error) {
 	format, err := bodyFormat(r.Header)
 	if err != nil {
 		return nil, nil, err
@@ -91,7 +105,7 @@ func readResource(w http.ResponseWriter, r *http.Request, limit int64, tables *d
 		res, err := fhir.Parse(raw)
 		return res, raw, err
 	}
-	res, err := fhirxml.ToJSON(raw, tables)
+	res, err := toJSON(raw)
 	if err != nil {
 		return nil, raw, err
 	}
