@@ -34,10 +34,15 @@ const (
 	relateSelf = "21" // of oidRelation
 )
 
-var oidForm = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]*))+$`)
+var (
+	oidForm = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]*))+$`)
+	// The schema's uid is an OID, of a looser form than FHIR's, a UUID or a name
+	// that HL7 reserves; senders use names of their own.
+	nameForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)*)$`)
+)
 
-// systemOf is the FHIR system of a CDA root or codeSystem; ok is false for what
-// is neither an OID nor a UUID.
+// systemOf is the FHIR system of a CDA root or codeSystem, "" for a name; ok is
+// false for what the schema doesn't take.
 func systemOf(root string) (system string, ok bool) {
 	switch root {
 	case oidVerified, oidUnverified:
@@ -63,7 +68,7 @@ func systemOf(root string) (system string, ok bool) {
 	case fhir.ValidUUID(root):
 		return "urn:uuid:" + strings.ToLower(root), true
 	}
-	return "", false
+	return "", nameForm.MatchString(root)
 }
 
 // identifier maps an II; nil where it is null. A root without extension is the
@@ -75,8 +80,14 @@ func (p *problems) identifier(id *xmltree.Node, path string) *fhir.Object {
 	}
 	system, ok := systemOf(root)
 	if !ok {
-		p.add(path+"/@root", "must be an OID or a UUID")
+		p.add(path+"/@root", "must be an OID, a UUID or a name")
 		return nil
+	}
+	if system == "" && extension != "" {
+		return fhir.Obj("type", fhir.Obj("text", root), "value", extension)
+	}
+	if system == "" {
+		return fhir.Obj("value", root)
 	}
 	if extension == "" {
 		if !strings.HasPrefix(system, "urn:") {
@@ -112,7 +123,7 @@ func (p *problems) coding(code *xmltree.Node, path string) *fhir.Object {
 	if root := code.Attr("codeSystem"); root != "" {
 		var ok bool
 		if system, ok = systemOf(root); !ok {
-			p.add(path+"/@codeSystem", "must be an OID")
+			p.add(path+"/@codeSystem", "must be an OID, a UUID or a name")
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -54,7 +55,8 @@ func mapReport(in source) (*Mapped, error) {
 		return nil, err
 	}
 	m := &mapper{source: in, report: reports[current], reports: reports, current: current,
-		stamp: fhir.FormatInstant(in.Now), organisations: map[string]*organisation{}, users: map[string]string{}}
+		stamp: fhir.FormatInstant(in.Now), users: map[string]string{},
+		organisations: map[string]*organisation{}, uncoded: map[*xmltree.Node]*organisation{}}
 	m.allocate(kind)
 	m.readCases()
 	build := m.referral
@@ -132,6 +134,7 @@ type mapper struct {
 	warnings                                          []string
 
 	organisations map[string]*organisation
+	uncoded       map[*xmltree.Node]*organisation
 	orgOrder      []*organisation
 
 	entries []entry

@@ -67,7 +67,7 @@ func (m *mapper) organisationOf(org *xmltree.Node, path string, beside *xmltree.
 			codes = append(codes, fhir.Obj("system", nhs.SystemODSSite, "value", code))
 		}
 	}
-	o := m.organisation(key)
+	o := m.organisationAt(org, key)
 	if len(o.codes) < len(codes) {
 		o.codes = codes
 	}
@@ -111,6 +111,18 @@ func (m *mapper) organisation(code string) *organisation {
 	}
 	m.orgOrder = append(m.orgOrder, o)
 	return o
+}
+
+// organisationAt is organisation for an element: one without a code is the same
+// each time that its element is read.
+func (m *mapper) organisationAt(n *xmltree.Node, code string) *organisation {
+	if code != "" {
+		return m.organisation(code)
+	}
+	if m.uncoded[n] == nil {
+		m.uncoded[n] = m.organisation("")
+	}
+	return m.uncoded[n]
 }
 
 // unnamed says whether nothing identifies the organisation.

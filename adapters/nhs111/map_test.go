@@ -284,6 +284,7 @@ func TestWhatCantBeMappedIsRefusedByPathWithoutItsValue(t *testing.T) {
 		{`<high value="20260302102030"/>`, `<high value="SECRET"/>`, "encompassingEncounter/effectiveTime/high/@value"},
 		{`<id root="8A1F0C52-4444-4E6B-9C55-0A1B2C3D4E5F"/>`, `<id root="SECRET"/>`, "ClinicalDocument/id/@root"},
 		{`root="2.16.840.1.113883.2.1.3.2.4.18.24" extension="LOC-4471"`, `root="SEC RET" extension="1"`, "patientRole/id/@root"},
+		{`code="001" codeSystem="2.16.840.1.113883.2.1.3.2.4.17.289"`, `code="001" codeSystem="https://SECRET"`, "standardIndustryClassCode/@codeSystem"},
 	} {
 		_, _, err := through(compose(t, edit{c.from, c.to}), "", strictRules())
 		require.ErrorContains(t, err, c.path)

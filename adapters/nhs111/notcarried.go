@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/onward-health/onward/internal/xmltree"
@@ -93,6 +94,21 @@ func omissions(root *xmltree.Node) []Omission {
 		if len(seen) > 10 {
 			break
 		}
+	}
+	return namedSystems(root, found)
+}
+
+// namedSystems adds the codes whose system isn't an OID or UUID as FHIR writes
+// them: code and display are carried without.
+func namedSystems(n *xmltree.Node, found []Omission) []Omission {
+	if root := n.Attr("codeSystem"); root != "" {
+		o := Omission{Path: "//" + n.Local + "/@codeSystem", Why: "no OID or UUID, so FHIR has no system for it; code and display are carried"}
+		if system, ok := systemOf(root); ok && system == "" && !slices.Contains(found, o) {
+			found = append(found, o)
+		}
+	}
+	for _, c := range n.Elements() {
+		found = namedSystems(c, found)
 	}
 	return found
 }
