@@ -6,13 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.mongodb.org/mongo-driver/mongo"
-	"go.mongodb.org/mongo-driver/mongo/options"
-	"go.mongodb.org/mongo-driver/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/mongo/readpref"
-	"go.mongodb.org/mongo-driver/mongo/writeconcern"
-	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
-
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
 )
@@ -77,110 +70,6 @@ func (s *Store) learnDates(ctx context.Context, b *store.Batch) error {
 		}
 	}
 	return nil
-}
-
-func transaction() *options.TransactionOptions {
-	journal := true
-	return options.Transaction().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary()).
-		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal})
-}
-
-// transact runs the batch in a transaction. A replay writes nothing.
-func (s *Store) transact(ctx context.Context, b *store.Batch) (*store.Result, error) {
-	var p *plan
-	err := s.repeat(ctx, func(session mongo.SessionContext) (bool, error) {
-		p = newPlan(s, b)
-		err := p.run(session)
-		return p.result.Replay == nil, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p.result, nil
-}
-
-// repeat runs a transaction, again where it met another or the way to the server
-// failed before the commit. run says whether there is something to commit.
-func (s *Store) repeat(ctx context.Context, run func(mongo.SessionContext) (bool, error)) error {
-	var err error
-	for n := range maxAttempts {
-		if n > 0 && pause(ctx, n-1) != nil {
-			break
-		}
-		if err = s.attempt(ctx, run); err == nil || !repeatable(err) {
-			return err
-		}
-	}
-	return &DriverError{Doing: "commit", Code: codeOf(err), is: store.ErrUnavailable}
-}
-
-// repeatable says that the transaction wasn't committed and may go through
-// another time.
-func repeatable(err error) bool {
-	var conflict *store.ConflictError
-	if errors.As(err, &conflict) || errors.Is(err, store.ErrUnknown) {
-		return false
-	}
-	return errors.Is(err, errAgain) || duplicate(err) || labelled(err, "TransientTransactionError") || passing[codeOf(err)] || away(err)
-}
-
-func (s *Store) attempt(ctx context.Context, run func(mongo.SessionContext) (bool, error)) error {
-	session, err := s.client.StartSession()
-	if err != nil {
-		return err
-	}
-	defer session.EndSession(context.WithoutCancel(ctx))
-	if err := session.StartTransaction(transaction()); err != nil {
-		return err
-	}
-	write, err := run(mongo.NewSessionContext(ctx, session))
-	if err != nil || !write {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		_ = session.AbortTransaction(end) // the server forgets it after a while anyway
-		return err
-	}
-	return finish(ctx, session)
-}
-
-// finish commits. Only an answer of the server that names the transaction as
-// gone or refuses the commit says that it wasn't carried out; in all other cases
-// the commit is sent again: the server knows a transaction that it has committed.
-func finish(ctx context.Context, session mongo.Session) error {
-	for n := 0; ; n++ {
-		err := session.CommitTransaction(ctx)
-		if err == nil {
-			return nil
-		}
-		code := codeOf(err)
-		open := code == 0 || code == codeMaxTimeExpired || labelled(err, "UnknownTransactionCommitResult") || ambiguous(err)
-		if !open || (code != 0 && labelled(err, "TransientTransactionError")) {
-			return err
-		}
-		if pause(ctx, n) != nil {
-			return store.ErrUnknown
-		}
-	}
-}
-
-// ambiguous says of a write's error that the write may have been carried out.
-func ambiguous(err error) bool {
-	if unsent(err) {
-		return false
-	}
-	var write mongo.WriteException
-	if errors.As(err, &write) && write.WriteConcernError != nil {
-		return true
-	}
-	return codeOf(err) == codeMaxTimeExpired || away(err)
-}
-
-// unsent says that no server was found to send to; where the driver had sent
-// before, it gives that error and not this one.
-func unsent(err error) bool {
-	var selection topology.ServerSelectionError
-	var busy topology.WaitQueueTimeoutError
-	return errors.As(err, &selection) || errors.As(err, &busy)
 }
 
 // pause waits before the next try, a random part of a time that doubles.

@@ -36,7 +36,8 @@ func (e *DriverError) Unwrap() error { return e.is }
 const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
-	codeMaxTimeExpired       = 50
+	codeUnsatisfiable        = 100 // UnsatisfiableWriteConcern
+	codeNoTransaction        = 251 // NoSuchTransaction
 
 	codeTooLarge  = 10334 // BSONObjectTooLarge
 	codeTooLarge2 = 17280 // KeyTooLong
@@ -93,6 +94,32 @@ type ownError string
 
 func (e ownError) Error() string { return "store: " + string(e) }
 
+// settled says of the error of a single write that the server has judged it: it
+// wasn't carried out, unless that was the answer to a repetition.
+func settled(err error) bool {
+	var write mongo.WriteException
+	if errors.As(err, &write) && write.WriteConcernError != nil {
+		return false
+	}
+	return !passing[codeOf(err)] && !away(err)
+}
+
+// unsent says that no server was found to send to; where the driver had sent
+// before, it gives that error and not this one.
+func unsent(err error) bool {
+	var selection topology.ServerSelectionError
+	var busy topology.WaitQueueTimeoutError
+	return errors.As(err, &selection) || errors.As(err, &busy) || poolless(err)
+}
+
+// poolless says that the connections to the server were given up because another
+// command had met a fault.
+func poolless(err error) bool {
+	var cleared driver.RetryablePoolError
+	var closed topology.PoolError
+	return errors.As(err, &cleared) || errors.As(err, &closed)
+}
+
 // away says that no answer came: the server can't be reached, the connection
 // broke, or our own deadline passed.
 func away(err error) bool {
@@ -101,7 +128,7 @@ func away(err error) bool {
 	var busy topology.WaitQueueTimeoutError
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected) ||
 		errors.Is(err, topology.ErrServerClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.As(err, &selection) || errors.As(err, &broken) || errors.As(err, &busy)
+		errors.As(err, &selection) || errors.As(err, &broken) || errors.As(err, &busy) || poolless(err)
 }
 
 // codeOf is the server's error code, 0 where no server answered.

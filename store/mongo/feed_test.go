@@ -103,3 +103,27 @@ func TestAPurgeThatMeetsAWriteRunsAgain(t *testing.T) {
 	_, err = s.Get(t.Context(), store.Ref{Type: "Slot", ID: "s1"})
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
+
+func TestAPurgeThatTheServerHasForgottenCountsWhatItRemoved(t *testing.T) {
+	fake, s := scene(t)
+	_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "two")}}})
+	require.NoError(t, err)
+	later := open(t, fake.URI(), mongo.Options{Now: func() time.Time { return time.Now().Add(time.Minute) }})
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		switch {
+		case c.Name == "commitTransaction" && c.N == 1:
+			return &fakereplset.Fault{Apply: true, Drop: true}
+		case c.Name == "commitTransaction" && c.N == 2:
+			fake.Forget()
+		}
+		return nil
+	})
+	done, err := later.Purge(t.Context(), store.PurgeRequest{Before: time.Now().Add(time.Second), By: []byte(`{}`)})
+	fake.Hook(nil)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), done.Versions)
+	docs, err := s.AuxGet(t.Context(), store.KindAudit, []string{done.Audit})
+	require.NoError(t, err)
+	require.Len(t, docs, 1)
+	require.Contains(t, string(docs[0].Value), `"versions":1`)
+}

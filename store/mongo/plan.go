@@ -38,6 +38,53 @@ func newPlan(s *Store, b *store.Batch) *plan {
 		res: map[string]*standing{}, parts: map[string]*part{}, papers: map[string]*paper{}}
 }
 
+// transact runs the batch in a transaction. A replay writes nothing.
+func (s *Store) transact(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	done, err := s.repeat(ctx, func() work { return newPlan(s, b) })
+	if err != nil {
+		return nil, err
+	}
+	return done.(*plan).result, nil
+}
+
+func (p *plan) do(ctx context.Context) (bool, error) {
+	err := p.run(ctx)
+	return p.result.Replay == nil, err
+}
+
+// landed looks for what the plan has written.
+func (p *plan) landed(ctx context.Context) (bool, error) {
+	t := p.s.tracesOf(p.write)
+	for _, st := range p.res {
+		if st.next == nil {
+			continue
+		}
+		t.version(st.next.ref, st.next.ver)
+	}
+	for id, part := range p.parts {
+		if part.dirty {
+			t.at(p.s.claim, id)
+		}
+	}
+	for id, paper := range p.papers {
+		if paper.dirty {
+			t.at(p.s.aux, id)
+		}
+	}
+	return t.found(ctx)
+}
+
+// lasting says that a version or an idempotency record tells of the plan; a claim
+// or document that it left may be another's by now.
+func (p *plan) lasting() bool {
+	for _, st := range p.res {
+		if st.next != nil {
+			return true
+		}
+	}
+	return p.b.Idem != nil
+}
+
 func (p *plan) run(ctx context.Context) error {
 	p.gather()
 	if err := p.readPapers(ctx); err != nil {

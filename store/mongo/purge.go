@@ -63,23 +63,43 @@ func (s *Store) purgeSome(ctx context.Context, p kit.Purge, typ string) (next ki
 		return p, err
 	}
 	defer leave()
-	err = s.repeat(in, func(session mongo.SessionContext) (bool, error) {
-		next = p
-		if typ != "" {
-			if err := s.purge(session, &next.Audit, typ); err != nil {
-				return false, err
-			}
-			if next.Removed() == p.Removed() {
-				return false, nil
-			}
-		}
-		return true, s.keepAudit(session, next)
+	done, err := s.repeat(in, func() work {
+		return &purging{s: s, typ: typ, before: p, after: p, write: primitive.NewObjectID()}
 	})
 	if err != nil {
 		return p, fault(ctx, "purge", err)
 	}
-	return next, nil
+	return done.(*purging).after, nil
 }
+
+// purging is one try at a part of a purge.
+type purging struct {
+	s             *Store
+	typ           string
+	before, after kit.Purge
+	write         primitive.ObjectID
+}
+
+func (p *purging) do(ctx context.Context) (bool, error) {
+	if p.typ != "" {
+		if err := p.s.purge(ctx, &p.after.Audit, p.typ); err != nil {
+			return false, err
+		}
+		if p.after.Removed() == p.before.Removed() {
+			return false, nil
+		}
+	}
+	return true, p.s.keepAudit(ctx, p.after, p.write)
+}
+
+// landed looks at the audit record, which nobody else writes.
+func (p *purging) landed(ctx context.Context) (bool, error) {
+	t := p.s.tracesOf(p.write)
+	t.at(p.s.aux, auxID(store.KindAudit, p.after.Key))
+	return t.found(ctx)
+}
+
+func (p *purging) lasting() bool { return true }
 
 // purge removes at most kit.PurgeRows versions of a type: superseded ones, and
 // when there are no more, tombstones with whatever copies hist has of them.
@@ -139,14 +159,14 @@ func (s *Store) removeGone(ctx context.Context, where bson.D, most int64) (int64
 	return done.DeletedCount, err
 }
 
-func (s *Store) keepAudit(ctx context.Context, p kit.Purge) error {
+func (s *Store) keepAudit(ctx context.Context, p kit.Purge, write primitive.ObjectID) error {
 	val, err := p.Audit.Value()
 	if err != nil {
 		return err
 	}
 	id := auxID(store.KindAudit, p.Key)
 	doc := bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: store.KindAudit}, {Key: "v", Value: int64(1)},
-		{Key: "w", Value: primitive.NewObjectID()}, {Key: "val", Value: blob(val)}}
+		{Key: "w", Value: write}, {Key: "val", Value: blob(val)}}
 	_, err = s.aux.ReplaceOne(ctx, byID(id), doc, options.Replace().SetUpsert(true))
 	return err
 }

@@ -279,6 +279,17 @@ func (s *Server) more(d bson.D) bson.D {
 	return ok(cursorReply(s.keep(c.ns, rest), c.ns, "nextBatch", batch))
 }
 
+// kill forgets cursors that a client has done with.
+func (s *Server) kill(d bson.D) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range list(d, "cursors") {
+		n, _ := id.(int64)
+		delete(s.cursors, n)
+		delete(s.streams, n)
+	}
+}
+
 // split cuts off what one answer holds, at least one document.
 func split(docs bson.A, most int) (batch, rest bson.A, err error) {
 	size := 0

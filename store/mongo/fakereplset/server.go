@@ -31,10 +31,12 @@ type Call struct {
 }
 
 // Fault is what a Hook wants done to a command. With Apply the command is
-// carried out first. Then Reply is sent in place of its answer, or the
-// connection dropped.
+// carried out first, with Late once that channel is closed, as one that waited
+// in the server while its client gave up. Then Reply is sent in place of its
+// answer, or the connection dropped.
 type Fault struct {
 	Apply bool
+	Late  <-chan struct{}
 	Drop  bool
 	Reply bson.D
 }
@@ -54,7 +56,6 @@ type Server struct {
 	record   bool
 	log      []Call
 	sessions map[string]*session
-	answered map[string]bson.D // retryable writes by session and number
 	cursors  map[int64]*cursor
 	next     int64
 	indexes  map[string][]bson.D
@@ -63,6 +64,7 @@ type Server struct {
 	written  chan struct{} // closed by the next
 	ending   chan struct{} // closed by Close
 	done     sync.WaitGroup
+	late     sync.WaitGroup // commands that wait for Fault.Late
 }
 
 // Start opens a server on a free loopback port.
@@ -83,7 +85,7 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, at: in.Addr().String(), in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
-		answered: map[string]bson.D{}, cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
+		cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
 		streams: map[int64]*stream{}, written: make(chan struct{}), ending: make(chan struct{})}
 	s.done.Add(1)
 	go s.accept(in)
@@ -105,6 +107,13 @@ func (s *Server) Hook(f func(Call) *Fault) {
 	s.hook, s.counts = f, map[string]int{}
 }
 
+// Count is how many commands of a name have come in since the Hook was set.
+func (s *Server) Count(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[name]
+}
+
 // Record starts a new log of commands.
 func (s *Server) Record() {
 	s.mu.Lock()
@@ -119,6 +128,9 @@ func (s *Server) Log() []Call {
 	return append([]Call{}, s.log...)
 }
 
+// Settle waits until the commands whose Fault.Late is closed are carried out.
+func (s *Server) Settle() { s.late.Wait() }
+
 // Close ends the server and its connections.
 func (s *Server) Close() {
 	s.mu.Lock()
@@ -131,6 +143,7 @@ func (s *Server) Close() {
 		_ = c.Close()
 	}
 	s.mu.Unlock()
+	s.late.Wait()
 	s.engine.Close()
 	s.done.Wait()
 }
@@ -216,14 +229,28 @@ func (s *Server) answer(m *message) (reply bson.D, drop bool) {
 	switch name {
 	case "hello", "isMaster", "ismaster":
 		return s.hello(), false
-	case "ping", "endSessions", "killCursors":
-		return bson.D{{Key: "ok", Value: 1.0}}, false
+	case "endSessions":
+		s.end(m.doc)
+		return ok(), false
+	case "killCursors":
+		s.kill(m.doc)
+		return ok(), false
+	case "ping":
+		return ok(), false
 	}
 	fault := s.meet(name, m.doc)
 	if fault == nil {
 		return s.run(m.doc), false
 	}
-	if fault.Apply {
+	if fault.Late != nil {
+		s.late.Go(func() {
+			select {
+			case <-fault.Late:
+				s.run(m.doc)
+			case <-s.ending:
+			}
+		})
+	} else if fault.Apply {
 		s.run(m.doc)
 	} else if !fault.Drop {
 		s.spoil(m.doc, fault.Reply)

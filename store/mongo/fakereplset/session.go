@@ -10,12 +10,16 @@ import (
 	"go.mongodb.org/mongo-driver/bson"
 )
 
-// session is the last transaction of a client's session.
+// session is what the server knows of a client's session: its last transaction,
+// or the answer to its last retryable write.
 type session struct {
 	mu     sync.Mutex
 	number int64
 	txn    *lungo.Transaction // nil when it is over
-	state  string             // "starting", "open", "committed" or "aborted"
+	state  string             // of a transaction: "starting", "open", "committed" or "aborted"
+
+	writing  sync.Mutex // held while a retryable write is carried out
+	answered bson.D
 }
 
 func get(d bson.D, name string) any {
@@ -48,23 +52,76 @@ func (s *Server) run(d bson.D) bson.D {
 	if name == "commitTransaction" || name == "abortTransaction" {
 		return ok()
 	}
-	key := ""
 	if get(d, "txnNumber") != nil && get(d, "autocommit") == nil {
-		key = fmt.Sprint(sessionKey(d), number(d))
-		s.mu.Lock()
-		before, known := s.answered[key]
-		s.mu.Unlock()
-		if known {
-			return before
-		}
+		return s.retryable(name, d)
 	}
+	return s.alone(name, d)
+}
+
+// retryable carries out a write once: the same number again gets the same answer,
+// and one that comes after a newer one of its session is refused. A session does
+// one at a time.
+func (s *Server) retryable(name string, d bson.D) bson.D {
+	s.mu.Lock()
+	se := s.sessions[sessionKey(d)]
+	if se == nil {
+		se = &session{}
+		s.sessions[sessionKey(d)] = se
+	}
+	s.mu.Unlock()
+	se.writing.Lock()
+	defer se.writing.Unlock()
+	se.mu.Lock()
+	last, answered := se.number, se.answered
+	se.mu.Unlock()
+	switch {
+	case number(d) < last:
+		return Failure(225, "TransactionTooOld", "the session has begun a newer one")
+	case number(d) == last && answered != nil:
+		return answered
+	}
+	se.mu.Lock()
+	s.abort(se)
+	se.number, se.state, se.answered = number(d), "", nil
+	se.mu.Unlock()
 	reply := s.alone(name, d)
-	if key != "" {
-		s.mu.Lock()
-		s.answered[key] = reply
-		s.mu.Unlock()
+	se.mu.Lock()
+	defer se.mu.Unlock()
+	if se.number == number(d) {
+		se.answered = reply
 	}
 	return reply
+}
+
+// Forget makes the server forget its sessions, as one does that didn't have
+// their records: open transactions end, and neither a transaction nor a
+// retryable write that was carried out is known any more.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	sessions := s.sessions
+	s.sessions = map[string]*session{}
+	s.mu.Unlock()
+	for _, se := range sessions {
+		se.mu.Lock()
+		s.abort(se)
+		se.mu.Unlock()
+	}
+}
+
+// end forgets the sessions that a client has done with.
+func (s *Server) end(d bson.D) {
+	for _, id := range list(d, "endSessions") {
+		key := fmt.Sprint(id)
+		s.mu.Lock()
+		se := s.sessions[key]
+		delete(s.sessions, key)
+		s.mu.Unlock()
+		if se != nil {
+			se.mu.Lock()
+			s.abort(se)
+			se.mu.Unlock()
+		}
+	}
 }
 
 // alone carries out a command outside a transaction.
@@ -92,8 +149,14 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 	if get(d, "startTransaction") != nil {
 		if se != nil {
 			se.mu.Lock()
-			s.abort(se)
+			last := se.number
+			if last < n {
+				s.abort(se)
+			}
 			se.mu.Unlock()
+			if last >= n {
+				return Failure(225, "TransactionTooOld", "the session has begun a newer one", "TransientTransactionError")
+			}
 		}
 		// Writers wait for each other. A client that has given up meanwhile aborts
 		// before the transaction begins.
