@@ -121,16 +121,6 @@ func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, er
 	return s, nil
 }
 
-// Offers lists the use cases that a service takes, empty for any. Doors that
-// translate messages without a use case choose by it.
-func (d *Desk) Offers(ctx context.Context, target nhs.ServiceID) ([]string, error) {
-	s, err := d.service(ctx, target)
-	if err != nil {
-		return nil, d.outcome(err)
-	}
-	return slices.Clone(s.useCases), nil
-}
-
 // find returns up to count records of a type.
 func (d *Desk) find(ctx context.Context, typ string, where search.Node, count int) ([]*store.Record, error) {
 	page, err := d.store.Search(ctx, &search.Query{Type: typ, Where: where, Count: count})
@@ -185,16 +175,18 @@ func (d *Desk) checkDestination(ctx context.Context, m *message, target nhs.Serv
 type Service struct {
 	ID       nhs.ServiceID
 	Name     string
-	UseCases []string
+	UseCases []string    // that it takes
+	Provider nhs.ODSCode // of the organisation that provides it, "" if none is known
 }
 
-// Service finds a hosted service (design D3).
+// Service finds a hosted service (design D3). Doors that translate messages
+// without a use case or a provider choose them by it.
 func (d *Desk) Service(ctx context.Context, id nhs.ServiceID) (*Service, error) {
 	s, err := d.service(ctx, id)
 	if err != nil {
 		return nil, d.outcome(err)
 	}
-	out := &Service{ID: nhs.ServiceID{System: nhs.SystemDoS, Value: s.id}, Name: s.name, UseCases: s.useCases}
+	out := &Service{ID: nhs.ServiceID{System: nhs.SystemDoS, Value: s.id}, Name: s.name, UseCases: slices.Clone(s.useCases), Provider: s.provider}
 	for _, id := range s.ids {
 		if id.System == nhs.SystemDoS {
 			out.ID = id

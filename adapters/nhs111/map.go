@@ -19,7 +19,8 @@ type source struct {
 	Message   []byte // as received
 	MediaType string // of Message
 	Target    nhs.ServiceID
-	UseCase   string // of usecases-categories-bars
+	UseCase   string      // of usecases-categories-bars
+	Provider  nhs.ODSCode // of the target, "" where the room knows none
 	Now       time.Time
 	NewID     func() string
 }

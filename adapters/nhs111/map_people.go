@@ -148,7 +148,8 @@ func (m *mapper) sender() *organisation {
 }
 
 // receiver is the organisation that the message is addressed to: the one of the
-// ODS address, else the document's first primary recipient.
+// ODS address, else the one that provides the service of the DoS address. Where
+// the document's first primary recipient has no code, that is it.
 func (m *mapper) receiver() *organisation {
 	var first *organisation
 	for _, recipient := range m.report.recipients {
@@ -164,11 +165,19 @@ func (m *mapper) receiver() *organisation {
 	if code := m.addressODS(); code != "" {
 		return m.organisation(code)
 	}
-	if first != nil {
+	provider := string(m.Provider)
+	if first != nil && (provider == "" || first.code == provider) {
 		return first
 	}
-	o := m.organisation("")
-	o.name = "Provider of service " + m.Target.Value
+	if first != nil && first.code == "" && m.organisations[provider] == nil {
+		first.code, first.codes = provider, append(odsIdentifiers(oidODS, provider), first.codes...)
+		m.organisations[provider] = first
+		return first
+	}
+	o := m.organisation(provider)
+	if o.name == "" {
+		o.name = "Provider of service " + m.Target.Value
+	}
 	return o
 }
 

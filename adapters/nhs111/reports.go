@@ -18,6 +18,7 @@ import (
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/internal/xmltree"
+	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 )
 
@@ -127,7 +128,7 @@ func (d *door) keptMessage(r *http.Request, id string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kept.message(d, useCase, strings.ToUpper(id), taken)
+	return kept.message(r.Context(), d, useCase, strings.ToUpper(id), taken)
 }
 
 // taken finds the request that a MessageID or a trackingid made; nil where there
@@ -233,7 +234,7 @@ func (d *door) binary(ctx context.Context, id string) (data []byte, mediaType st
 
 // message reads the message. It was taken once, so the clock and the allow-lists
 // aren't asked again.
-func (o *original) message(d *door, useCase, id string, taken *bars.Taken) (*source, error) {
+func (o *original) message(ctx context.Context, d *door, useCase, id string, taken *bars.Taken) (*source, error) {
 	_, parameters, _ := mime.ParseMediaType(o.mediaType) // it was read when the message came
 	text, err := xmltree.ToUTF8(o.body, parameters["charset"])
 	if err != nil {
@@ -252,8 +253,12 @@ func (o *original) message(d *door, useCase, id string, taken *bars.Taken) (*sou
 		return nil, f
 	}
 	target, _ := e.target(checkRules{})
+	var provider nhs.ODSCode
+	if service, err := d.desk.Service(ctx, target); err == nil { // it may be gone
+		provider = service.Provider
+	}
 	return &source{Envelope: e, Documents: documents, Message: o.body, MediaType: o.mediaType,
-		Target: target, UseCase: orElse(useCase, d.UseCase), Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))}, nil
+		Target: target, UseCase: orElse(useCase, d.UseCase), Provider: provider, Now: taken.At, NewID: idsOf(id + "|" + string(taken.Sender))}, nil
 }
 
 // reportBundle is the R4 form of a kept message.

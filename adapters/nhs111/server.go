@@ -18,8 +18,7 @@ type Desk interface {
 	Message(ctx context.Context, req bars.MessageRequest) (*bars.MessageResult, error)
 	Attach(ctx context.Context, req bars.AttachRequest) (*bars.MessageResult, error)
 	Nullify(ctx context.Context, req bars.NullifyRequest) (*bars.MessageResult, error)
-	// Offers lists the use cases that a service takes; empty: any.
-	Offers(ctx context.Context, target nhs.ServiceID) ([]string, error)
+	Service(ctx context.Context, target nhs.ServiceID) (*bars.Service, error)
 }
 
 // Options set up the door. The zero value of each has a default, except NewID.
@@ -167,11 +166,11 @@ func (d *door) deliver(r *http.Request, x *exchange, rules checkRules, body []by
 		return d.nullify(r.Context(), message, bars.NullifyRequest{Caller: caller, Key: key, Target: target,
 			Body: content, Also: acks, Recall: true})
 	}
-	offered, err := d.desk.Offers(r.Context(), target)
+	service, err := d.desk.Service(r.Context(), target)
 	if err != nil {
 		return err
 	}
-	message.UseCase = e.useCase(d.UseCase, offered)
+	message.UseCase, message.Provider = e.useCase(d.UseCase, service.UseCases), service.Provider
 	mapped, err := mapReport(message)
 	if err != nil {
 		return schemaFault(err)

@@ -67,7 +67,9 @@ func (d *recordingDesk) Nullify(_ context.Context, req bars.NullifyRequest) (*ba
 	return result, err
 }
 
-func (d *recordingDesk) Offers(context.Context, nhs.ServiceID) ([]string, error) { return nil, nil }
+func (d *recordingDesk) Service(context.Context, nhs.ServiceID) (*bars.Service, error) {
+	return &bars.Service{}, nil
+}
 
 func (d *recordingDesk) Attach(_ context.Context, req bars.AttachRequest) (*bars.MessageResult, error) {
 	result, err := d.once(req.Key, req.Body)

@@ -3,12 +3,17 @@ package roomtest
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 )
 
@@ -147,4 +152,44 @@ func TestTheUseCaseIsOneThatTheServiceOffers(t *testing.T) {
 	}
 	_, desk := openRoom(t, "a5t1")
 	require.Equal(t, http.StatusInternalServerError, post(door(desk), "text/xml", compose(t)).Code)
+}
+
+// The DoS address alone says who acts; the document may name its recipient
+// without a code, by another one, or not at all.
+func TestAReportAddressedByServiceAloneReachesItsProvider(t *testing.T) {
+	noODS := edit{`<itk:address uri="urn:nhs-uk:addressing:ods:B2002"/>`, ""}
+	recipient := `<id root="2.16.840.1.113883.2.1.3.2.4.19.2" extension="B2002"/>`
+	for name, c := range map[string]struct {
+		body    []byte
+		named   string
+		further bool
+	}{
+		"as the document has it":     {compose(t, noODS), "Invented Treatment Centre", false},
+		"without a code":             {compose(t, noODS, edit{recipient, `<id nullFlavor="UNK"/>`}), "Invented Treatment Centre", false},
+		"by another code":            {compose(t, noODS, edit{recipient, `<id root="2.16.840.1.113883.2.1.3.2.4.19.2" extension="E5005"/>`}), "Provider of service 2000072489", true},
+		"to nobody":                  {compose(t, noODS, edit{`typeCode="PRCP"`, `typeCode="TRC"`}, edit{recipient, `<id nullFlavor="NI"/>`}), "Provider of service 2000072489", true},
+		"by a sender without a code": {composeFrom(t, "senders/platform.xml"), "Invented Skillset", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, desk := openRoom(t)
+			h := nhs111.New(desk, nhs111.Options{Clock: now, NewID: uuid.NewString, Reports: desk.Records()})
+			w := post(h, "text/xml", c.body)
+			require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+			var names []string
+			for _, o := range stored(t, db, "Organization") {
+				if nhs.ODSOf(o) == "B2002" {
+					names = append(names, o.Get("name").Text())
+				}
+			}
+			require.Equal(t, []string{"Centre"}, names, "the provider that the room knows")
+			all := string(current(t, db, "ServiceRequest")[0].JSON())
+			require.Equal(t, c.further, strings.Contains(all, `"Also sent to"`) || strings.Count(all, `"Copy sent to"`) > 1)
+			id := regexp.MustCompile(`MessageID>(?:urn:uuid:)?([^<]*)<`).FindSubmatch(c.body)[1]
+			r := httptest.NewRequest(http.MethodGet, "/nhs111/report/"+string(id), nil)
+			read := httptest.NewRecorder()
+			h.ServeHTTP(read, r)
+			require.Equal(t, http.StatusOK, read.Code, read.Body.String())
+			require.Contains(t, read.Body.String(), c.named)
+		})
+	}
 }
