@@ -36,6 +36,10 @@ type Options struct {
 	Endpoint func(url string) error
 	// Outbox takes the messages that Respond sends; default: none are sent.
 	Outbox Outbox
+	// Registry takes the pointers to bookings; default: none are left.
+	Registry Registry
+	// PointReferrals leaves pointers to referrals too.
+	PointReferrals bool
 	// Modes overrides Mode for services, by the id under which requests name them.
 	Modes map[string]Mode
 	// Access lists who may use services; default everybody.
@@ -56,16 +60,20 @@ type Desk struct {
 	profiles Profiles
 	endpoint func(url string) error
 	outbox   Outbox
+	registry Registry
 	modes    map[string]Mode
 	access   Access
 	log      *slog.Logger
 	running  running
+	// pointsToReferrals: the registry is told of referrals too.
+	pointsToReferrals bool
 }
 
 // NewDesk opens the desk on a store.
 func NewDesk(s store.Store, o Options) *Desk {
 	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
-		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, access: o.Access, log: o.Log}
+		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, access: o.Access, log: o.Log,
+		registry: o.Registry, pointsToReferrals: o.PointReferrals}
 	if d.now == nil {
 		d.now = time.Now
 	}

@@ -156,6 +156,11 @@ func (d *Desk) commit(ctx context.Context, w *work, idem *store.Idem) (*store.Re
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	told, _, err := d.point(ctx, &w.batch)
+	if err != nil {
+		return nil, err
+	}
+	w.batch.Ops = append(w.batch.Ops, told...)
 	w.batch.Idem = idem
 	return d.store.Commit(ctx, &w.batch)
 }

@@ -31,6 +31,7 @@ type by struct {
 	Correlation  string        `json:"correlation,omitempty"`
 	At           time.Time     `json:"at"`
 	Hosted       bool          `json:"hosted,omitempty"`
+	Sent         bool          `json:"sent,omitempty"` // a copy of what another system was sent
 	Service      string        `json:"service,omitempty"`
 	Visible      []nhs.ODSCode `json:"visible,omitempty"`
 }
@@ -51,7 +52,7 @@ func (b by) inherit(previous *store.Record) by {
 	if previous == nil || json.Unmarshal(previous.By, &old) != nil {
 		return b
 	}
-	b.Hosted, b.Service, b.Visible = old.Hosted, old.Service, old.Visible
+	b.Hosted, b.Sent, b.Service, b.Visible = old.Hosted, old.Sent, old.Service, old.Visible
 	return b
 }
 

@@ -49,6 +49,7 @@ func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem)
 		return nil, err
 	}
 	w := d.newWork(req.Caller, s)
+	w.who.Sent = true
 	m.destination = m.destinations[0]
 	switch m.rule.act {
 	case actRefer, actBook:

@@ -235,6 +235,13 @@ func (t *transaction) commit(ctx context.Context) (*store.Result, error) {
 	if len(t.batch.Ops) == 0 {
 		return &store.Result{}, nil
 	}
+	told, causes, err := t.d.point(ctx, &t.batch)
+	if err != nil {
+		return nil, t.d.outcome(err)
+	}
+	for i, op := range told {
+		t.batch.Ops, t.made = append(t.batch.Ops, op), append(t.made, t.made[causes[i]])
+	}
 	result, err := t.d.store.Commit(ctx, &t.batch)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) && conflict.Kind != store.GuardFailed && conflict.Op < len(t.made) {

@@ -53,7 +53,7 @@ type app struct {
 }
 
 // newApp wires the rooms together. national is nil where the sandbox is off.
-func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) (*app, error) {
+func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender, registry *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) (*app, error) {
 	base := root + fhirPath
 	room := bars.Options{Base: base, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
 	var err error
@@ -62,6 +62,9 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	}
 	if room.Access, err = c.BarsReceive.access(); err != nil {
 		return nil, err
+	}
+	if registry != nil {
+		room.Registry, room.PointReferrals = barsapi.Pointers{Product: c.BarsReceive.ProductID}, c.BarsReceive.Referrals
 	}
 	if c.Enforce {
 		room.Profiles = profiles

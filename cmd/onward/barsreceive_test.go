@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,4 +53,51 @@ func TestListsThatMakeNoSenseStopTheStart(t *testing.T) {
 		require.Contains(t, refusedStart(t, "--store", "sqlite::memory:", flag, value), flag)
 	}
 	require.Contains(t, refusedStart(t, "--store", "sqlite::memory:", "--bars-certificate"), "--tls-client-ca")
+}
+
+// Ensure that the registry follows a booking from its making to its end, across a
+// crash.
+func TestTheRegistryFollowsABookingAcrossACrash(t *testing.T) {
+	s := start(t)
+	slots := s.freeSlots(2)
+	booked := s.do("POST", messagePath, speaking(sandbox.UrgentTreatment), bookingFor(t, slots[0]))
+	require.Equal(t, 200, booked.status, "%s", booked.body)
+	id := appointmentID(booked.body)
+	s.kill() // before or after the pointer was left
+	s.run()
+	s.eventuallyPointed(id, slots[0].start)
+	moved := s.do("PATCH", "/FHIR/R4/Appointment/"+id, speaking(sandbox.UrgentTreatment),
+		[]byte(`{"resourceType":"Appointment","id":"`+id+`","slot":[{"reference":"urn:uuid:`+slots[1].id+`"}]}`))
+	require.Equal(t, 200, moved.status, "%s", moved.body)
+	s.eventuallyPointed(id, slots[1].start)
+	require.Equal(t, 200, s.do("DELETE", "/FHIR/R4/Appointment/"+id, speaking(sandbox.UrgentTreatment), nil).status)
+	s.eventuallyPointed(id, "")
+}
+
+func TestNoPointersAreLeftWhereTheRegistryIsOff(t *testing.T) {
+	s := start(t, "--store", "sqlite::memory:", "--bars-registry", "off")
+	booked := s.do("POST", messagePath, speaking(sandbox.UrgentTreatment), bookingFor(t, s.freeSlots(1)[0]))
+	require.Equal(t, 200, booked.status, "%s", booked.body)
+	require.Contains(t, string(s.do("GET", "/readyz", nil, nil).body), `"waiting":0`)
+	require.Empty(t, s.pointers())
+	require.Contains(t, refusedStart(t, "--store", "sqlite::memory:", "--bars-registry", "nowhere"), "--bars-registry")
+}
+
+// pointers are the starts of the appointments that the sandbox's registry points
+// to for the tour's patient, by id.
+func (s *server) pointers() map[string]string {
+	s.t.Helper()
+	h := speaking(sandbox.UrgentTreatment)
+	a := s.do("GET", "/FHIR/R4/DocumentReference?subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C9000000009", h, nil)
+	require.Equal(s.t, 200, a.status, "%s", a.body)
+	list := map[string]string{}
+	for e := range a.resource(s.t).Get("entry").Items() {
+		list[e.Dig("resource", "identifier").At(0).Get("value").Text()] = e.Dig("resource", "context", "period", "start").Text()
+	}
+	return list
+}
+
+func (s *server) eventuallyPointed(id, start string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.pointers()[id] == start }, 20*time.Second, 20*time.Millisecond, "the registry does not point to %q", start)
 }

@@ -115,7 +115,11 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a, err := newApp(db, c, base, soap, profiles, reach, calls.patient, national, log)
+	registry, err := c.registry(base, national)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	a, err := newApp(db, c, base, soap, profiles, reach, calls.patient, registry, national, log)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -129,7 +133,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	stopWorkers := newWorkers(db, a.desk, reach, calls.once, c.ackSender(), c.owner(), log).start()
+	stopWorkers := newWorkers(db, a.desk, reach, calls.once, registry, c.ackSender(), c.owner(), log).start()
 	err = a.serve(ctx, listener)
 	stopWorkers()
 	stop()

@@ -21,15 +21,18 @@ type workers struct {
 	fanout *subscription.Fanout
 }
 
-func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, messages *barsapi.Client, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
+func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, messages, registry *barsapi.Client, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
 	policy := subscription.Policy()
 	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
-	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log,
-		Routes: map[string]outbox.Route{
-			subscription.Kind:   {Sender: client, Policy: policy},
-			barsapi.KindMessage: {Sender: &barsapi.Sender{Client: messages}, Policy: barsapi.SendPolicy()},
-			nhs111.AckKind:      {Sender: acks},
-		}})
+	routes := map[string]outbox.Route{
+		subscription.Kind:   {Sender: client, Policy: policy},
+		barsapi.KindMessage: {Sender: &barsapi.Sender{Client: messages}, Policy: barsapi.SendPolicy()},
+		nhs111.AckKind:      {Sender: acks},
+	}
+	if registry != nil {
+		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: registry}, Policy: barsapi.SendPolicy()}
+	}
+	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes})
 	return &workers{
 		outbox: w,
 		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: w.Wake, Now: time.Now, After: time.After, Log: log},
