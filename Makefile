@@ -9,6 +9,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 20s
 SIZES ?= 10000,100000
+LATENCY ?= 20s
 GROWTH_DIR ?=
 ARGS ?=
 SOAK_RESOURCES ?= 5000
@@ -27,7 +28,7 @@ endif
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 SOAP_INSTALLED := conformance/clients/soap/node_modules/.package-lock.json
 
-.PHONY: build run test proofs mongo-proof bench growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search soak-proofs clean
+.PHONY: build run test proofs mongo-proof bench latency growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search soak-proofs clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -51,6 +52,9 @@ bench: ## Go benchmarks: make bench BENCH=Parse
 
 bench-fhir: ## parse, validate and index a referral beside encoding/json on the same bytes, as ratios
 	$(GO) test -run '^$$' -bench 'BesideUnmarshal|TakeIn' -benchtime $(BENCHTIME) -benchmem ./fhir/...
+
+latency: ## how long full referrals take with 32 clients at once, against the built binary: make latency LATENCY=20s
+	ONWARD_LATENCY='$(LATENCY)' $(GO) test ./cmd/onward -run '^TestLatency$$' -count 1 -v | grep -v '^=== '
 
 growth: ## latency of the searches used most by size of the store: make growth SIZES=10000,100000,1000000
 	ONWARD_GROWTH='$(SIZES)' ONWARD_GROWTH_DIR='$(GROWTH_DIR)' $(GO) test ./cmd/onward -run '^TestGrowth$$' -count 1 -v -timeout 2h

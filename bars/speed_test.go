@@ -38,7 +38,7 @@ func (s *spy) Commit(ctx context.Context, b *store.Batch) (*store.Result, error)
 }
 
 var (
-	bundleID  = regexp.MustCompile(`"id": "0c000000-[^"]*"`)
+	bundleID  = regexp.MustCompile(`"id": "0c000000-[^"]*"`) // of our payloads
 	journeyOf = regexp.MustCompile(`EpisodeOfCare/[0-9a-f-]*`)
 )
 
@@ -53,6 +53,30 @@ func spent() time.Duration {
 // index, durable commit) and beside them writes the same rows by hand, one
 // transaction a referral, with the same durability. Both times are CPU time.
 func BenchmarkReferral(b *testing.B) {
+	for _, c := range []struct{ name, file, service string }{
+		{"16-entries", "../testdata/bars/a1-referral.json", clinic},
+		{"25-entries", fullReferral, hospital},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchReferral(b, c.file, c.service) })
+	}
+}
+
+// fullReferral is a referral from 111 to an emergency department with all that
+// such messages use to hold.
+const fullReferral = "../testdata/bench/referral-111-to-ed.json"
+
+// Ensure that what is measured is a message that strict mode takes without a word.
+func TestTheFullReferralIsConformant(t *testing.T) {
+	text, err := os.ReadFile(fullReferral)
+	require.NoError(t, err)
+	s := open(t)
+	result, err := s.sendTo(hospital, text)
+	require.NoError(t, err)
+	require.Empty(t, result.Warnings)
+	require.Equal(t, 25+1, result.Bundle.Get("entry").Len())
+}
+
+func benchReferral(b *testing.B, file, service string) {
 	ctx := context.Background()
 	db, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "onward.db"), sqlite.Options{})
 	require.NoError(b, err)
@@ -61,7 +85,7 @@ func BenchmarkReferral(b *testing.B) {
 	desk := bars.NewDesk(watched, bars.Options{Base: base})
 	_, err = desk.Load(ctx, bars.Caller{Door: "setup"}, directory(b))
 	require.NoError(b, err)
-	text, err := os.ReadFile("../testdata/bars/a1-referral.json")
+	text, err := os.ReadFile(file)
 	require.NoError(b, err)
 	watched.batches = nil
 
@@ -73,7 +97,7 @@ func BenchmarkReferral(b *testing.B) {
 		require.NoError(b, err)
 		key := bars.Key{Door: "bars", Sender: "A1001", Values: []string{uuid.NewString()}}
 		_, err = desk.Message(ctx, bars.MessageRequest{Caller: bars.Caller{Door: "bars", Organisation: "A1001"}, Key: key,
-			Target: nhs.ServiceID{System: nhs.SystemDoS, Value: clinic}, Bundle: bundle, Body: body})
+			Target: nhs.ServiceID{System: nhs.SystemDoS, Value: service}, Bundle: bundle, Body: body})
 		require.NoError(b, err)
 	}
 	ours := spent() - begun

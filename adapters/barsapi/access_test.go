@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir"
 )
 
 // Who isn't on a service's lists is refused on every path that names the service,
@@ -101,4 +102,15 @@ func TestAConnectionWithoutAVerifiedCertificateIsForbidden(t *testing.T) {
 	}
 	require.Equal(t, 200, s.do("GET", "/_ping", http.Header{}, "").Code)
 	require.Equal(t, "plain", s.do("GET", slotPath, http.Header{}, "").Body.String(), "plain FHIR has its own authentication")
+}
+
+func TestA503IsWordedAsTheOperatorSays(t *testing.T) {
+	for set, word := range map[bool]string{false: "REC_UNAVAILABLE", true: "REC_SERVICE_UNAVAILABLE"} {
+		s := open(t, func(o *Options) { o.ServiceUnavailable = set })
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/FHIR/R4/Slot", nil)
+		r.Header = speaking()
+		s.door.s.refuse(w, r, fhir.NewOutcome(fhir.KindUnavailable, "", "the store can't serve now"))
+		s.refused(w, r.Header, 503, "transient", word)
+	}
 }

@@ -23,6 +23,9 @@ func (s *server) style() rest.Style {
 		Row: func(row fhir.KindRow) (int, string) { return row.BaRSStatus, row.BaRSIssue },
 		Details: func(row fhir.KindRow) *fhir.Object {
 			code := "REC_" + row.Word
+			if row.BaRSStatus == http.StatusServiceUnavailable && s.o.ServiceUnavailable {
+				code = "REC_SERVICE_UNAVAILABLE"
+			}
 			return fhir.Obj("coding", []*fhir.Object{fhir.Obj(
 				"system", systemErrors, "code", code, "display", strconv.Itoa(row.BaRSStatus)+" - "+code)})
 		},

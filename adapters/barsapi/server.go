@@ -27,6 +27,9 @@ type Options struct {
 	MaxBody int64
 	// Always holds every request to BaRS, whatever its headers.
 	Always bool
+	// ServiceUnavailable words a 503 REC_SERVICE_UNAVAILABLE, as published examples
+	// do, and not REC_UNAVAILABLE, which the published code system has.
+	ServiceUnavailable bool
 	// NeedCertificate refuses requests in the standard's dialect over connections
 	// without a verified client certificate (403), except for the health checks.
 	NeedCertificate bool

@@ -1,6 +1,7 @@
 package barsapi
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,8 +16,11 @@ import (
 
 // slots answers GET /Slot (BaRS Core, GET Slots).
 func (s *server) slots(w http.ResponseWriter, r *http.Request, h *headers) error {
-	q, err := readSlotQuery(r.URL.RawQuery, h.target, s.desk.ModeOf(h.target))
+	q, err := readSlotQuery(r.URL.RawQuery, s.desk.ModeOf(h.target))
 	if err != nil {
+		return err
+	}
+	if err := s.sameService(r.Context(), q.Service, h.target); err != nil {
 		return err
 	}
 	answer, err := s.desk.Slots(r.Context(), *q)
@@ -41,6 +45,25 @@ func (s *server) slots(w http.ResponseWriter, r *http.Request, h *headers) error
 		applied = append(applied, [2]string{"_include", include})
 	}
 	return s.write(w, r, http.StatusOK, s.searchset(len(answer.Slots), s.selfLink("/Slot", applied), entries), resourceVersion)
+}
+
+// sameService refuses a service that isn't here, and one that isn't the target.
+func (s *server) sameService(ctx context.Context, asked, target nhs.ServiceID) error {
+	if asked == target {
+		return nil
+	}
+	a, err := s.desk.Service(ctx, asked)
+	if err != nil {
+		return err
+	}
+	b, err := s.desk.Service(ctx, target)
+	if err != nil {
+		return err
+	}
+	if a.ID != b.ID {
+		return fhir.NewOutcome(fhir.KindInvariant, "", "Schedule.actor:HealthcareService and the target identifier name different services")
+	}
+	return nil
 }
 
 func (s *server) noSlots() *fhir.Object {
@@ -87,7 +110,7 @@ func slotEntries(answer *bars.SlotAnswer) ([]*fhir.Object, error) {
 
 // readSlotQuery checks the parameters of section "GET Slots": what is missing
 // is reported before what is wrong.
-func readSlotQuery(rawQuery string, target nhs.ServiceID, mode bars.Mode) (*bars.SlotQuery, error) {
+func readSlotQuery(rawQuery string, mode bars.Mode) (*bars.SlotQuery, error) {
 	params, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the query text is malformed")
@@ -125,9 +148,6 @@ func readSlotQuery(rawQuery string, target nhs.ServiceID, mode bars.Mode) (*bars
 		wrong.Add("", "the parameter Schedule.actor:HealthcareService takes one service")
 	}
 	q.Service = nhs.ParseServiceID(strings.TrimPrefix(services[0], "HealthcareService/"))
-	if target.Value != "" && q.Service != target && q.Service.Value != target.Value {
-		return nil, fhir.NewOutcome(fhir.KindInvariant, "", "Schedule.actor:HealthcareService and the target identifier name different services")
-	}
 	readStatuses(params["status"], q, wrong)
 	if mode == bars.Lenient {
 		for i := range bounds { // the + of an offset that the sender left as it is

@@ -52,6 +52,8 @@ func TestSlotParametersThatAreMissingOrWrong(t *testing.T) {
 		{"two services", full + service, 400, "value", "REC_BAD_REQUEST"},
 		{"two services in two spellings", full + "&Schedule:actor:HealthcareService=" + elsewhere, 400, "value", "REC_BAD_REQUEST"},
 		{"another service than the target", strings.Replace(full, clinic, elsewhere, 1), 400, "invariant", "REC_BAD_REQUEST"},
+		{"a service that isn't here", strings.Replace(full, clinic, "2000099999", 1), 404, "not-found", "REC_NOT_FOUND"},
+		{"no value", strings.Replace(full, "="+clinic, "=https://fhir.nhs.uk/Id/dos-service-id%7C", 1), 400, "required", "REC_BAD_REQUEST"},
 		{"malformed", full + "&x=%zz", 400, "invalid", "REC_BAD_REQUEST"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -99,7 +101,7 @@ func TestSlotParametersInEverySpelling(t *testing.T) {
 		{"a dot in an include", "_include=Schedule:actor", "_include=Schedule.actor", want},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := readSlotQuery(strings.Replace(base, row.old, row.new, 1), want.Service, bars.Strict)
+			got, err := readSlotQuery(strings.Replace(base, row.old, row.new, 1), bars.Strict)
 			require.NoError(t, err)
 			require.True(t, row.want.From.Equal(got.From) && row.want.To.Equal(got.To), "%v to %v", got.From, got.To)
 			got.From, got.To = row.want.From, row.want.To
@@ -258,7 +260,7 @@ func FuzzSlotQuery(f *testing.F) {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		q, err := readSlotQuery(query, nhs.ServiceID{}, bars.Lenient)
+		q, err := readSlotQuery(query, bars.Lenient)
 		if err != nil {
 			return
 		}

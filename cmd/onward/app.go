@@ -78,7 +78,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	doorOptions := barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Search: options, Log: log,
 		Statement: func() *fhir.Resource { return barsStatement }, Version: version, Client: sender,
-		NeedCertificate: c.BarsReceive.Certificate,
+		NeedCertificate: c.BarsReceive.Certificate, ServiceUnavailable: c.BarsReceive.Unavailable,
 		Healthy: func(ctx context.Context) error {
 			_, err := db.Health(ctx)
 			return err

@@ -17,6 +17,7 @@ type barsReceiving struct {
 	Registry     string            `env:"ONWARD_BARS_REGISTRY" help:"FHIR base below which the registry keeps pointers to bookings, the BaRS proxy's; off for none. Default: the sandbox's own while that is on."`
 	Referrals    bool              `env:"ONWARD_BARS_REGISTRY_REFERRALS" name:"registry-referrals" help:"Leave pointers to referrals too."`
 	ProductID    string            `env:"ONWARD_BARS_PRODUCT_ID" name:"product-id" default:"onward" help:"Our product id, which each pointer names."`
+	Unavailable  bool              `env:"ONWARD_BARS_SERVICE_UNAVAILABLE" name:"service-unavailable" help:"Word a 503 REC_SERVICE_UNAVAILABLE, as published examples do, in place of REC_UNAVAILABLE."`
 	Certificate  bool              `env:"ONWARD_BARS_CERTIFICATE" help:"Refuse (403) BaRS requests without a client certificate of --tls-client-ca."`
 }
 
