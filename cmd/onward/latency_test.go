@@ -73,7 +73,7 @@ func TestLatency(t *testing.T) {
 	}
 	t.Logf("%d referrals of 25 entries (%d bytes) in %s, %d clients: %.0f a second; p50 %s, p90 %s, p99 %s, slowest %s; the server's CPU time %s each",
 		len(took), len(payload), length, latencyClients, float64(len(took))/length.Seconds(), at(0.5), at(0.9), at(0.99), at(1),
-		(spent/time.Duration(len(took))).Round(10*time.Microsecond))
+		(spent / time.Duration(len(took))).Round(10*time.Microsecond))
 	require.Less(t, at(0.99), latencyAim, "p99")
 }
 
