@@ -20,12 +20,13 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 	for _, member := range []string{"supportingInfo", "basedOn"} {
 		value := m.focus.res.Get(member)
 		for item := range value.Items() {
-			ref, ok := fhir.ParseReference(item.Get("reference").Text())
-			ours := ref.Base == "" || ref.Base == w.d.base+"/"
-			if !ok || !ours || ref.Type != "Appointment" && ref.Type != "ServiceRequest" || m.resolve(ref.Type+"/"+ref.ID) != nil {
+			target, ok, err := w.linkTarget(ctx, m, item.Get("reference").Text())
+			if err != nil {
+				return err
+			}
+			if !ok {
 				continue
 			}
-			target := store.Ref{Type: ref.Type, ID: ref.ID}
 			fits, err := w.checkLink(ctx, m, target, item.Path())
 			if err != nil {
 				return err
@@ -38,6 +39,31 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 	}
 	return nil
 }
+
+// linkTarget is the booking or referral of ours that a reference names. A sender
+// may send a copy of the record along (a booking's bundle has a place for its
+// ServiceRequest): the entry then means our record, and none is made of it.
+func (w *work) linkTarget(ctx context.Context, m *message, reference string) (store.Ref, bool, error) {
+	e := m.resolve(reference)
+	if e == nil {
+		ref, ok := fhir.ParseReference(reference)
+		ours := ref.Base == "" || ref.Base == w.d.base+"/"
+		return store.Ref{Type: ref.Type, ID: ref.ID}, ok && ours && linkable(ref.Type), nil
+	}
+	if e == m.focus || !linkable(e.typ) || !fhir.ValidID(e.id) {
+		return store.Ref{}, false, nil
+	}
+	target := store.Ref{Type: e.typ, ID: e.id}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{target})
+	if err != nil || len(found) == 0 {
+		return store.Ref{}, false, err
+	}
+	e.plan = plan{ref: target, link: true}
+	w.name(e)
+	return target, true, nil
+}
+
+func linkable(typ string) bool { return typ == "Appointment" || typ == "ServiceRequest" }
 
 // checkLink says whether a link may stand.
 func (w *work) checkLink(ctx context.Context, m *message, target store.Ref, at string) (bool, error) {

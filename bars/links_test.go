@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/uuid"
@@ -162,4 +163,29 @@ func TestOfReferralsAtOnceOneBeginsTheJourney(t *testing.T) {
 	}
 	require.Equal(t, 1, taken)
 	require.Len(t, s.all("ServiceRequest"), 1)
+}
+
+// Ensure that a copy of the referral in a booking's bundle means the record that
+// we hold, and is judged like the bare link.
+func TestACopyOfTheLinkedRecordIsNotANewOne(t *testing.T) {
+	s := open(t, lenient)
+	sr := focus(s.accepted(referral(t)))
+	with := func(n int, reference, fullURL string, c ...changes) []byte {
+		var doc, read map[string]any
+		require.NoError(t, json.Unmarshal(booking(t, n, append(c, basedOn(reference))...), &doc))
+		require.NoError(t, json.Unmarshal(s.get("ServiceRequest", sr).JSON(), &read))
+		doc["entry"] = append(doc["entry"].([]any), map[string]any{"fullUrl": fullURL, "resource": read})
+		return apply(t, doc)
+	}
+	urn := "urn:uuid:00000021-0000-4000-8000-000000000021"
+	for n, reference := range []string{"ServiceRequest/" + sr, urn} {
+		_, err := s.send(with(n, reference, urn, changes{"Patient.birthDate": "1981-01-01"}))
+		refused(t, err, fhir.KindConflict, first+".basedOn[0]")
+	}
+	id := focus(s.accepted(with(0, "ServiceRequest/"+sr, urn)))
+	require.Equal(t, "ServiceRequest/"+sr, s.get("Appointment", id).Get("basedOn", "reference").Text())
+	_, err := s.send(with(1, urn, urn))
+	refused(t, err, fhir.KindConflict, first+".basedOn[0]") // it has its booking
+	require.Len(t, s.all("ServiceRequest"), 1)
+	s.invariant()
 }
