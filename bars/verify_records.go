@@ -154,8 +154,8 @@ func differenceOf(want, got search.Index) string {
 func (c *recordCheck) idem(ctx context.Context, doc *store.Aux) error {
 	c.report.Idempotency++
 	name := fmt.Sprintf("idempotency record %d", c.report.Idempotency) // its key says who asked
-	var r store.IdemRecord
-	if err := json.Unmarshal(doc.Value, &r); err != nil {
+	r, err := store.ParseIdem(doc.Value)
+	if err != nil {
 		c.add(Breach{Rule: RuleIdem, What: name, Note: "it can't be read"})
 		return nil
 	}
