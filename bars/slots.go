@@ -156,6 +156,9 @@ func (d *Desk) withoutHeld(ctx context.Context, slots []*store.Record, statuses 
 
 // include adds the records that the includes name.
 func (d *Desk) include(ctx context.Context, answer *SlotAnswer, schedules []*store.Record, includes []string) error {
+	if len(answer.Applied) == 0 {
+		return nil
+	}
 	want := func(name string) bool {
 		return slices.Contains(includes, name) || slices.Contains(includes, includeAll)
 	}
