@@ -188,12 +188,13 @@ func growthCases(t *testing.T, slots int, db *sqlite.Store, desk *bars.Desk, raw
 
 // rawFreeSlots reads what the search has to read, and parses nothing.
 func rawFreeSlots(t *testing.T, ctx context.Context, raw *sql.DB, schedule string, from, to time.Time) {
-	rows, err := raw.QueryContext(ctx, `SELECT d.lo, r.body FROM types t
-		CROSS JOIN x s ON s.t = t.t AND s.v = ?
-		CROSS JOIN x f ON f.t = t.t AND f.v = 'status:free' AND f.pk = s.pk
-		CROSS JOIN xd d ON d.pk = s.pk AND d.t = t.t AND d.p = 'start' AND d.hi >= ? AND d.lo <= ?
+	rows, err := raw.QueryContext(ctx, `SELECT s.lo, r.body FROM types t
+		CROSS JOIN term ts ON ts.k = 4 * t.t AND ts.v = ?
+		CROSS JOIN term tf ON tf.k = 4 * t.t AND tf.v = 'status:free'
+		CROSS JOIN x s ON s.term = ts.id AND s.lo >= ? AND s.lo <= ?
+		CROSS JOIN x f ON f.term = tf.id AND f.lo = s.lo AND f.pk = s.pk
 		CROSS JOIN res r ON r.pk = s.pk
-		WHERE t.name = 'Slot' ORDER BY d.lo`, "schedule:Schedule/"+schedule, from.UnixMilli(), to.UnixMilli())
+		WHERE t.name = 'Slot' ORDER BY s.lo`, "schedule:Schedule/"+schedule, from.UnixMilli(), to.UnixMilli())
 	require.NoError(t, err)
 	defer rows.Close()
 	n := 0

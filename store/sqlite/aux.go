@@ -117,10 +117,10 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 		return nil, errMeta
 	}
 	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key >= ? AND key > ? AND key < ?
-		AND (exp IS NULL OR exp > ?) ORDER BY key LIMIT ?`
+		AND (exp IS NULL OR exp > ?) ORDER BY key LIMIT ? + 0`
 	if kind == "claim" {
 		text = `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE ? <> '' AND slot >= ? AND slot > ? AND slot < ?
-			AND (exp IS NULL OR exp > ?) ORDER BY slot, part LIMIT ?`
+			AND (exp IS NULL OR exp > ?) ORDER BY slot, part LIMIT ? + 0`
 	}
 	now := s.now().UnixMilli()
 	args := []any{kind, prefix, after, successor(prefix), now, limit}

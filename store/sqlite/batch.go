@@ -15,7 +15,7 @@ const guardTime = 2 * time.Second
 
 // apply carries out one batch inside its savepoint. now is taken once, so that
 // all of its versions bear one time.
-func (w *writer) apply(ctx context.Context, b *store.Batch) (*store.Result, error) {
+func (w *writer) apply(ctx context.Context, b *store.Batch, ready []*parts) (*store.Result, error) {
 	now := w.s.now().UnixMilli()
 	replay, err := w.replay(ctx, b.Idem, now)
 	if err != nil || replay != nil {
@@ -26,9 +26,12 @@ func (w *writer) apply(ctx context.Context, b *store.Batch) (*store.Result, erro
 			return nil, err
 		}
 	}
+	if err := w.ready(ctx, b, ready); err != nil {
+		return nil, err
+	}
 	result := &store.Result{}
 	for i, op := range b.Ops {
-		v, err := w.op(ctx, i, op, now)
+		v, err := w.op(ctx, i, op, ready[i], now)
 		if err != nil {
 			return nil, err
 		}
@@ -39,10 +42,28 @@ func (w *writer) apply(ctx context.Context, b *store.Batch) (*store.Result, erro
 	return result, w.remember(ctx, b.Idem, result.Versions, now)
 }
 
-func (w *writer) op(ctx context.Context, i int, op store.Op, now int64) (*store.Version, error) {
+// ready numbers the words of all records that the batch puts.
+func (w *writer) ready(ctx context.Context, b *store.Batch, ready []*parts) error {
+	var list []numbered
+	for i, op := range b.Ops {
+		if put, is := op.(store.Put); is {
+			typ, err := w.typeNumber(ctx, put.Record.Type)
+			if err != nil {
+				return err
+			}
+			list = append(list, numbered{typ, ready[i]})
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return w.learn(ctx, list)
+}
+
+func (w *writer) op(ctx context.Context, i int, op store.Op, p *parts, now int64) (*store.Version, error) {
 	switch op := op.(type) {
 	case store.Put:
-		return w.put(ctx, i, op, now)
+		return w.put(ctx, i, op, p, now)
 	case store.Delete:
 		return w.delete(ctx, i, op, now)
 	case store.Claim:

@@ -26,20 +26,42 @@ func benchStore(b *testing.B, n int) *Store {
 	return s
 }
 
+// BenchmarkGet reads records by type and id; raw reads the same columns by one
+// prepared statement a reader, with nothing around it.
 func BenchmarkGet(b *testing.B) {
 	s := benchStore(b, 1000)
 	var refs []store.Ref
 	for i := range 1000 {
 		refs = append(refs, slotRecord(i).Ref())
 	}
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for i := 0; pb.Next(); i++ {
-			if _, err := s.Get(context.Background(), refs[i%1000]); err != nil {
+	b.Run("store", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				if _, err := s.Get(context.Background(), refs[i%1000]); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("raw", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			c := <-s.readers
+			defer func() { s.readers <- c }()
+			stmt, err := c.c.PrepareContext(context.Background(), `SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, w.val, r.peer, r.body
+				FROM res r LEFT JOIN who w ON w.id = r."by" WHERE r.typ = ? AND r.id = ?`)
+			if err != nil {
 				b.Error(err)
 				return
 			}
-		}
+			defer stmt.Close()
+			for i := 0; pb.Next(); i++ {
+				if _, err := scanRecord(stmt.QueryRow(refs[i%1000].Type, refs[i%1000].ID).Scan); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
 	})
 }
 
@@ -62,17 +84,23 @@ func BenchmarkFreeSlots(b *testing.B) {
 		c := <-s.readers
 		defer func() { s.readers <- c }()
 		from := int64(n / 2 * 3_600_000)
+		number := func(entry string) (id int64) {
+			if found, err := c.row(context.Background(), `SELECT id FROM term WHERE k = 4 AND v = ?`, []any{entry}, &id); err != nil || !found {
+				b.Fatal(entry, err)
+			}
+			return id
+		}
 		stmt, err := c.c.PrepareContext(context.Background(), `SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, r."by", r.peer, r.body
-			FROM xd d CROSS JOIN res r WHERE r.pk = d.pk AND d.t = 1 AND d.p = 'start' AND d.lo >= ? AND d.lo < ?
-			AND EXISTS (SELECT 1 FROM x WHERE t = 1 AND v = 'status:free' AND pk = d.pk)
-			AND EXISTS (SELECT 1 FROM x WHERE t = 1 AND v IN ('schedule:Schedule/d0', 'schedule:Schedule/d2') AND pk = d.pk)
-			AND EXISTS (SELECT 1 FROM x WHERE t = 1 AND v = '@org:A1001' AND pk = d.pk)
-			ORDER BY d.lo, r.id LIMIT 51`)
+			FROM x i CROSS JOIN res r WHERE r.pk = i.pk AND i.term IN (?, ?) AND i.lo >= ? AND i.lo < ?
+			AND EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = i.lo AND pk = i.pk)
+			AND EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = i.lo AND pk = i.pk)
+			ORDER BY i.lo, r.id LIMIT 51`)
 		if err != nil {
 			b.Fatal(err)
 		}
+		one, other, free, org := number("schedule:Schedule/d0"), number("schedule:Schedule/d2"), number("status:free"), number("@org:A1001")
 		for b.Loop() {
-			rows, err := stmt.Query(from, from+14*day)
+			rows, err := stmt.Query(one, other, from, from+14*day, free, org)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -123,8 +151,9 @@ func BenchmarkPut(b *testing.B) {
 
 // raw writes a record's rows by hand.
 type raw struct {
-	db    *sql.DB
-	stmts map[string]*sql.Stmt
+	db      *sql.DB
+	stmts   map[string]*sql.Stmt
+	numbers map[word]int64
 }
 
 func newRaw(b *testing.B) *raw {
@@ -135,7 +164,7 @@ func newRaw(b *testing.B) *raw {
 	}
 	db.SetMaxOpenConns(1)
 	b.Cleanup(func() { db.Close() })
-	r := &raw{db, map[string]*sql.Stmt{}}
+	r := &raw{db, map[string]*sql.Stmt{}, map[word]int64{}}
 	for _, text := range append(writerPragmas("FULL"), schema...) {
 		r.exec(b, text)
 	}
@@ -161,21 +190,36 @@ func (r *raw) exec(b *testing.B, text string, args ...any) sql.Result {
 
 func (r *raw) insert(b *testing.B, rec *store.Record) {
 	b.Helper()
-	done := r.exec(b, `INSERT INTO res (typ, id, ver, lu, del, method, "by", peer, body) VALUES (?, ?, 1, ?, 0, ?, ?, NULL, ?)`,
-		rec.Type, rec.ID, 1, rec.Method, rec.By, rec.Body)
+	p := partsOf(rec.Index)
+	p.ids = make([]int64, len(p.words))
+	for i, w := range p.words {
+		if r.numbers[w] == 0 {
+			r.numbers[w] = int64(len(r.numbers) + 1)
+			r.exec(b, `INSERT INTO term (id, k, v) VALUES (?, ?, ?)`, r.numbers[w], kinds+w.kind, w.text)
+		}
+		p.ids[i] = r.numbers[w]
+	}
+	k := p.keys()
+	who, err := r.exec(b, `INSERT INTO who (versions, val) VALUES (1, ?)`, rec.By).LastInsertId()
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := r.exec(b, `INSERT INTO res (typ, id, ver, lu, del, method, lo, "by", ix, peer, body) VALUES (?, ?, 1, ?, 0, ?, ?, ?, ?, NULL, ?)`,
+		rec.Type, rec.ID, 1, rec.Method, p.start, who, k.pack(), rec.Body)
 	pk, err := done.LastInsertId()
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, e := range rec.Index.X {
-		r.exec(b, `INSERT INTO x (t, v, pk) VALUES (1, ?, ?)`, e, pk)
+	for _, t := range k.terms {
+		r.exec(b, `INSERT INTO x (term, lo, pk) VALUES (?, ?, ?)`, t, p.start, pk)
 	}
-	for _, d := range rec.Index.D {
-		r.exec(b, `INSERT INTO xd (t, p, lo, hi, pk) VALUES (1, ?, ?, ?, ?)`, d.Param, d.Lo, d.Hi, pk)
+	for _, d := range k.dates {
+		r.exec(b, `INSERT INTO xd (p, lo, hi, pk) VALUES (?, ?, ?, ?)`, d.param, d.lo, d.hi, pk)
 	}
-	for _, k := range rec.Index.S {
-		r.exec(b, `INSERT INTO xs (t, p, v, pk) VALUES (1, ?, ?, ?)`, k.Param, k.Value, pk)
+	for _, t := range k.texts {
+		r.exec(b, `INSERT INTO xs (term, pk) VALUES (?, ?)`, t.term, pk)
 	}
+	r.exec(b, `INSERT INTO feed (pk, ver, lu) VALUES (?, 1, 1)`, pk)
 }
 
 // BenchmarkBooking is the typical batch: an idempotency key, a claim, the

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
@@ -55,22 +56,23 @@ func (s *sqlText) add(text string, args ...any) {
 
 func (s *sqlText) String() string { return string(s.text) }
 
-// filter writes a node as a condition on a record, whose row number is the SQL
-// expression pk; the alias r is its row of res.
-func (s *sqlText) filter(typ int64, pk string, n search.Node) {
+// at is where a statement finds a record: SQL for its row number and for the lo of
+// its rows in x. The alias r is its row of res.
+type at struct{ pk, lo string }
+
+// filter writes a node as a condition on a record.
+func (p *planner) filter(s *sqlText, a at, n search.Node) {
 	switch n := n.(type) {
 	case nil:
 		s.add(`TRUE`)
 	case search.Has:
-		s.add(`EXISTS (SELECT 1 FROM x WHERE t = ? AND v = ? AND pk = `+pk+`)`, typ, string(n))
+		s.anyTerm(a, p.terms[string(n)])
 	case search.HasAny:
-		s.hasAny(typ, pk, n)
+		s.anyTerm(a, p.termsOf(n))
 	case search.Prefix:
-		s.add(`EXISTS (SELECT 1 FROM x INDEXED BY x_pk WHERE pk = `+pk+` AND t = ? AND v >= ? AND v < ?)`,
-			typ, string(n), successor(string(n)))
+		p.prefix(s, n)
 	case search.Date:
-		s.add(`EXISTS (SELECT 1 FROM xd INDEXED BY xd_pk WHERE pk = `+pk+` AND t = ? AND p = ? AND `, typ, n.Param)
-		s.add(spanCondition(n.Op, `lo`, `hi`)+`)`, spanArgs(n.Op, n.Lo, n.Hi)...)
+		p.date(s, a, n)
 	case search.IDs:
 		if len(n) == 0 {
 			s.add(`FALSE`)
@@ -81,33 +83,64 @@ func (s *sqlText) filter(typ int64, pk string, n search.Node) {
 	case search.Updated:
 		s.add(`(`+spanCondition(n.Op, `r.lu`, `r.lu`)+`)`, spanArgs(n.Op, n.Lo, n.Hi)...)
 	case search.And:
-		s.join(typ, pk, n, ` AND `, `TRUE`)
+		p.join(s, a, n, ` AND `, `TRUE`)
 	case search.Or:
-		s.join(typ, pk, n, ` OR `, `FALSE`)
+		p.join(s, a, n, ` OR `, `FALSE`)
 	case search.Not:
 		s.add(`NOT `)
-		s.filter(typ, pk, n.Node)
+		p.filter(s, a, n.Node)
 	}
 }
 
-// hasAny probes the entries one by one while they are few, and else looks
-// through the record's own.
-func (s *sqlText) hasAny(typ int64, pk string, entries []string) {
-	switch n := len(entries); {
+// fewTerms is how many terms are probed one by one; of more, the record's own are
+// looked through.
+const fewTerms = 4
+
+func (s *sqlText) anyTerm(a at, terms []int64) {
+	switch n := len(terms); {
 	case n == 0:
 		s.add(`FALSE`)
-		return
-	case n <= 4:
-		s.add(`EXISTS (SELECT 1 FROM x WHERE t = ? AND v IN (`+marks(n)+`)`, typ)
-		s.args = append(s.args, anys(entries)...)
-		s.add(` AND pk = ` + pk + `)`)
+	case n == 1:
+		s.add(`EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = `+a.lo+` AND pk = `+a.pk+`)`, terms[0])
+	case n <= fewTerms:
+		s.add(`EXISTS (SELECT 1 FROM x WHERE term IN (`+marks(n)+`) AND lo = `+a.lo+` AND pk = `+a.pk+`)`, anysOf(terms)...)
 	default:
-		s.add(`EXISTS (SELECT 1 FROM x INDEXED BY x_pk WHERE pk = `+pk+` AND t = ? AND +v IN (`+marks(n)+`))`, typ)
-		s.args = append(s.args, anys(entries)...)
+		s.add(`ix_any(r.ix, ?)`, packTerms(terms))
 	}
 }
 
-func (s *sqlText) join(typ int64, pk string, nodes []search.Node, by, none string) {
+// prefix looks the record's own terms up: many may begin so that it hasn't.
+func (p *planner) prefix(s *sqlText, n search.Prefix) {
+	s.add(`EXISTS (SELECT 1 FROM json_each(ix_terms(r.ix)) j CROSS JOIN term w WHERE w.id = j.value AND (w.k = ? AND w.v >= ? AND w.v < ?`,
+		p.typ*kinds+kindEntry, string(n), successor(string(n)))
+	if shapes := p.shapes(n); len(shapes) > 0 {
+		s.add(` OR w.id IN (SELECT value FROM json_each(?))`, listOf(shapes))
+	}
+	s.add(`))`)
+}
+
+// date looks at the record's spans, but where the begin by which its rows stand
+// says enough.
+func (p *planner) date(s *sqlText, a at, n search.Date) {
+	param := p.dates[n.Param]
+	if param == 0 {
+		s.add(`FALSE`)
+		return
+	}
+	if n.Param == startParam && p.main {
+		switch n.Op {
+		case search.Lt, search.Le, search.Sa:
+			s.add(`(`+spanCondition(n.Op, a.lo, a.lo)+`)`, spanArgs(n.Op, n.Lo, n.Hi)...)
+			return
+		case search.Gt, search.Ge: // what begins later ends later
+			s.add(`(`+spanCondition(n.Op, a.lo, a.lo)+` OR `, spanArgs(n.Op, n.Lo, n.Hi)...)
+			defer s.add(`)`)
+		}
+	}
+	s.add(`ix_span(r.ix, ?, ?, ?, ?)`, param, string(n.Op), n.Lo, n.Hi)
+}
+
+func (p *planner) join(s *sqlText, a at, nodes []search.Node, by, none string) {
 	if len(nodes) == 0 {
 		s.add(none)
 		return
@@ -117,7 +150,7 @@ func (s *sqlText) join(typ int64, pk string, nodes []search.Node, by, none strin
 		if i > 0 {
 			s.add(by)
 		}
-		s.filter(typ, pk, n)
+		p.filter(s, a, n)
 	}
 	s.add(`)`)
 }
@@ -130,4 +163,24 @@ func anys[S ~[]string](texts S) []any {
 		out[i] = t
 	}
 	return out
+}
+
+func anysOf(numbers []int64) []any {
+	out := make([]any, len(numbers))
+	for i, n := range numbers {
+		out[i] = n
+	}
+	return out
+}
+
+// listOf is numbers as JSON, for json_each.
+func listOf(numbers []int64) string {
+	out := []byte{'['}
+	for i, n := range numbers {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, n, 10)
+	}
+	return string(append(out, ']'))
 }

@@ -45,10 +45,16 @@ func (c *conn) pragmas(ctx context.Context, list []string) error {
 }
 
 func (c *conn) close() {
+	c.forget()
+	c.c.Close()
+}
+
+// forget closes the prepared statements.
+func (c *conn) forget() {
 	for _, s := range c.stmts {
 		s.Close()
 	}
-	c.c.Close()
+	clear(c.stmts)
 }
 
 // prepare returns the statement for a text. A full cache drops any one.
@@ -92,6 +98,9 @@ func (c *conn) row(ctx context.Context, text string, args []any, into ...any) (f
 	return err == nil, err
 }
 
+// errEnough ends each without an error.
+var errEnough = errors.New("store: enough rows")
+
 // each calls f for every row until it says to stop.
 func (c *conn) each(ctx context.Context, text string, args []any, f func(scan func(...any) error) error) error {
 	s, err := c.prepare(ctx, text)
@@ -104,7 +113,9 @@ func (c *conn) each(ctx context.Context, text string, args []any, f func(scan fu
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := f(rows.Scan); err != nil {
+		if err := f(rows.Scan); errors.Is(err, errEnough) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

@@ -51,14 +51,14 @@ func (p *planner) explain(ctx context.Context, q *search.Query, plan *store.Plan
 	}
 	drive := "no condition drives"
 	if p.drive >= 0 {
-		drive = "rarest: " + search.Describe(p.terms[p.drive])
+		drive = "rarest: " + search.Describe(p.conds[p.drive])
 	}
 	way := "gather and sort"
-	if walk {
+	if _, byStart := p.byStart(o); walk || byStart {
 		way = "read in order until the page is full"
 	}
 	plan.Steps = append(plan.Steps, fmt.Sprintf("%s, at most %d records", drive, plan.Rows), way)
-	for i, term := range p.terms {
+	for i, term := range p.conds {
 		if i != p.drive {
 			plan.Steps = append(plan.Steps, "check: "+search.Describe(term))
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
 )
@@ -86,36 +85,36 @@ type exporter struct {
 // records reads the next records with all their versions. A record with a long
 // history gets a page of its own.
 func (x *exporter) records(ctx context.Context, c *conn, after exported) error {
-	type current struct {
-		pk  int64
-		rec *store.Record
-	}
-	var list []current
+	var list []*store.Record
+	var packed [][]byte
 	size := 0
-	err := c.each(ctx, `SELECT pk, `+columns+` FROM res WHERE (typ, id) > (?, ?) ORDER BY typ, id LIMIT ?`,
+	err := c.each(ctx, `SELECT ix, `+columns+` FROM res r WHERE (typ, id) > (?, ?) ORDER BY typ, id LIMIT ? + 0`,
 		[]any{after.A, after.B, exportRows}, func(scan func(...any) error) error {
 			if size > exportBytes {
 				return nil
 			}
-			var pk int64
-			r, err := scanRecord(scan, &pk)
+			var ix []byte
+			r, err := scanRecord(scan, &ix)
 			if err != nil {
 				return err
 			}
 			size += len(r.Body)
-			list = append(list, current{pk, r})
+			list, packed = append(list, r), append(packed, ix)
 			return nil
 		})
 	if err != nil {
 		return err
 	}
-	for _, cur := range list {
-		r := cur.rec
+	indexes, texts, err := c.indexes(ctx, packed)
+	if err != nil {
+		return err
+	}
+	for i, r := range list {
 		if len(x.items) > 0 && (len(x.items)+int(r.Version) > 2*exportRows || size > 2*exportBytes) {
 			return nil
 		}
 		if r.Version > 1 {
-			err := c.each(ctx, `SELECT `+columns+` FROM hist WHERE typ = ? AND id = ? ORDER BY ver`, []any{r.Type, r.ID}, func(scan func(...any) error) error {
+			err := c.each(ctx, `SELECT `+columns+` FROM hist r WHERE typ = ? AND id = ? ORDER BY ver`, []any{r.Type, r.ID}, func(scan func(...any) error) error {
 				old, err := scanRecord(scan)
 				if err != nil {
 					return err
@@ -128,43 +127,16 @@ func (x *exporter) records(ctx context.Context, c *conn, after exported) error {
 				return err
 			}
 		}
-		if r.Index, err = c.indexOf(ctx, cur.pk); err != nil {
-			return err
-		}
+		r.Index = indexes[i].index(texts)
 		x.items = append(x.items, store.Item{Version: r, Current: true})
 		x.last = exported{Part: "res", A: r.Type, B: r.ID}
 	}
 	return nil
 }
 
-// indexOf reads a record's entries back.
-func (c *conn) indexOf(ctx context.Context, pk int64) (ix search.Index, err error) {
-	err = c.each(ctx, `SELECT v FROM x WHERE pk = ?`, []any{pk}, func(scan func(...any) error) error {
-		ix.X = append(ix.X, "")
-		return scan(&ix.X[len(ix.X)-1])
-	})
-	if err != nil {
-		return ix, err
-	}
-	err = c.each(ctx, `SELECT p, lo, hi FROM xd WHERE pk = ?`, []any{pk}, func(scan func(...any) error) error {
-		ix.D = append(ix.D, search.Span{})
-		d := &ix.D[len(ix.D)-1]
-		return scan(&d.Param, &d.Lo, &d.Hi)
-	})
-	if err != nil {
-		return ix, err
-	}
-	err = c.each(ctx, `SELECT p, v FROM xs WHERE pk = ?`, []any{pk}, func(scan func(...any) error) error {
-		ix.S = append(ix.S, search.SortKey{})
-		k := &ix.S[len(ix.S)-1]
-		return scan(&k.Param, &k.Value)
-	})
-	return ix, err
-}
-
 func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {
 	return c.each(ctx, `SELECT slot, part, owner, at, exp FROM claim WHERE (slot, part) > (?, ?) AND (exp IS NULL OR exp > ?)
-		ORDER BY slot, part LIMIT ?`, []any{after.A, after.N, x.now, exportRows}, func(scan func(...any) error) error {
+		ORDER BY slot, part LIMIT ? + 0`, []any{after.A, after.N, x.now, exportRows}, func(scan func(...any) error) error {
 		var at int64
 		var exp *int64
 		cl := &store.Claimed{}
@@ -183,7 +155,7 @@ func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {
 
 func (x *exporter) documents(ctx context.Context, c *conn, after exported) error {
 	return c.each(ctx, `SELECT kind, key, ver, val, exp FROM aux WHERE (kind, key) > (?, ?) AND kind <> ? AND (exp IS NULL OR exp > ?)
-		ORDER BY kind, key LIMIT ?`, []any{after.A, after.B, kit.KindMeta, x.now, exportRows}, func(scan func(...any) error) error {
+		ORDER BY kind, key LIMIT ? + 0`, []any{after.A, after.B, kit.KindMeta, x.now, exportRows}, func(scan func(...any) error) error {
 		var exp *int64
 		a := &store.Aux{}
 		if err := scan(&a.Kind, &a.Key, &a.Version, &a.Value, &exp); err != nil {

@@ -57,7 +57,7 @@ func (s *Store) changes(ctx context.Context, seq int64, limit int) (list []store
 	err = s.read(ctx, "list changes", func(c *conn) error {
 		return c.each(ctx, `SELECT f.seq, r.typ, r.id, f.ver, f.lu, iif(r.ver = f.ver, r.del, h.del), iif(r.ver = f.ver, r.method, h.method)
 			FROM feed f CROSS JOIN res r ON r.pk = f.pk LEFT JOIN hist h ON h.typ = r.typ AND h.id = r.id AND h.ver = f.ver
-			WHERE f.seq > ? AND iif(r.ver = f.ver, r.lu, h.lu) = f.lu ORDER BY f.seq LIMIT ?`,
+			WHERE f.seq > ? AND iif(r.ver = f.ver, r.lu, h.lu) = f.lu ORDER BY f.seq LIMIT ? + 0`,
 			[]any{seq, limit}, func(scan func(...any) error) error {
 				var c store.Change
 				var lu int64
@@ -84,8 +84,8 @@ func (w *writer) tell(typ int64, n store.Count) {
 	w.batch[typ] = store.Count{Live: t.Live + n.Live, Versions: t.Versions + n.Versions}
 }
 
-// add keeps what a batch that succeeded has counted.
-func (w *writer) add() {
+// addCounts keeps what a batch that succeeded has counted.
+func (w *writer) addCounts() {
 	for typ, n := range w.batch {
 		t := w.total[typ]
 		w.total[typ] = store.Count{Live: t.Live + n.Live, Versions: t.Versions + n.Versions}

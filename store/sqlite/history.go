@@ -73,7 +73,7 @@ func historyText(scope store.Ref, from int64, last *kit.Mark) (string, []any) {
 		where += after
 	}
 	part := `SELECT lu, typ, id, ver FROM `
-	text := part + `res WHERE ` + where + ` UNION ALL ` + part + `hist WHERE ` + where + ` ORDER BY ` + order + ` LIMIT ?`
+	text := part + `res WHERE ` + where + ` UNION ALL ` + part + `hist WHERE ` + where + ` ORDER BY ` + order + ` LIMIT ? + 0`
 	return text, append(args[:len(args):len(args)], args...)
 }
 
@@ -97,8 +97,8 @@ func (c *conn) history(ctx context.Context, page *store.Page, seal kit.Sealer, a
 			page.Next = seal.Close(kit.Mark{Query: asked, Keys: []kit.Value{{N: &before.lu}}, Type: before.typ, ID: before.id, Ver: before.ver})
 			return nil
 		}
-		err := c.each(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ? AND ver = ?
-			UNION ALL SELECT `+columns+` FROM hist WHERE typ = ? AND id = ? AND ver = ?`,
+		err := c.each(ctx, `SELECT `+columns+` FROM res r WHERE typ = ? AND id = ? AND ver = ?
+			UNION ALL SELECT `+columns+` FROM hist r WHERE typ = ? AND id = ? AND ver = ?`,
 			[]any{p.typ, p.id, p.ver, p.typ, p.id, p.ver}, func(scan func(...any) error) error {
 				r, err := scanRecord(scan)
 				if err != nil {

@@ -96,10 +96,7 @@ func (w *writer) take(ctx context.Context, i store.Item) error {
 		if i.Current {
 			return w.takeCurrent(ctx, i.Version)
 		}
-		r := i.Version
-		_, err := w.exec(ctx, `INSERT OR REPLACE INTO hist (`+columns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.Type, r.ID, r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, blob(r.By), blob(r.Peer), blob(r.Body))
-		return err
+		return w.takeOld(ctx, i.Version)
 	case i.Claim != nil:
 		c := i.Claim
 		_, err := w.exec(ctx, `INSERT OR REPLACE INTO claim (slot, part, owner, at, exp) VALUES (?, ?, ?, ?, ?)`,
@@ -122,14 +119,31 @@ func (w *writer) takeCurrent(ctx context.Context, r *store.Record) error {
 	if err != nil {
 		return err
 	}
+	n := numbered{typ, partsOf(r.Index)}
+	if err := w.learn(ctx, []numbered{n}); err != nil {
+		return err
+	}
 	at, found, err := w.standing(ctx, r.Ref())
 	if err != nil {
 		return err
 	}
-	args := []any{r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, blob(r.By), blob(r.Peer), blob(r.Body), r.Type, r.ID}
-	text := `INSERT INTO res (ver, lu, del, method, "by", peer, body, typ, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	k, e, had := keys{}, entered{}, at.entered
+	if !r.Deleted {
+		if k, e, err = w.enter(ctx, typ, n.parts); err != nil {
+			return err
+		}
+	}
+	if err := w.unsignedOf(ctx, `SELECT "by" FROM res WHERE typ = ? AND id = ? AND "by" IS NOT NULL`, r.Type, r.ID); err != nil {
+		return err
+	}
+	by, err := w.by(ctx, r.By)
+	if err != nil {
+		return err
+	}
+	args := []any{r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, e.lo, by, blob(e.ix), blob(r.Peer), blob(r.Body), r.Type, r.ID}
+	text := `INSERT INTO res (ver, lu, del, method, lo, "by", ix, peer, body, typ, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	if found {
-		text = `UPDATE res SET ver = ?, lu = ?, del = ?, method = ?, "by" = ?, peer = ?, body = ? WHERE typ = ? AND id = ?`
+		text = `UPDATE res SET ver = ?, lu = ?, del = ?, method = ?, lo = ?, "by" = ?, ix = ?, peer = ?, body = ? WHERE typ = ? AND id = ?`
 	}
 	done, err := w.exec(ctx, text, args...)
 	if err != nil {
@@ -140,7 +154,31 @@ func (w *writer) takeCurrent(ctx context.Context, r *store.Record) error {
 			return err
 		}
 	}
-	return w.index(ctx, typ, at.pk, r.Index, found)
+	return w.index(ctx, at.pk, k, e, had)
+}
+
+// takeOld takes a superseded version.
+func (w *writer) takeOld(ctx context.Context, r *store.Record) error {
+	if err := w.unsignedOf(ctx, `SELECT "by" FROM hist WHERE typ = ? AND id = ? AND ver = ? AND "by" IS NOT NULL`, r.Type, r.ID, r.Version); err != nil {
+		return err
+	}
+	by, err := w.by(ctx, r.By)
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(ctx, `INSERT OR REPLACE INTO hist (typ, id, ver, lu, del, method, "by", peer, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.Type, r.ID, r.Version, r.LastUpdated.UnixMilli(), r.Deleted, r.Method, by, blob(r.Peer), blob(r.Body))
+	return err
+}
+
+// unsignedOf is unsigned for a version that is about to be replaced by itself.
+func (w *writer) unsignedOf(ctx context.Context, text string, args ...any) error {
+	var by int64
+	found, err := w.row(ctx, text, args, &by)
+	if err != nil || !found {
+		return err
+	}
+	return w.unsigned(ctx, by)
 }
 
 // expiry is a time as a column that may be empty.

@@ -1,212 +1,218 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"math"
+	"maps"
+	"slices"
 	"strings"
-
-	"github.com/onward-health/onward/fhir/search"
 )
 
-// entry is one row of x (A is the entry), xd (A the parameter, with Lo and Hi)
-// or xs (A the parameter, B the value).
-type entry struct {
-	A, B   string
-	Lo, Hi int64
+// entered is what the index has of a record: res.lo and res.ix.
+type entered struct {
+	lo int64
+	ix []byte
 }
 
-// indexTable is one of the three index tables.
-type indexTable struct {
-	name   string
-	fields []string // between t and pk
-	args   func(e entry) []any
-}
-
-var (
-	tableX  = indexTable{"x", []string{"v"}, func(e entry) []any { return []any{e.A} }}
-	tableXD = indexTable{"xd", []string{"p", "lo", "hi"}, func(e entry) []any { return []any{e.A, e.Lo, e.Hi} }}
-	tableXS = indexTable{"xs", []string{"p", "v"}, func(e entry) []any { return []any{e.A, e.B} }}
+// Rows of the index. lo is the begin of the record's start where its type is kept
+// in that order, else 0; all rows of a record have the same.
+type (
+	termRow struct{ term, lo, pk int64 }
+	dateRow struct {
+		dateKey
+		pk int64
+	}
+	textRow struct{ term, pk int64 }
 )
 
-// index makes the record's entries those of ix; had says that there may be
-// older ones.
-func (w *writer) index(ctx context.Context, typ, pk int64, ix search.Index, had bool) error {
-	want := map[entry]bool{}
-	for _, e := range ix.X {
-		want[entry{A: e}] = true
-	}
-	if err := w.reindex(ctx, tableX, typ, pk, want, had); err != nil {
-		return err
-	}
-	want = map[entry]bool{}
-	for _, d := range ix.D {
-		want[entry{A: d.Param, Lo: d.Lo, Hi: d.Hi}] = true
-	}
-	if err := w.learnWidths(ctx, typ, want); err != nil {
-		return err
-	}
-	if err := w.reindex(ctx, tableXD, typ, pk, want, had); err != nil {
-		return err
-	}
-	want = map[entry]bool{}
-	seen := map[string]bool{}
-	for _, s := range ix.S { // a record sorts by the first value of a parameter
-		if !seen[s.Param] {
-			want[entry{A: s.Param, B: s.Value}] = true
-		}
-		seen[s.Param] = true
-	}
-	return w.reindex(ctx, tableXS, typ, pk, want, had)
+func (a termRow) compare(b termRow) int {
+	return cmp.Or(cmp.Compare(a.term, b.term), cmp.Compare(a.lo, b.lo), cmp.Compare(a.pk, b.pk))
 }
 
-// reindex deletes what isn't wanted any more and inserts what is new.
-func (w *writer) reindex(ctx context.Context, table indexTable, typ, pk int64, want map[entry]bool, had bool) error {
-	var gone []entry
-	if had {
-		err := w.entries(ctx, table, typ, pk, func(e entry) {
-			if want[e] {
-				delete(want, e)
-				return
-			}
-			gone = append(gone, e)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for _, e := range gone {
-		text := `DELETE FROM ` + table.name + ` WHERE t = ? AND ` + strings.Join(table.fields, ` = ? AND `) + ` = ? AND pk = ?`
-		if _, err := w.exec(ctx, text, append(append([]any{typ}, table.args(e)...), pk)...); err != nil {
-			return err
-		}
-	}
-	return w.insertEntries(ctx, table, typ, pk, want)
+// pending are the rows that a batch adds: they are written at its end, sorted, so
+// that neighbours are written together.
+type pending struct {
+	terms []termRow
+	dates []dateRow
+	texts []textRow
+	pks   map[int64]bool
 }
 
-func (w *writer) entries(ctx context.Context, table indexTable, typ, pk int64, f func(entry)) error {
-	text := `SELECT ` + strings.Join(table.fields, `, `) + ` FROM ` + table.name + ` WHERE pk = ? AND t = ?`
-	return w.each(ctx, text, []any{pk, typ}, func(scan func(...any) error) error {
-		var e entry
-		into := []any{&e.A}
-		switch table.name {
-		case "xd":
-			into = []any{&e.A, &e.Lo, &e.Hi}
-		case "xs":
-			into = []any{&e.A, &e.B}
+// How the records of a type stand to start (types.main). It only grows, but that a
+// type whose records all have one may come to have others.
+const (
+	mainNone = iota // no record was written yet
+	mainAll         // every record has exactly one start
+	mainSome        // some record hasn't
+)
+
+// enter says what res keeps of a record's index. The words have their numbers.
+func (w *writer) enter(ctx context.Context, typ int64, p *parts) (keys, entered, error) {
+	k := p.keys()
+	if err := w.learnWidths(ctx, typ, p, k.dates); err != nil {
+		return k, entered{}, err
+	}
+	order, known := w.mains[typ]
+	if !known {
+		if _, err := w.row(ctx, `SELECT main FROM types WHERE t = ?`, []any{typ}, &order); err != nil {
+			return k, entered{}, err
 		}
-		if err := scan(into...); err != nil {
+	}
+	now := order
+	if !p.one {
+		now = mainSome
+	} else if order == mainNone {
+		now = mainAll
+	}
+	if now != order {
+		if _, err := w.exec(ctx, `UPDATE types SET main = ? WHERE t = ?`, now, typ); err != nil {
+			return k, entered{}, err
+		}
+	}
+	if now != order || !known {
+		w.learned = true
+		w.mains[typ] = now
+	}
+	e := entered{ix: k.pack()}
+	if now == mainAll {
+		e.lo = p.start
+	}
+	return k, e, nil
+}
+
+// index makes a record's rows those of k; before is what it has, if anything.
+func (w *writer) index(ctx context.Context, pk int64, k keys, now, before entered) error {
+	var old keys
+	if len(before.ix) > 0 {
+		var err error
+		if old, err = unpack(before.ix); err != nil {
 			return err
 		}
-		f(e)
+	}
+	if now.lo != before.lo { // then every row changes its place
+		if err := w.removeRows(ctx, pk, before.lo, keys{terms: old.terms}); err != nil {
+			return err
+		}
+		old.terms = nil
+	}
+	gone := keys{terms: without(old.terms, k.terms, cmp.Compare[int64]), dates: without(old.dates, k.dates, dateKey.compare), texts: without(old.texts, k.texts, textKey.compare)}
+	if err := w.removeRows(ctx, pk, before.lo, gone); err != nil {
+		return err
+	}
+	for _, t := range without(k.terms, old.terms, cmp.Compare[int64]) {
+		w.add.terms = append(w.add.terms, termRow{t, now.lo, pk})
+	}
+	for _, d := range without(k.dates, old.dates, dateKey.compare) {
+		w.add.dates = append(w.add.dates, dateRow{d, pk})
+	}
+	for _, t := range without(k.texts, old.texts, textKey.compare) {
+		w.add.texts = append(w.add.texts, textRow{t.term, pk})
+	}
+	w.add.pks[pk] = true
+	return nil
+}
+
+// without is what of a sorted list isn't in another.
+func without[T any](list, other []T, compare func(T, T) int) []T {
+	var out []T
+	for _, v := range list {
+		for len(other) > 0 && compare(other[0], v) < 0 {
+			other = other[1:]
+		}
+		if len(other) == 0 || compare(other[0], v) != 0 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// removeRows takes rows of a record away. Their terms may be nobody's then.
+func (w *writer) removeRows(ctx context.Context, pk, lo int64, k keys) error {
+	if len(k.terms)+len(k.dates)+len(k.texts) == 0 {
 		return nil
+	}
+	if w.add.pks[pk] { // the batch itself may have added them
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+	}
+	for _, t := range k.terms {
+		w.loose[t] = true
+		if _, err := w.exec(ctx, `DELETE FROM x WHERE term = ? AND lo = ? AND pk = ?`, t, lo, pk); err != nil {
+			return err
+		}
+	}
+	for _, d := range k.dates {
+		w.loose[d.param] = true
+		if _, err := w.exec(ctx, `DELETE FROM xd WHERE p = ? AND lo = ? AND hi = ? AND pk = ?`, d.param, d.lo, d.hi, pk); err != nil {
+			return err
+		}
+	}
+	for _, t := range k.texts {
+		w.loose[t.term] = true
+		if _, err := w.exec(ctx, `DELETE FROM xs WHERE term = ? AND pk = ?`, t.term, pk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush writes the rows that the batch adds. OR FAIL spares SQLite a journal for
+// each statement, whose cost grows with the batch; a failure takes the batch back
+// anyway. Two parameters of a record may sort by one term, which is one row.
+func (w *writer) flush(ctx context.Context) error {
+	a := &w.add
+	slices.SortFunc(a.terms, termRow.compare)
+	slices.SortFunc(a.dates, func(b, c dateRow) int { return cmp.Or(b.dateKey.compare(c.dateKey), cmp.Compare(b.pk, c.pk)) })
+	slices.SortFunc(a.texts, func(b, c textRow) int { return cmp.Or(cmp.Compare(b.term, c.term), cmp.Compare(b.pk, c.pk)) })
+	a.texts = slices.Compact(a.texts)
+	err := insertRows(ctx, w, `INSERT OR FAIL INTO x (term, lo, pk) VALUES `, 3, a.terms, func(args []any, r termRow) []any { return append(args, r.term, r.lo, r.pk) })
+	if err == nil {
+		err = insertRows(ctx, w, `INSERT OR FAIL INTO xd (p, lo, hi, pk) VALUES `, 4, a.dates, func(args []any, r dateRow) []any { return append(args, r.param, r.lo, r.hi, r.pk) })
+	}
+	if err == nil {
+		err = insertRows(ctx, w, `INSERT OR FAIL INTO xs (term, pk) VALUES `, 2, a.texts, func(args []any, r textRow) []any { return append(args, r.term, r.pk) })
+	}
+	a.clear()
+	return err
+}
+
+func (a *pending) clear() {
+	a.terms, a.dates, a.texts = a.terms[:0], a.dates[:0], a.texts[:0]
+	clear(a.pks)
+}
+
+// insertRows writes several rows a statement, of n columns each.
+func insertRows[R any](ctx context.Context, w *writer, text string, n int, rows []R, values func([]any, R) []any) error {
+	row := `(` + marks(n) + `)`
+	return chunks(rows, func(some []R) error {
+		args := make([]any, 0, n*len(some))
+		for _, r := range some {
+			args = values(args, r)
+		}
+		_, err := w.exec(ctx, text+row+strings.Repeat(`, `+row, len(some)-1), args...)
+		return err
 	})
 }
 
-// insertEntries writes several rows a statement, in a few fixed sizes so that
-// the statements stay prepared. OR FAIL spares SQLite a journal for each
-// statement, whose cost grows with the batch; a failure takes the batch back
-// anyway.
-func (w *writer) insertEntries(ctx context.Context, table indexTable, typ, pk int64, want map[entry]bool) error {
-	left := make([]entry, 0, len(want))
-	for e := range want {
-		left = append(left, e)
-	}
-	row := `(?, ` + strings.Repeat(`?, `, len(table.fields)) + `?)`
-	for _, size := range []int{16, 4, 1} {
-		for len(left) >= size {
-			text := `INSERT OR FAIL INTO ` + table.name + ` (t, ` + strings.Join(table.fields, `, `) + `, pk) VALUES ` +
-				row + strings.Repeat(`, `+row, size-1)
-			var args []any
-			for _, e := range left[:size] {
-				args = append(append(append(args, typ), table.args(e)...), pk)
-			}
-			if _, err := w.exec(ctx, text, args...); err != nil {
-				return err
-			}
-			left = left[size:]
+// unindex takes all rows of a record away.
+func (w *writer) unindex(ctx context.Context, pk int64, had entered) error {
+	return w.index(ctx, pk, keys{}, entered{lo: had.lo}, had)
+}
+
+// indexes reads the entries of several records back.
+func (c *conn) indexes(ctx context.Context, packed [][]byte) ([]keys, map[int64]termKey, error) {
+	list, numbers := make([]keys, len(packed)), map[int64]bool{}
+	for i, b := range packed {
+		if len(b) == 0 {
+			continue
 		}
-	}
-	return nil
-}
-
-// dateParam names a date parameter of a type.
-type dateParam struct {
-	typ   int64
-	param string
-}
-
-// width is a row of xw: the widest span ever written, and whether a record ever
-// had several. It only grows; a record's going leaves it, which costs searches a
-// little and never an answer.
-type width struct {
-	span    int64
-	several bool
-}
-
-// widthName names a date parameter in xw. What stands behind "$" (a unit, the
-// code of a composite) comes from the records, so all of a parameter's share one
-// row: xw stays as small as the list of parameters.
-func widthName(param string) string {
-	base, _, part := strings.Cut(param, "$")
-	if part {
-		return base + "$"
-	}
-	return base
-}
-
-// learnWidths widens xw to cover the spans of a record.
-func (w *writer) learnWidths(ctx context.Context, typ int64, spans map[entry]bool) error {
-	now := map[string]width{}
-	for e := range spans {
-		name := widthName(e.A)
-		before, again := now[name]
-		now[name] = width{max(before.span, distance(e.Lo, e.Hi)), again}
-	}
-	for param, seen := range now {
-		key := dateParam{typ, param}
-		known, ok := w.widths[key]
-		if !ok {
-			var err error
-			if known, ok, err = w.width(ctx, typ, param); err != nil {
-				return err
-			}
+		var err error
+		if list[i], err = unpack(b); err != nil {
+			return nil, nil, err
 		}
-		wider := width{max(known.span, seen.span), known.several || seen.several}
-		if !ok || wider != known {
-			if _, err := w.exec(ctx, `INSERT INTO xw (t, p, width, several) VALUES (?, ?, ?, ?)
-				ON CONFLICT (t, p) DO UPDATE SET width = excluded.width, several = excluded.several`,
-				typ, param, wider.span, wider.several); err != nil {
-				return err
-			}
-		}
-		if w.widths[key] != wider || !ok {
-			w.learned = true
-			w.widths[key] = wider
-		}
+		list[i].numbers(numbers)
 	}
-	return nil
-}
-
-// width reads xw; ok is false where no record ever had the parameter as a date.
-func (c *conn) width(ctx context.Context, typ int64, param string) (found width, ok bool, err error) {
-	ok, err = c.row(ctx, `SELECT width, several FROM xw WHERE t = ? AND p = ?`, []any{typ, widthName(param)}, &found.span, &found.several)
-	return found, ok, err
-}
-
-// distance is hi - lo, or as far as a number goes, which may be less: the spans
-// of quantities reach over more than half of all numbers.
-func distance(lo, hi int64) int64 {
-	if d := hi - lo; d >= 0 {
-		return d
-	}
-	return math.MaxInt64
-}
-
-// minus is a - b, or as low as a number goes; b isn't negative. A distance that
-// is as far as a number goes may be farther.
-func minus(a, b int64) int64 {
-	if d := a - b; d <= a && b < math.MaxInt64 {
-		return d
-	}
-	return math.MinInt64
+	texts, err := c.termTexts(ctx, slices.Sorted(maps.Keys(numbers)))
+	return list, texts, err
 }

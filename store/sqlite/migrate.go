@@ -11,7 +11,7 @@ import (
 // migrate brings the file from a schema to that of this program, in one
 // transaction, after a copy of the file as it was has been put beside it. A
 // migration that fails leaves the file as it was.
-func (c *conn) migrate(ctx context.Context, p *place, from int, steps [][]string, log *slog.Logger) error {
+func (c *conn) migrate(ctx context.Context, p *place, from int, steps []upgrade, log *slog.Logger) error {
 	to := 1 + len(steps)
 	if from == to {
 		return nil
@@ -21,17 +21,11 @@ func (c *conn) migrate(ctx context.Context, p *place, from int, steps [][]string
 	if err := c.keep(ctx, kept); err != nil {
 		return fmt.Errorf("store: the copy before a migration: %w", err)
 	}
-	text := []string{`BEGIN IMMEDIATE`}
-	for _, step := range steps[from-1:] {
-		text = append(text, step...)
+	if err := c.upgrade(ctx, steps[from-1:], to); err != nil {
+		_, _ = c.c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		return fmt.Errorf("store: migration to schema %d; the file is as it was: %w", to, fault("migrate", err))
 	}
-	text = append(text, fmt.Sprintf(`PRAGMA user_version = %d`, to), `COMMIT`)
-	for _, t := range text {
-		if _, err := c.c.ExecContext(ctx, t); err != nil {
-			_, _ = c.c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
-			return fmt.Errorf("store: migration to schema %d; the file is as it was: %w", to, fault("migrate", err))
-		}
-	}
+	c.forget() // plans and statements of the old tables
 	log.Info("the store is migrated", "schema", to)
 	return nil
 }
@@ -50,4 +44,35 @@ func (c *conn) keep(ctx context.Context, to string) error {
 		return err
 	}
 	return syncFolder(to)
+}
+
+// upgrade carries out the steps in one transaction.
+func (c *conn) upgrade(ctx context.Context, steps []upgrade, to int) error {
+	if _, err := c.c.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := c.run(ctx, step.before); err != nil {
+			return err
+		}
+		if step.run != nil {
+			if err := step.run(ctx, c); err != nil {
+				return err
+			}
+			c.forget() // a statement that stays open would hold its table
+		}
+		if err := c.run(ctx, step.after); err != nil {
+			return err
+		}
+	}
+	return c.run(ctx, []string{fmt.Sprintf(`PRAGMA user_version = %d`, to), `COMMIT`})
+}
+
+func (c *conn) run(ctx context.Context, list []string) error {
+	for _, text := range list {
+		if _, err := c.c.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

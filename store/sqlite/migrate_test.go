@@ -10,7 +10,7 @@ import (
 )
 
 // migrated runs steps on a file and returns what it says of itself afterwards.
-func migrated(t *testing.T, path string, from int, steps [][]string) error {
+func migrated(t *testing.T, path string, from int, steps []upgrade) error {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -41,14 +41,17 @@ func text(t *testing.T, path, query string) (got string) {
 func TestAMigrationRunsOnceInOrderAfterACopy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	text(t, path, `PRAGMA user_version = 1; CREATE TABLE a (b); INSERT INTO a VALUES ('old') RETURNING b`)
-	steps := [][]string{
-		{`ALTER TABLE a ADD COLUMN c TEXT`, `UPDATE a SET c = b || '!'`},
-		{`UPDATE a SET c = c || '?'`},
+	steps := []upgrade{
+		{before: []string{`ALTER TABLE a ADD COLUMN c TEXT`, `UPDATE a SET c = b || '!'`}},
+		{run: func(ctx context.Context, c *conn) error {
+			_, err := c.exec(ctx, `UPDATE a SET c = c || ?`, "?")
+			return err
+		}, after: []string{`UPDATE a SET c = c || '.'`}},
 	}
 	if err := migrated(t, path, 1, steps); err != nil {
 		t.Fatal(err)
 	}
-	if got := text(t, path, `SELECT c FROM a`); got != "old!?" {
+	if got := text(t, path, `SELECT c FROM a`); got != "old!?." {
 		t.Errorf("got %q", got)
 	}
 	if got := text(t, path, `PRAGMA user_version`); got != "3" {
@@ -68,7 +71,7 @@ func TestAMigrationRunsOnceInOrderAfterACopy(t *testing.T) {
 	if err := migrated(t, path, 3, steps); err != nil {
 		t.Fatal(err)
 	}
-	if got := text(t, path, `SELECT c FROM a`); got != "old!?" {
+	if got := text(t, path, `SELECT c FROM a`); got != "old!?." {
 		t.Errorf("it ran again: %q", got)
 	}
 }
@@ -76,7 +79,7 @@ func TestAMigrationRunsOnceInOrderAfterACopy(t *testing.T) {
 func TestAMigrationThatFailsLeavesTheFileAsItWas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	text(t, path, `PRAGMA user_version = 1; CREATE TABLE a (b); INSERT INTO a VALUES ('old') RETURNING b`)
-	err := migrated(t, path, 1, [][]string{{`UPDATE a SET b = 'new'`, `INSERT INTO nowhere VALUES (1)`}})
+	err := migrated(t, path, 1, []upgrade{{before: []string{`UPDATE a SET b = 'new'`, `INSERT INTO nowhere VALUES (1)`}}})
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -25,24 +25,44 @@ type planner struct {
 	c     *conn
 	typ   int64
 	name  string
-	terms []search.Node // all must hold
-	drive int           // index of the term that drives, -1: none can
-	rows  int           // what that term has, at most manyRows
+	main  bool          // index rows stand in order of start, see startParam
+	width int64         // the widest span of start, where they do
+	conds []search.Node // all must hold
+	drive int           // index of the condition that drives, -1: none can
+	rows  int           // what that one has, at most manyRows
 
+	terms    map[string][]int64 // entries by number; several where shapes hold it
+	dates    map[string]int64   // parameters of dates
+	texts    map[string]int64   // parameters that records sort by
+	inShapes []prefixShape
+
+	size      int       // bytes of the bodies read so far
+	full      bool      // reading ended because they are many
 	explained *[]string // set: statements are explained, not run
 }
 
 // newPlanner returns nil where nothing can match.
 func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error) {
-	p := &planner{c: c, name: q.Type, terms: kit.Flatten(q.Where, nil), drive: -1, rows: manyRows}
-	known, err := c.row(ctx, `SELECT t FROM types WHERE name = ?`, []any{q.Type}, &p.typ)
+	p := &planner{c: c, name: q.Type, conds: kit.Flatten(q.Where, nil), drive: -1, rows: manyRows}
+	var main int
+	known, err := c.row(ctx, `SELECT t, main FROM types WHERE name = ?`, []any{q.Type}, &p.typ, &main)
 	if err != nil || !known {
 		return nil, err
 	}
+	if err := p.resolve(ctx, q); err != nil {
+		return nil, err
+	}
+	if main == mainAll {
+		var w width
+		if w, p.main, err = c.width(ctx, p.typ, startParam); err != nil {
+			return nil, err
+		}
+		p.width = w.span
+	}
 	c.forgetCrowds()
-	slices.SortStableFunc(p.terms, func(a, b search.Node) int { return promise(a) - promise(b) })
+	slices.SortStableFunc(p.conds, func(a, b search.Node) int { return promise(a) - promise(b) })
 	for _, level := range levels {
-		for i, term := range p.terms {
+		for i, term := range p.conds {
 			if p.repeats(i) {
 				continue
 			}
@@ -69,10 +89,10 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 // the conditions is one that an index knows, or only one that the room adds and
 // many records meet. Without any condition the first records are the answer.
 func (p *planner) affordable(ctx context.Context) error {
-	if p.c.maxScan < 0 || len(kit.Asked(p.terms)) == 0 {
+	if p.c.maxScan < 0 || len(kit.Asked(p.conds)) == 0 {
 		return nil
 	}
-	if p.drive >= 0 && (!kit.RoomsOwn(p.terms[p.drive]) || p.rows < min(manyRows, p.c.maxScan+1)) {
+	if p.drive >= 0 && (!kit.RoomsOwn(p.conds[p.drive]) || p.rows < min(manyRows, p.c.maxScan+1)) {
 		return nil
 	}
 	var live int
@@ -113,8 +133,8 @@ func promise(n search.Node) int {
 // repeats says that an earlier term is about the same dates: from and to are one
 // window.
 func (p *planner) repeats(i int) bool {
-	d, is := p.terms[i].(search.Date)
-	return is && slices.ContainsFunc(p.terms[:i], func(n search.Node) bool {
+	d, is := p.conds[i].(search.Date)
+	return is && slices.ContainsFunc(p.conds[:i], func(n search.Node) bool {
 		before, is := n.(search.Date)
 		return is && before.Param == d.Param
 	})
@@ -138,7 +158,7 @@ func (p *planner) estimate(ctx context.Context, n search.Node, most int) (rows i
 	if len(from.text) == 0 {
 		return 0, true, nil
 	}
-	_, err = p.c.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+from.String()+` LIMIT ?)`, append(from.args, most), &rows)
+	_, err = p.c.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+from.String()+` LIMIT ? + 0)`, append(from.args, most), &rows)
 	if key != "" && rows >= most && slices.Contains(levels, most) {
 		p.c.crowds[key] = most
 	}
@@ -147,6 +167,9 @@ func (p *planner) estimate(ctx context.Context, n search.Node, most int) (rows i
 
 // crowdKey names a term in conn.crowds, "" for those that aren't kept.
 func (p *planner) crowdKey(n search.Node) string {
+	if _, _, within := p.within(); within {
+		return ""
+	}
 	switch n := n.(type) {
 	case search.Has:
 		return p.name + "\x00" + string(n)
@@ -164,15 +187,16 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 	s := &sqlText{}
 	switch n := n.(type) {
 	case search.Has:
-		s.add(`x WHERE t = ? AND v = ?`, p.typ, string(n))
+		p.ofTerms(s, p.terms[string(n)])
 	case search.HasAny:
-		if len(n) == 0 {
-			return s, nil
-		}
-		s.add(`x WHERE t = ? AND v IN (`+marks(len(n))+`)`, p.typ)
-		s.args = append(s.args, anys(n)...)
+		p.ofTerms(s, p.termsOf(n))
 	case search.Prefix:
-		s.add(`x WHERE t = ? AND v >= ? AND v < ?`, p.typ, string(n), successor(string(n)))
+		s.add(`x WHERE term IN (SELECT id FROM term WHERE k = ? AND v >= ? AND v < ?`, p.typ*kinds+kindEntry, string(n), successor(string(n)))
+		if shapes := p.shapes(n); len(shapes) > 0 {
+			s.add(` UNION ALL SELECT value FROM json_each(?)`, listOf(shapes))
+		}
+		s.add(`)`)
+		p.inOrder(s)
 	case search.Updated:
 		if n.Op == search.Ne {
 			return nil, nil
@@ -181,14 +205,14 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 		s.args = append(s.args, spanArgs(n.Op, n.Lo, n.Hi)...)
 	case search.Date:
 		w, known, err := p.c.width(ctx, p.typ, n.Param)
-		if err != nil || !known {
+		if err != nil || !known || p.dates[n.Param] == 0 {
 			return s, err
 		}
 		lower, upper := bounds(n, w.span)
 		if !w.several {
 			lower, upper = p.window(n.Param, w.span)
 		}
-		s.add(`xd WHERE t = ? AND p = ? AND lo >= ? AND lo <= ? AND `, p.typ, n.Param, lower, upper)
+		s.add(`xd WHERE p = ? AND lo >= ? AND lo <= ? AND `, p.dates[n.Param], lower, upper)
 		s.add(spanCondition(n.Op, `+lo`, `hi`), spanArgs(n.Op, n.Lo, n.Hi)...)
 	default:
 		return nil, nil
@@ -196,11 +220,40 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 	return s, nil
 }
 
+// ofTerms is the range of some terms in x.
+func (p *planner) ofTerms(s *sqlText, terms []int64) {
+	switch n := len(terms); {
+	case n == 0:
+		return
+	case n <= fewTerms:
+		s.add(`x WHERE term IN (`+marks(n)+`)`, anysOf(terms)...)
+	default:
+		s.add(`x WHERE term IN (SELECT value FROM json_each(?))`, listOf(terms))
+	}
+	p.inOrder(s)
+}
+
+// inOrder narrows a range of x by what the query says of start.
+func (p *planner) inOrder(s *sqlText) {
+	if lower, upper, within := p.within(); within {
+		s.add(` AND lo >= ? AND lo <= ?`, lower, upper)
+	}
+}
+
+// within is what the conditions on start say of lo, where rows stand in its order.
+func (p *planner) within() (lower, upper int64, within bool) {
+	if !p.main {
+		return 0, 0, false
+	}
+	lower, upper = p.window(startParam, p.width)
+	return lower, upper, lower > math.MinInt64 || upper < math.MaxInt64
+}
+
 // window is what all conditions on a date parameter together say of lo, where no
 // record has several spans.
 func (p *planner) window(param string, widest int64) (lower, upper int64) {
 	lower, upper = math.MinInt64, math.MaxInt64
-	for _, term := range p.terms {
+	for _, term := range p.conds {
 		if d, is := term.(search.Date); is && d.Param == param {
 			low, high := bounds(d, widest)
 			lower, upper = max(lower, low), min(upper, high)
@@ -233,36 +286,58 @@ func bounds(d search.Date, widest int64) (lower, upper int64) {
 }
 
 // source writes "FROM ... WHERE ..." over the records that match, each once.
-// The rarest term drives; without one, the type's records by id. The row of res
-// is r, and the returned expression is the row number that conditions use.
-func (p *planner) source(ctx context.Context, s *sqlText) (pk string, err error) {
-	pk = `q.pk`
+// The rarest condition drives; without one, the type's records by id. The row of
+// res is r.
+func (p *planner) source(ctx context.Context, s *sqlText) (at, error) {
+	here := at{`r.pk`, `r.lo`}
 	if p.drive < 0 {
 		s.add(`FROM res r INDEXED BY res_id WHERE r.typ = ? AND r.del = 0`, p.name)
-		pk = `r.pk`
-	} else if ids, is := p.terms[p.drive].(search.IDs); is {
+	} else if ids, is := p.conds[p.drive].(search.IDs); is {
 		s.add(`FROM res r INDEXED BY res_id WHERE r.typ = ? AND r.id IN (`+marks(len(ids))+`) AND r.del = 0`, p.name)
 		s.args = append(s.args, anys(ids)...)
-		pk = `r.pk`
 	} else {
-		from, err := p.span(ctx, p.terms[p.drive])
+		from, err := p.span(ctx, p.conds[p.drive])
 		if err != nil {
-			return "", err
+			return here, err
 		}
-		// One entry names a record once; ranges and lists may name it often.
-		distinct := `DISTINCT `
-		if _, single := p.terms[p.drive].(search.Has); single {
-			distinct = ``
+		what, of := `pk`, from.String()
+		here.pk = `q.pk`
+		if strings.HasPrefix(of, `x `) {
+			what, here.lo = `pk, lo`, `q.lo`
 		}
-		s.add(`FROM (SELECT `+distinct+`pk FROM `+from.String()+`) q CROSS JOIN res r WHERE r.pk = q.pk`, from.args...)
+		// One term names a record once; ranges and lists may name it often.
+		if _, single := p.single(p.drive); !single {
+			what = `DISTINCT ` + what
+		}
+		s.add(`FROM (SELECT `+what+` FROM `+of+`) q CROSS JOIN res r WHERE r.pk = q.pk`, from.args...)
 	}
-	for i, term := range p.terms {
-		if i != p.drive {
+	p.others(s, here, p.drive)
+	return here, nil
+}
+
+// single says that a condition is one term, and which.
+func (p *planner) single(i int) (term int64, is bool) {
+	var terms []int64
+	switch n := p.conds[i].(type) {
+	case search.Has:
+		terms = p.terms[string(n)]
+	case search.HasAny:
+		terms = p.termsOf(n)
+	}
+	if len(terms) != 1 {
+		return 0, false
+	}
+	return terms[0], true
+}
+
+// others writes all conditions but one.
+func (p *planner) others(s *sqlText, here at, but int) {
+	for i, n := range p.conds {
+		if i != but {
 			s.add(` AND `)
-			s.filter(p.typ, pk, term)
+			p.filter(s, here, n)
 		}
 	}
-	return pk, nil
 }
 
 // count counts the matches of a query, at most limit.
@@ -276,7 +351,7 @@ func count(ctx context.Context, c *conn, q *search.Query, limit int) (n int, err
 	if _, err := p.source(ctx, s); err != nil {
 		return 0, err
 	}
-	s.add(` LIMIT ?)`, limit)
+	s.add(` LIMIT ? + 0)`, limit)
 	_, err = c.row(ctx, s.String(), s.args, &n)
 	return n, err
 }

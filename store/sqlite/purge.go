@@ -82,34 +82,47 @@ func (w *writer) purge(ctx context.Context, a *store.PurgeAudit, typ string) err
 		return err
 	}
 	before := a.Before.UnixMilli()
-	old := `SELECT id, ver FROM hist INDEXED BY hist_typ_lu WHERE typ = ? AND lu < ? LIMIT ?`
-	gone := `SELECT id FROM res INDEXED BY res_del WHERE typ = ? AND lu < ? AND del = 1 LIMIT ?`
+	old := `SELECT id, ver FROM hist INDEXED BY hist_typ_lu WHERE typ = ? AND lu < ? LIMIT ? + 0`
+	gone := `SELECT id FROM res INDEXED BY res_del WHERE typ = ? AND lu < ? AND del = 1 LIMIT ? + 0`
 	args := []any{typ, before}
 	if a.ID != "" {
-		old = `SELECT id, ver FROM hist WHERE typ = ? AND id = ? AND lu < ? LIMIT ?`
-		gone = `SELECT id FROM res WHERE typ = ? AND id = ? AND lu < ? AND del = 1 LIMIT ?`
+		old = `SELECT id, ver FROM hist WHERE typ = ? AND id = ? AND lu < ? LIMIT ? + 0`
+		gone = `SELECT id FROM res WHERE typ = ? AND id = ? AND lu < ? AND del = 1 LIMIT ? + 0`
 		args = []any{typ, a.ID, before}
 	}
-	n, err := w.remove(ctx, `DELETE FROM hist WHERE typ = ? AND (id, ver) IN (`+old+`)`, typ, append(args, kit.PurgeRows))
+	n, err := w.remove(ctx, `DELETE FROM hist WHERE typ = ? AND (id, ver) IN (`+old+`) RETURNING "by"`, typ, append(args, kit.PurgeRows))
 	if err != nil {
 		return err
 	}
 	a.Versions += n
 	m := int64(0)
 	if n < kit.PurgeRows {
-		m, err = w.remove(ctx, `DELETE FROM res WHERE typ = ? AND id IN (`+gone+`)`, typ, append(args, kit.PurgeRows-n))
+		m, err = w.remove(ctx, `DELETE FROM res WHERE typ = ? AND id IN (`+gone+`) RETURNING "by"`, typ, append(args, kit.PurgeRows-n))
 		a.Records += m
 	}
 	w.tell(t, store.Count{Versions: -n - m})
 	return err
 }
 
-func (w *writer) remove(ctx context.Context, text, typ string, args []any) (int64, error) {
-	done, err := w.exec(ctx, text, append([]any{typ}, args...)...)
-	if err != nil {
-		return 0, err
+// remove deletes versions, and who made them where nothing else is theirs.
+func (w *writer) remove(ctx context.Context, text, typ string, args []any) (n int64, err error) {
+	var authors []int64
+	err = w.each(ctx, text, append([]any{typ}, args...), func(scan func(...any) error) error {
+		var by *int64
+		if err := scan(&by); err != nil {
+			return err
+		}
+		if n++; by != nil {
+			authors = append(authors, *by)
+		}
+		return nil
+	})
+	for _, id := range authors {
+		if err == nil {
+			err = w.unsigned(ctx, id)
+		}
 	}
-	return done.RowsAffected()
+	return n, err
 }
 
 // tidyFeed drops what the feed says of versions that are gone. The newest row

@@ -11,17 +11,18 @@ import (
 type standing struct {
 	pk, ver, lu int64
 	deleted     bool
+	entered
 }
 
 func (w *writer) standing(ctx context.Context, ref store.Ref) (at standing, found bool, err error) {
-	found, err = w.row(ctx, `SELECT pk, ver, lu, del FROM res WHERE typ = ? AND id = ?`,
-		[]any{ref.Type, ref.ID}, &at.pk, &at.ver, &at.lu, &at.deleted)
+	found, err = w.row(ctx, `SELECT pk, ver, lu, del, lo, ix FROM res WHERE typ = ? AND id = ?`,
+		[]any{ref.Type, ref.ID}, &at.pk, &at.ver, &at.lu, &at.deleted, &at.lo, &at.ix)
 	return at, found, err
 }
 
 // put writes the next version: the one that stands goes to hist, and only the
 // index entries that differ are touched.
-func (w *writer) put(ctx context.Context, i int, op store.Put, now int64) (*store.Version, error) {
+func (w *writer) put(ctx context.Context, i int, op store.Put, p *parts, now int64) (*store.Version, error) {
 	r := op.Record
 	at, found, err := w.standing(ctx, r.Ref())
 	if err != nil {
@@ -34,17 +35,22 @@ func (w *writer) put(ctx context.Context, i int, op store.Put, now int64) (*stor
 	if err != nil {
 		return nil, err
 	}
+	k, e, err := w.enter(ctx, typ, p)
+	if err != nil {
+		return nil, err
+	}
+	had := at.entered
 	lu := max(now, at.lu+1)
 	if !found {
 		lu = now
-		at.pk, err = w.insert(ctx, r, lu)
+		at.pk, err = w.insert(ctx, r, lu, e)
 	} else {
-		err = w.supersede(ctx, at, lu, r.Method, r.By, r.Peer, r.Body)
+		err = w.supersede(ctx, at, lu, r, e)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := w.index(ctx, typ, at.pk, r.Index, found && !at.deleted); err != nil {
+	if err := w.index(ctx, at.pk, k, e, had); err != nil {
 		return nil, err
 	}
 	live := int64(0)
@@ -77,13 +83,11 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 		return nil, err
 	}
 	lu := max(now, at.lu+1)
-	if err := w.supersede(ctx, at, lu, "DELETE", op.By, nil, nil); err != nil {
+	if err := w.supersede(ctx, at, lu, &store.Record{Method: "DELETE", By: op.By}, entered{}); err != nil {
 		return nil, err
 	}
-	for _, text := range []string{`DELETE FROM x WHERE pk = ?`, `DELETE FROM xd WHERE pk = ?`, `DELETE FROM xs WHERE pk = ?`} {
-		if _, err := w.exec(ctx, text, at.pk); err != nil {
-			return nil, err
-		}
+	if err := w.unindex(ctx, at.pk, at.entered); err != nil {
+		return nil, err
 	}
 	if err := w.note(ctx, typ, -1, at.pk, at.ver+1, lu); err != nil {
 		return nil, err
@@ -91,9 +95,13 @@ func (w *writer) delete(ctx context.Context, i int, op store.Delete, now int64) 
 	return &store.Version{Ref: op.Ref, Version: at.ver + 1, LastUpdated: kit.Instant(lu)}, nil
 }
 
-func (w *writer) insert(ctx context.Context, r *store.Record, lu int64) (pk int64, err error) {
-	done, err := w.exec(ctx, `INSERT INTO res (typ, id, ver, lu, del, method, "by", peer, body) VALUES (?, ?, 1, ?, 0, ?, ?, ?, ?)`,
-		r.Type, r.ID, lu, r.Method, blob(r.By), blob(r.Peer), r.Body)
+func (w *writer) insert(ctx context.Context, r *store.Record, lu int64, e entered) (pk int64, err error) {
+	by, err := w.by(ctx, r.By)
+	if err != nil {
+		return 0, err
+	}
+	done, err := w.exec(ctx, `INSERT INTO res (typ, id, ver, lu, del, method, lo, "by", ix, peer, body) VALUES (?, ?, 1, ?, 0, ?, ?, ?, ?, ?, ?)`,
+		r.Type, r.ID, lu, r.Method, e.lo, by, e.ix, blob(r.Peer), r.Body)
 	if err != nil {
 		return 0, err
 	}
@@ -102,14 +110,18 @@ func (w *writer) insert(ctx context.Context, r *store.Record, lu int64) (pk int6
 
 // supersede moves the version that stands to hist and writes the next; a
 // version without body is a tombstone.
-func (w *writer) supersede(ctx context.Context, at standing, lu int64, method string, by, peer, body []byte) error {
-	_, err := w.exec(ctx, `INSERT INTO hist (typ, id, ver, lu, del, method, "by", peer, body)
+func (w *writer) supersede(ctx context.Context, at standing, lu int64, r *store.Record, e entered) error {
+	by, err := w.by(ctx, r.By)
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(ctx, `INSERT INTO hist (typ, id, ver, lu, del, method, "by", peer, body)
 		SELECT typ, id, ver, lu, del, method, "by", peer, body FROM res WHERE pk = ?`, at.pk)
 	if err != nil {
 		return err
 	}
-	_, err = w.exec(ctx, `UPDATE res SET ver = ?, lu = ?, del = ?, method = ?, "by" = ?, peer = ?, body = ? WHERE pk = ?`,
-		at.ver+1, lu, len(body) == 0, method, blob(by), blob(peer), blob(body), at.pk)
+	_, err = w.exec(ctx, `UPDATE res SET ver = ?, lu = ?, del = ?, method = ?, lo = ?, "by" = ?, ix = ?, peer = ?, body = ? WHERE pk = ?`,
+		at.ver+1, lu, len(r.Body) == 0, r.Method, e.lo, by, blob(e.ix), blob(r.Peer), blob(r.Body), at.pk)
 	return err
 }
 

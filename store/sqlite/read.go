@@ -16,7 +16,8 @@ const (
 	maxMany = 128 << 20
 )
 
-const columns = `typ, id, ver, lu, del, method, "by", peer, body`
+// columns are those of the alias r.
+const columns = `r.typ, r.id, r.ver, r.lu, r.del, r.method, (SELECT val FROM who WHERE who.id = r."by"), r.peer, r.body`
 
 func scanRecord(scan func(...any) error, before ...any) (*store.Record, error) {
 	var r store.Record
@@ -31,13 +32,13 @@ func scanRecord(scan func(...any) error, before ...any) (*store.Record, error) {
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, ref store.Ref) (*store.Record, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ?`, ref.Type, ref.ID)
+	return s.one(ctx, `SELECT `+columns+` FROM res r WHERE typ = ? AND id = ?`, ref.Type, ref.ID)
 }
 
 // GetVersion implements store.Store.
 func (s *Store) GetVersion(ctx context.Context, ref store.Ref, version int64) (*store.Record, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM res WHERE typ = ? AND id = ? AND ver = ?
-		UNION ALL SELECT `+columns+` FROM hist WHERE typ = ? AND id = ? AND ver = ?`,
+	return s.one(ctx, `SELECT `+columns+` FROM res r WHERE typ = ? AND id = ? AND ver = ?
+		UNION ALL SELECT `+columns+` FROM hist r WHERE typ = ? AND id = ? AND ver = ?`,
 		ref.Type, ref.ID, version, ref.Type, ref.ID, version)
 }
 
@@ -56,7 +57,7 @@ func (s *Store) one(ctx context.Context, text string, args ...any) (*store.Recor
 }
 
 // manyText is one statement, so that all records are of one moment.
-const manyText = `SELECT ` + columns + ` FROM res
+const manyText = `SELECT ` + columns + ` FROM res r
 	WHERE (typ, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?)) AND del = 0`
 
 // GetMany implements store.Store. A ref that is named twice comes back once.

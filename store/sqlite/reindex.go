@@ -12,7 +12,7 @@ import (
 // reindexing is one record on its way to the writer.
 type reindexing struct {
 	pk, ver int64
-	index   search.Index
+	parts   *parts
 }
 
 // Reindex implements store.Store. It goes by logical id. Extraction runs outside
@@ -68,7 +68,7 @@ func (s *Store) reindexState(ctx context.Context, typ, key string) (at kit.Reind
 func (s *Store) reindexSome(ctx context.Context, typ, after string, extract func(*store.Record) (search.Index, error)) (some []reindexing, last string, err error) {
 	var records []*store.Record
 	err = s.read(ctx, "reindex", func(c *conn) error {
-		return c.each(ctx, `SELECT pk, `+columns+` FROM res WHERE typ = ? AND id > ? AND del = 0 ORDER BY id LIMIT ?`,
+		return c.each(ctx, `SELECT pk, `+columns+` FROM res r WHERE typ = ? AND id > ? AND del = 0 ORDER BY id LIMIT ? + 0`,
 			[]any{typ, after, kit.ReindexRows}, func(scan func(...any) error) error {
 				var n reindexing
 				r, err := scanRecord(scan, &n.pk)
@@ -84,12 +84,14 @@ func (s *Store) reindexSome(ctx context.Context, typ, after string, extract func
 		return nil, "", err
 	}
 	for i, r := range records {
-		if some[i].index, err = extract(r); err != nil {
+		index, err := extract(r)
+		if err != nil {
 			return nil, "", err
 		}
-		if err := kit.CheckIndex(some[i].index); err != nil {
+		if err := kit.CheckIndex(index); err != nil {
 			return nil, "", err
 		}
+		some[i].parts = partsOf(index)
 	}
 	return some, last, nil
 }
@@ -99,13 +101,21 @@ func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindex
 	if err != nil {
 		return err
 	}
+	list := make([]numbered, len(some))
+	for i, n := range some {
+		list[i] = numbered{t, n.parts}
+	}
+	if err := w.learn(ctx, list); err != nil {
+		return err
+	}
 	for _, n := range some {
-		same, err := w.row(ctx, `SELECT 1 FROM res WHERE pk = ? AND ver = ? AND del = 0`, []any{n.pk, n.ver}, new(int))
+		var had entered
+		same, err := w.row(ctx, `SELECT lo, ix FROM res WHERE pk = ? AND ver = ? AND del = 0`, []any{n.pk, n.ver}, &had.lo, &had.ix)
 		if err != nil {
 			return err
 		}
 		if same {
-			if err := w.index(ctx, t, n.pk, n.index, true); err != nil {
+			if err := w.reenter(ctx, t, n, had); err != nil {
 				return err
 			}
 		}
@@ -115,4 +125,15 @@ func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindex
 		return err
 	}
 	return w.auxWrite(ctx, kit.KindMeta, key, val, nil)
+}
+
+func (w *writer) reenter(ctx context.Context, typ int64, n reindexing, had entered) error {
+	k, e, err := w.enter(ctx, typ, n.parts)
+	if err != nil {
+		return err
+	}
+	if _, err := w.exec(ctx, `UPDATE res SET lo = ?, ix = ? WHERE pk = ?`, e.lo, e.ix, n.pk); err != nil {
+		return err
+	}
+	return w.index(ctx, n.pk, k, e, had)
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 const (
 	applicationID = 0x4F4E5744 // "ONWD"
-	schemaVersion = 3
+	schemaVersion = 4
 )
 
 var (
@@ -18,31 +17,17 @@ var (
 	errOlder   = errors.New("store: the database has an older schema")
 )
 
-// schema is the newest version. Rows of x, xd and xs are the index entries of
-// current records that aren't deleted; t is the record type's number in types,
-// which also counts the type's live records and all of its versions.
+// schema is the newest version. t is a record type's number in types, which also
+// counts the type's live records and all of its versions, and says how its records
+// stand to start (mainAll and its like).
 var schema = []string{
 	`CREATE TABLE types (t INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-		live INTEGER NOT NULL DEFAULT 0, versions INTEGER NOT NULL DEFAULT 0) STRICT`,
+		live INTEGER NOT NULL DEFAULT 0, versions INTEGER NOT NULL DEFAULT 0, main INTEGER NOT NULL DEFAULT 0) STRICT`,
 
-	`CREATE TABLE res (pk INTEGER PRIMARY KEY, typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
-		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB) STRICT`,
-	`CREATE UNIQUE INDEX res_id ON res (typ, id)`,
-	`CREATE INDEX res_typ_lu ON res (typ, lu)`,
-	`CREATE INDEX res_lu ON res (lu)`,
-	tombstones,
-
+	res, resByID, resByType, resByTime, tombstones,
 	hist, histByType, histByTime,
-
-	`CREATE TABLE x (t INTEGER NOT NULL, v TEXT NOT NULL, pk INTEGER NOT NULL,
-		PRIMARY KEY (t, v, pk)) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX x_pk ON x (pk, t, v)`,
-	`CREATE TABLE xd (t INTEGER NOT NULL, p TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, pk INTEGER NOT NULL,
-		PRIMARY KEY (t, p, lo, hi, pk)) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX xd_pk ON xd (pk, t, p, lo, hi)`,
-	`CREATE TABLE xs (t INTEGER NOT NULL, p TEXT NOT NULL, v TEXT NOT NULL, pk INTEGER NOT NULL,
-		PRIMARY KEY (t, p, v, pk)) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX xs_pk ON xs (pk, t, p, v)`,
+	who,
+	term, termByText, x, xd, xs,
 
 	// What was ever seen of a date parameter: the widest span, and whether some
 	// record had several. A search turns "ends after a" into "begins after
@@ -59,11 +44,24 @@ var schema = []string{
 	feed,
 }
 
+// res holds the current versions. ix is what the index has of the record (see
+// keys.go), NULL on a tombstone, and stands before the body so that it can be read
+// without that; lo is the lo of its rows in x. "by" is a row of who.
+const (
+	res = `CREATE TABLE res (pk INTEGER PRIMARY KEY, typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
+		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, lo INTEGER NOT NULL, "by" INTEGER, ix BLOB, peer BLOB, body BLOB) STRICT`
+	resByID   = `CREATE UNIQUE INDEX res_id ON res (typ, id)`
+	resByType = `CREATE INDEX res_typ_lu ON res (typ, lu)`
+	resByTime = `CREATE INDEX res_lu ON res (lu)`
+	// tombstones lets a purge find them.
+	tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
+)
+
 // hist and aux hold bodies. A table without rowid would put each of those that is
 // longer than a quarter of a page on pages of its own.
 const (
 	hist = `CREATE TABLE hist (typ TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,
-		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" BLOB, peer BLOB, body BLOB,
+		lu INTEGER NOT NULL, del INTEGER NOT NULL, method TEXT NOT NULL, "by" INTEGER, peer BLOB, body BLOB,
 		PRIMARY KEY (typ, id, ver)) STRICT`
 	histByType = `CREATE INDEX hist_typ_lu ON hist (typ, lu)`
 	histByTime = `CREATE INDEX hist_lu ON hist (lu)`
@@ -73,8 +71,22 @@ const (
 	auxByEnd = `CREATE INDEX aux_exp ON aux (exp) WHERE exp IS NOT NULL`
 )
 
-// tombstones lets a purge find them.
-const tombstones = `CREATE INDEX res_del ON res (typ, lu) WHERE del = 1`
+// who holds the audit texts of versions, each once; versions counts those that
+// have it.
+const who = `CREATE TABLE who (id INTEGER PRIMARY KEY, versions INTEGER NOT NULL, val BLOB NOT NULL) STRICT`
+
+// The index of current records that aren't deleted: term numbers texts, x says
+// which records have an entry, xd which span of a parameter (p is a term too), xs
+// by which term a record sorts.
+const (
+	term       = `CREATE TABLE term (id INTEGER PRIMARY KEY, k INTEGER NOT NULL, v TEXT NOT NULL) STRICT`
+	termByText = `CREATE UNIQUE INDEX term_v ON term (k, v)`
+	x          = `CREATE TABLE x (term INTEGER NOT NULL, lo INTEGER NOT NULL, pk INTEGER NOT NULL,
+		PRIMARY KEY (term, lo, pk)) STRICT, WITHOUT ROWID`
+	xd = `CREATE TABLE xd (p INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, pk INTEGER NOT NULL,
+		PRIMARY KEY (p, lo, hi, pk)) STRICT, WITHOUT ROWID`
+	xs = `CREATE TABLE xs (term INTEGER NOT NULL, pk INTEGER NOT NULL, PRIMARY KEY (term, pk)) STRICT, WITHOUT ROWID`
+)
 
 // feed lists every version in the order of commit. It names the record by its row
 // of res; lu tells a version from one of another record that had that row before
@@ -90,27 +102,6 @@ var implied = []string{
 		(SELECT pk, ver, lu FROM res UNION ALL SELECT r.pk, h.ver, h.lu FROM hist h JOIN res r ON r.typ = h.typ AND r.id = h.id)
 		ORDER BY lu, pk, ver`,
 }
-
-// upgrades makes each older schema the next: the first of version 1 makes 2, the
-// second of 2 makes 3. The list only grows: what a released program has written must open for ever.
-var upgrades = [][]string{slices.Concat([]string{
-	`ALTER TABLE types ADD COLUMN live INTEGER NOT NULL DEFAULT 0`,
-	`ALTER TABLE types ADD COLUMN versions INTEGER NOT NULL DEFAULT 0`,
-	tombstones,
-	feed,
-}, implied), {
-	`ALTER TABLE hist RENAME TO old_hist`,
-	`DROP INDEX hist_typ_lu`,
-	`DROP INDEX hist_lu`,
-	hist, histByType, histByTime,
-	`INSERT INTO hist SELECT * FROM old_hist`,
-	`DROP TABLE old_hist`,
-	`ALTER TABLE aux RENAME TO old_aux`,
-	`DROP INDEX aux_exp`,
-	aux, auxByEnd,
-	`INSERT INTO aux SELECT * FROM old_aux`,
-	`DROP TABLE old_aux`,
-}}
 
 // writerPragmas and readerPragmas set up one connection. A reader's cache is
 // small because there are several and an idle server should be too.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
@@ -30,13 +31,19 @@ func (s *Store) Search(ctx context.Context, q *search.Query) (*store.Page, error
 	err := s.read(ctx, "search", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
 			n := kit.PageSize(q.Count)
-			found, err := hits(ctx, c, q, n+1, last)
+			found, full, err := hits(ctx, c, q, n+1, last)
 			if err != nil {
 				return err
 			}
-			return c.fill(ctx, page, found, n, func(h hit) string {
-				return s.seal.Close(kit.Mark{Query: asked, Keys: h.keys, ID: h.id})
-			})
+			for i, h := range found {
+				if i == n || i == len(found)-1 && full {
+					before := found[i-1]
+					page.Next = s.seal.Close(kit.Mark{Query: asked, Keys: before.keys, ID: before.record.ID})
+					break
+				}
+				page.Records = append(page.Records, h.record)
+			}
+			return nil
 		})
 	})
 	if err != nil {
@@ -67,32 +74,36 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 	return min(n, limit), n <= limit, err
 }
 
-// hit is one match: where it is and how it sorts.
+// hit is one match and how it sorts.
 type hit struct {
-	pk   int64
-	id   string
-	keys []kit.Value
+	record *store.Record
+	keys   []kit.Value
 }
 
-// hits finds the next n matches in order.
-func hits(ctx context.Context, c *conn, q *search.Query, n int, last *kit.Mark) ([]hit, error) {
+// hits finds the next n matches in order, or fewer where their bodies are large:
+// then full is set and the last is one too many.
+func hits(ctx context.Context, c *conn, q *search.Query, n int, last *kit.Mark) (found []hit, full bool, err error) {
 	p, err := newPlanner(ctx, c, q)
 	if err != nil || p == nil {
-		return nil, err
+		return nil, false, err
 	}
 	o, err := p.order(ctx, q.Sort)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if last != nil && !o.fits(last) {
-		return nil, store.ErrCursor
+		return nil, false, store.ErrCursor
 	}
-	return p.hits(ctx, o, nil, n, last)
+	found, err = p.hits(ctx, o, nil, n, last)
+	return found, p.full, err
 }
 
 // hits drives by the rarest term, or walks. without lists keys that the records
 // must lack: what remains after walking the index of such a key.
 func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, last *kit.Mark) ([]hit, error) {
+	if by, found := p.byStart(o); found {
+		return p.walkTerm(ctx, o, by, n, last)
+	}
 	walk, err := p.walks(ctx, o, n)
 	if err != nil {
 		return nil, err
@@ -110,7 +121,7 @@ func (p *planner) hits(ctx context.Context, o order, without []sortKey, n int, l
 		}
 		last = nil
 	}
-	if len(out) == n || p.demands(o.keys[0]) {
+	if len(out) == n || p.full || p.demands(o.keys[0]) {
 		return out, nil
 	}
 	if last != nil {
@@ -131,7 +142,7 @@ func (p *planner) walks(ctx context.Context, o order, n int) (bool, error) {
 	if p.drive < 0 || p.rows >= manyRows {
 		return true, nil
 	}
-	if d, is := p.terms[p.drive].(search.Date); is && len(o.keys) > 0 && o.keys[0].single(d.Param) {
+	if d, is := p.conds[p.drive].(search.Date); is && len(o.keys) > 0 && o.keys[0].single(d.Param) {
 		return true, nil // the same rows, already in order
 	}
 	var all int
@@ -143,7 +154,7 @@ func (p *planner) walks(ctx context.Context, o order, n int) (bool, error) {
 
 // demands says that no match can lack the key.
 func (p *planner) demands(k sortKey) bool {
-	for _, term := range p.terms {
+	for _, term := range p.conds {
 		if d, is := term.(search.Date); is && k.kind == byDate && d.Param == k.param {
 			return true
 		}
@@ -151,15 +162,22 @@ func (p *planner) demands(k sortKey) bool {
 	return false
 }
 
-// run reads the hits of a finished statement.
-func (p *planner) run(ctx context.Context, s *sqlText, o order) ([]hit, error) {
+// run reads the hits of a finished statement, with their records: a page ends
+// when its bodies are many, so no more than that are held. Who made the versions
+// is looked up afterwards, because few have made many.
+func (p *planner) run(ctx context.Context, found *sqlText, o order) ([]hit, error) {
+	s := &sqlText{args: found.args}
+	s.add(`SELECT m.*, r.ver, r.lu, r.method, r."by", r.peer, r.body FROM (` + found.String() + `) m CROSS JOIN res r WHERE r.pk = m.pk`)
 	if p.explained != nil {
 		return nil, p.steps(ctx, s)
 	}
 	var out []hit
+	made := map[int64][]*store.Record{}
 	err := p.c.each(ctx, s.String(), s.args, func(scan func(...any) error) error {
-		h := hit{keys: make([]kit.Value, len(o.keys))}
-		into := []any{&h.pk, &h.id}
+		h := hit{record: &store.Record{Type: p.name}, keys: make([]kit.Value, len(o.keys))}
+		var pk, lu int64
+		var by sql.NullInt64
+		into := append(make([]any, 0, 16), &pk, &h.record.ID)
 		for i, k := range o.keys {
 			if k.kind == byText {
 				into = append(into, &h.keys[i].S)
@@ -167,59 +185,45 @@ func (p *planner) run(ctx context.Context, s *sqlText, o order) ([]hit, error) {
 				into = append(into, &h.keys[i].N)
 			}
 		}
+		into = append(into, &h.record.Version, &lu, &h.record.Method, &by, &h.record.Peer, &h.record.Body)
 		if err := scan(into...); err != nil {
 			return err
 		}
+		h.record.LastUpdated = kit.Instant(lu)
+		if by.Valid {
+			made[by.Int64] = append(made[by.Int64], h.record)
+		}
 		out = append(out, h)
+		if p.size > maxPage {
+			p.full = true
+			return errEnough
+		}
+		p.size += len(h.record.Body)
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, p.c.sign(ctx, made)
 }
 
-// fillRows is how many records one statement reads: few enough that the largest
-// bodies don't fill the memory.
-const fillRows = 16
-
-// fill reads the records of at most n hits; those beyond say that there is a
-// next page.
-func (c *conn) fill(ctx context.Context, page *store.Page, found []hit, n int, cursor func(hit) string) error {
-	size := 0
-	for i := 0; i < len(found); i += fillRows {
-		some := found[i:min(i+fillRows, len(found))]
-		records, err := c.records(ctx, some)
-		if err != nil {
-			return err
-		}
-		for j, h := range some {
-			if i+j == n || size > maxPage {
-				page.Next = cursor(found[i+j-1])
-				return nil
+// sign sets By of records, listed by their author.
+func (c *conn) sign(ctx context.Context, made map[int64][]*store.Record) error {
+	ids := make([]any, 0, len(made))
+	for id := range made {
+		ids = append(ids, id)
+	}
+	return chunks(ids, func(some []any) error {
+		return c.each(ctx, `SELECT id, val FROM who WHERE id IN (`+marks(len(some))+`)`, some, func(scan func(...any) error) error {
+			var id int64
+			var val []byte
+			if err := scan(&id, &val); err != nil {
+				return err
 			}
-			size += len(records[h.pk].Body)
-			page.Records = append(page.Records, records[h.pk])
-		}
-	}
-	return nil
-}
-
-// records reads up to fillRows records by row number; unused places of the
-// statement ask for row 0, which there is none of.
-func (c *conn) records(ctx context.Context, some []hit) (map[int64]*store.Record, error) {
-	args := make([]any, fillRows)
-	for i := range args {
-		args[i] = 0
-		if i < len(some) {
-			args[i] = some[i].pk
-		}
-	}
-	records := make(map[int64]*store.Record, len(some))
-	err := c.each(ctx, fillText, args, func(scan func(...any) error) error {
-		var pk int64
-		r, err := scanRecord(scan, &pk)
-		records[pk] = r
-		return err
+			for _, r := range made[id] {
+				r.By = val
+			}
+			return nil
+		})
 	})
-	return records, err
 }
-
-var fillText = `SELECT pk, ` + columns + ` FROM res WHERE pk IN (` + marks(fillRows) + `)`

@@ -64,23 +64,20 @@ func (k sortKey) single(param string) bool {
 	return k.kind == byDate && !k.several && k.param == param
 }
 
-// table and column hold a key's values, for keys that a record may lack.
-func (k sortKey) table() (table, column string) {
-	if k.kind == byDate {
-		return `xd`, `lo`
-	}
-	return `xs`, `v`
-}
-
-// value writes the key's value of the record with this row number.
-func (k sortKey) value(typ int64, pk string) sqlText {
+// value writes the key's value of a record. A text stands with its parameter
+// before it, which changes nothing in its order.
+func (p *planner) value(k sortKey, a at) sqlText {
 	var s sqlText
-	if k.kind == byUpdated {
+	switch {
+	case k.kind == byUpdated:
 		s.add(`r.lu`)
-		return s
+	case k.kind == byDate && k.param == startParam && p.main:
+		s.add(a.lo)
+	case k.kind == byDate:
+		s.add(`ix_date(r.ix, ?)`, p.dates[k.param])
+	default:
+		s.add(`(SELECT v FROM term WHERE id = ix_text(r.ix, ?))`, p.texts[k.param])
 	}
-	table, column := k.table()
-	s.add(`(SELECT min(`+column+`) FROM `+table+` INDEXED BY `+table+`_pk WHERE pk = `+pk+` AND t = ? AND p = ?)`, typ, k.param)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
 	"github.com/onward-health/onward/store/storetest"
@@ -31,6 +32,7 @@ func TestAFileOfTheFirstSchemaGetsFeedAndCounters(t *testing.T) {
 	must(t, err)
 	want := tell(t, s)
 	must(t, s.Close())
+	toSchemaThree(t, path)
 	db, err := sql.Open("sqlite", path)
 	must(t, err)
 	for _, text := range []string{`DROP TABLE feed`, `DROP INDEX res_del`, `ALTER TABLE types DROP COLUMN live`, `ALTER TABLE types DROP COLUMN versions`, `PRAGMA user_version = 1`} {
@@ -51,4 +53,59 @@ func tell(t *testing.T, s *sqlite.Store) string {
 	counts, err := s.Counts(t.Context())
 	must(t, err)
 	return fmt.Sprint(page.List, counts)
+}
+
+// Ensure that a file of the third schema holds the same afterwards: versions,
+// authors, index entries, claims, documents, feed and counters, and that what it
+// finds is what it found.
+func TestAFileOfTheThirdSchemaIsMigratedWithAllThatItHolds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	clock := storetest.NewClock()
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: clock.Now})
+	must(t, err)
+	_, err = storetest.Fill(t.Context(), s, clock)
+	must(t, err)
+	for i := range 30 { // several starts, none, and texts that look like others
+		r := &store.Record{Type: "Slot", ID: fmt.Sprint("m", i), Method: "PUT", Body: []byte("{}"), By: []byte(fmt.Sprintf(`{"n":%d}`, i%7)), Index: search.Index{
+			X: []string{"!status", "identifier=urn:s|", fmt.Sprint("identifier=urn:s|", i), "a:b:c", "!odd\x01entry"},
+			D: []search.Span{{Param: "start", Lo: int64(i), Hi: int64(i) + 5}, {Param: "value$mg", Lo: -5, Hi: search.MaxTime}},
+			S: []search.SortKey{{Param: "a", Value: "b:c"}, {Param: "status", Value: ""}}}}
+		if i%10 == 0 {
+			r.Index.D = append(r.Index.D, search.Span{Param: "start", Lo: 1, Hi: 2})
+		}
+		for range 1 + i%3 {
+			_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: r}}})
+			must(t, err)
+		}
+	}
+	sum := func(s *sqlite.Store) string {
+		d, err := store.Sum(t.Context(), s, clock.Now(), "", 0, func(store.CopyStep) {})
+		must(t, err)
+		found := ""
+		for _, q := range []*search.Query{
+			{Type: "Slot", Where: search.Has("!status"), Sort: []search.Sort{{Param: "start"}}},
+			{Type: "Slot", Where: search.Has("identifier=urn:s|"), Sort: []search.Sort{{Param: "a"}}},
+			{Type: "Slot", Where: search.Prefix("identifier=urn:s|1")},
+		} {
+			page, err := s.Search(t.Context(), q)
+			must(t, err)
+			for _, r := range page.Records {
+				found += r.ID + " "
+			}
+			found += "\n"
+		}
+		return fmt.Sprint(d.Sum(), d.Versions, d.Claims, d.Documents, "\n", found, tell(t, s))
+	}
+	want := sum(s)
+	must(t, s.Close())
+	toSchemaThree(t, path)
+	s = open(t, path, sqlite.Options{Now: clock.Now})
+	if got := sum(s); got != want {
+		t.Errorf("want %s\ngot  %s", want, got)
+	}
+	faults, err := s.CheckFile(t.Context())
+	must(t, err)
+	if len(faults) > 0 {
+		t.Error(faults)
+	}
 }

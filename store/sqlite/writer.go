@@ -29,6 +29,7 @@ var errReadOnly = errors.New("store: the store is open for reading")
 type request struct {
 	ctx   context.Context
 	batch *store.Batch
+	parts []*parts // of the batch's operations, those that put
 	task  func(ctx context.Context, w *writer) (any, error)
 	done  chan answer
 }
@@ -47,7 +48,13 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	if err := ctx.Err(); err != nil {
 		return nil, fault("commit", err)
 	}
-	a := s.submit(ctx, &request{ctx: ctx, batch: b, done: make(chan answer, 1)})
+	ready := make([]*parts, len(b.Ops))
+	for i, op := range b.Ops {
+		if put, is := op.(store.Put); is {
+			ready[i] = partsOf(put.Record.Index)
+		}
+	}
+	a := s.submit(ctx, &request{ctx: ctx, batch: b, parts: ready, done: make(chan answer, 1)})
 	return a.result, a.err
 }
 
@@ -102,21 +109,31 @@ type writer struct {
 	s       *Store
 	types   map[string]int64      // record type -> its number
 	widths  map[dateParam]width   // what xw says
-	learned bool                  // this batch added to the two above
+	mains   map[int64]int         // what types says of start
+	terms   map[termKey]int64     // terms that were needed again
+	learned bool                  // this batch added to those above
+	add     pending               // index rows that this batch adds
+	loose   map[int64]bool        // terms that lost a row in this batch
+	authors map[string]*author    // of this batch
 	batch   map[int64]store.Count // what this batch adds to types
 	total   map[int64]store.Count // what the batches of the group that succeeded add
 	swept   time.Time
+
+	lastTerm, lastAuthor int64 // the highest numbers given; 0: not known
 }
 
 func newWriter(s *Store, c *conn) *writer {
-	w := &writer{conn: c, s: s, batch: map[int64]store.Count{}, total: map[int64]store.Count{}}
+	w := &writer{conn: c, s: s, batch: map[int64]store.Count{}, total: map[int64]store.Count{},
+		loose: map[int64]bool{}, authors: map[string]*author{}}
+	w.add.pks = map[int64]bool{}
 	w.forget()
 	return w
 }
 
 // forget drops what was learned from rows that may have been rolled back.
 func (w *writer) forget() {
-	w.types, w.widths = map[string]int64{}, map[dateParam]width{}
+	w.types, w.widths, w.mains, w.terms = map[string]int64{}, map[dateParam]width{}, map[int64]int{}, map[termKey]int64{}
+	w.lastTerm, w.lastAuthor = 0, 0
 }
 
 func (w *writer) run() {
@@ -126,7 +143,6 @@ func (w *writer) run() {
 		w.sweep()
 	}
 	ctx := context.Background()
-	_, _ = w.c.ExecContext(ctx, `PRAGMA optimize`)
 	_, _ = w.c.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	w.close()
 }
@@ -188,22 +204,44 @@ func (w *writer) next(n int, until time.Time) (*request, bool) {
 	return nil, false
 }
 
+// begin forgets what an earlier batch left.
+func (w *writer) begin() {
+	w.learned = false
+	clear(w.batch)
+	w.add.clear()
+	clear(w.loose)
+	clear(w.authors)
+}
+
+// finish writes what was kept back to the end of the batch.
+func (w *writer) finish(ctx context.Context) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.signed(ctx); err != nil {
+		return err
+	}
+	return w.dropTerms(ctx)
+}
+
 // one carries out a request in a savepoint. broken means that the transaction of
 // the whole group is lost.
 func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
 	if _, err := w.exec(ctx, `SAVEPOINT batch`); err != nil {
 		return a, err
 	}
-	w.learned = false
-	clear(w.batch)
+	w.begin()
 	var err error
 	if r.task != nil {
 		a.value, err = r.task(ctx, w)
 	} else {
-		a.result, err = w.apply(ctx, r.batch)
+		a.result, err = w.apply(ctx, r.batch, r.parts)
 	}
 	if err == nil {
-		w.add()
+		err = w.finish(ctx)
+	}
+	if err == nil {
+		w.addCounts()
 		_, broken = w.exec(ctx, `RELEASE batch`)
 		return a, broken
 	}
@@ -268,7 +306,7 @@ func (w *writer) sweep() {
 	before := now.Add(-sweepGrace).UnixMilli()
 	ctx := context.Background()
 	_, _ = w.exec(ctx, `DELETE FROM claim WHERE (slot, part) IN
-		(SELECT slot, part FROM claim WHERE exp <= ? LIMIT ?)`, before, sweepRows)
+		(SELECT slot, part FROM claim WHERE exp <= ? LIMIT ? + 0)`, before, sweepRows)
 	_, _ = w.exec(ctx, `DELETE FROM aux WHERE (kind, key) IN
-		(SELECT kind, key FROM aux WHERE exp <= ? LIMIT ?)`, before, sweepRows)
+		(SELECT kind, key FROM aux WHERE exp <= ? LIMIT ? + 0)`, before, sweepRows)
 }
