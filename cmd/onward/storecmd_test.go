@@ -204,7 +204,7 @@ func TestACopyThatWasBrokenOffIsFinishedByTheNextAndNotServedBefore(t *testing.T
 	require.Zero(t, onward(t, "seed", "--scale", "2000", "--store", from).code)
 	binary, err := builtOnce()
 	require.NoError(t, err)
-	broken := run(t, exec.Command("bash", "-c", `ulimit -f 5120; exec "$@"`, "copy", binary, "store", "copy", "--from", from, "--to", to))
+	broken := run(t, exec.Command("bash", "-c", `ulimit -f 2048; exec "$@"`, "copy", binary, "store", "copy", "--from", from, "--to", to))
 	require.Equal(t, 1, broken.code, broken.err)
 	refused := refusedStart(t, "--store", to)
 	require.Contains(t, refused, "unfinished copy")
