@@ -22,6 +22,9 @@ type Facts struct {
 	Types   []string // the resource types that the REST API serves
 	// Profiles lists the canonicals of a type's loaded profiles; nil: none are.
 	Profiles func(typ string) []string
+	// Certificates says that requests in the standard's dialect need a client
+	// certificate.
+	Certificates bool
 	// BaRS asks for what requests in the standard's dialect are offered.
 	BaRS bool
 }

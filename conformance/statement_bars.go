@@ -5,13 +5,17 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
+// messageOperation is the operation's name with its sign, as all published
+// statements of the standard have it.
+const messageOperation = "$process-message"
+
 // barsServer is what the Booking and Referral Standard's dialect offers: its own
 // paths and no other (package adapters/barsapi).
 func barsServer(f Facts) *fhir.Object {
 	return fhir.Obj(
 		"mode", "server",
 		"documentation", "NHS Booking and Referral Standard, as a receiver. Records are those of the target service that the organisation in NHSD-End-User-Organisation may see. A request without an NHSD header speaks plain FHIR R4.",
-		"security", fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only."),
+		"security", f.barsSecurity(),
 		"resource", []*fhir.Object{
 			messageDefinitions(),
 			managed(f, "Appointment", "PUT changes status and reasonCode only, PATCH the slot only, DELETE cancels."),
@@ -19,9 +23,20 @@ func barsServer(f Facts) *fhir.Object {
 				param("ServiceRequest.identifier", "token")),
 			slots(f),
 		},
-		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+		"operation", []*fhir.Object{fhir.Obj("name", messageOperation,
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
 	)
+}
+
+// barsSecurity says how a caller is known.
+func (f Facts) barsSecurity() *fhir.Object {
+	if !f.Certificates {
+		return fhir.Obj("cors", false, "description", "No authentication: the server listens on loopback only.")
+	}
+	return fhir.Obj("cors", false,
+		"service", []*fhir.Object{fhir.Obj("coding", []*fhir.Object{fhir.Obj(
+			"system", "http://terminology.hl7.org/CodeSystem/restful-security-service", "code", "Certificates", "display", "Certificates")})},
+		"description", "Mutual TLS: a client certificate of the authority that the operator named.")
 }
 
 // barsClient is what we ask of other systems of the standard.
@@ -33,7 +48,7 @@ func barsClient() *fhir.Object {
 			fhir.Obj("type", "CapabilityStatement", "interaction", codes("read")),
 			fhir.Obj("type", "MessageDefinition", "interaction", codes("search-type")),
 		},
-		"operation", []*fhir.Object{fhir.Obj("name", "process-message",
+		"operation", []*fhir.Object{fhir.Obj("name", messageOperation,
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
 	)
 }

@@ -73,7 +73,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	options := bars.SearchOptions(base, time.Now)
 	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types(), Profiles: profiles.Supported}
 	statement := conformance.Statement(facts)
-	facts.BaRS = true
+	facts.BaRS, facts.Certificates = true, c.BarsReceive.Certificate
 	barsStatement := conformance.Statement(facts)
 	doorOptions := barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Search: options, Log: log,

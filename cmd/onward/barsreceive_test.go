@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -100,4 +102,32 @@ func (s *server) pointers() map[string]string {
 func (s *server) eventuallyPointed(id, start string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return s.pointers()[id] == start }, 20*time.Second, 20*time.Millisecond, "the registry does not point to %q", start)
+}
+
+// Ensure that only holders of a client certificate of the named authority reach
+// BaRS, and that the statement says so.
+func TestBaRSAsksForAClientCertificate(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	url := ca.startSecured("--bars-certificate")
+	get := func(client *http.Client) (int, string) {
+		req, err := http.NewRequest("GET", url+"/FHIR/R4/metadata", nil)
+		require.NoError(t, err)
+		req.Header = speaking(sandbox.UrgentTreatment)
+		res, err := client.Do(req)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(text)
+	}
+	status, text := get(ca.client("", ca))
+	require.Equal(t, 403, status)
+	require.Contains(t, text, "REC_FORBIDDEN")
+	status, text = get(other.client("proxy.example", ca))
+	require.Zero(t, status, "the handshake fails: %s", text)
+	status, text = get(ca.client("proxy.example", ca))
+	require.Equal(t, 200, status, text)
+	require.Contains(t, text, `"Certificates"`)
 }

@@ -25,6 +25,8 @@ func TestTheStatementOfTheStandardListsItsOwnVerbs(t *testing.T) {
 	require.Equal(t, "1.5.0", statement.Get("version").Text())
 	server := statement.Get("rest").At(0)
 	require.False(t, server.Get("interaction").Exists(), "no transactions, no searches of everything")
+	require.Equal(t, []string{"server", "client"}, []string{server.Get("mode").Text(), statement.Get("rest").At(1).Get("mode").Text()})
+	require.Equal(t, "$process-message", server.Get("operation").At(0).Get("name").Text())
 	types := []string{}
 	for item := range server.Get("resource").Items() {
 		typ := item.Get("type").Text()

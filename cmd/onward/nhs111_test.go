@@ -74,29 +74,31 @@ func (a *authority) client(name string, trusts *authority) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func TestTheSOAPDoorTiesClientCertificatesToOrganisations(t *testing.T) {
-	ca, other := newAuthority(t), newAuthority(t)
+// startSecured runs onward over TLS with this authority's certificates and waits
+// until it is ready.
+func (a *authority) startSecured(args ...string) (url string) {
+	t := a.t
+	t.Helper()
 	folder := t.TempDir()
 	file := func(name string, content []byte) string {
 		path := filepath.Join(folder, name)
 		require.NoError(t, os.WriteFile(path, content, 0o600))
 		return path
 	}
-	cert, key := ca.issue("server")
+	cert, key := a.issue("server")
 	address := freeAddress(t)
 	binary, err := builtOnce()
 	require.NoError(t, err)
-	cmd := exec.Command(binary, "serve", "--listen", address, "--store", "sqlite::memory:", "--nhs111-mode", "compat",
+	cmd := exec.Command(binary, append([]string{"serve", "--listen", address, "--store", "sqlite::memory:",
 		"--tls-cert", file("cert.pem", cert), "--tls-key", file("key.pem", key),
-		"--tls-client-ca", file("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})),
-		"--nhs111-client", "RX701.oneoneone.example=A1001+X9999", "--nhs111-client", "other.example=C3003")
+		"--tls-client-ca", file("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))}, args...)...)
 	cmd.Dir = folder
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	url := "https://" + address
-	anonymous := ca.client("", ca)
+	url = "https://" + address
+	anonymous := a.client("", a)
 	require.Eventually(t, func() bool {
 		res, err := anonymous.Get(url + "/readyz")
 		if err != nil {
@@ -105,6 +107,13 @@ func TestTheSOAPDoorTiesClientCertificatesToOrganisations(t *testing.T) {
 		res.Body.Close()
 		return res.StatusCode == http.StatusOK
 	}, 30*time.Second, 20*time.Millisecond)
+	return url
+}
+
+func TestTheSOAPDoorTiesClientCertificatesToOrganisations(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	url := ca.startSecured("--nhs111-mode", "compat", "--nhs111-client", "RX701.oneoneone.example=A1001+X9999", "--nhs111-client", "other.example=C3003")
+	anonymous := ca.client("", ca)
 
 	report, err := os.ReadFile("../../testdata/tour/report.xml")
 	require.NoError(t, err)

@@ -61,7 +61,7 @@ func (c *claims) readStatement(r *fhir.Resource) {
 	c.messaging = r.Get("messaging").Len() > 0
 	for rest := range r.Get("rest").Items() {
 		for op := range rest.Get("operation").Items() {
-			c.messaging = c.messaging || op.Get("name").Text() == "process-message"
+			c.messaging = c.messaging || strings.TrimPrefix(op.Get("name").Text(), "$") == "process-message"
 		}
 		for typ := range rest.Get("resource").Items() {
 			for i := range typ.Get("interaction").Items() {
