@@ -92,7 +92,7 @@ func bodyOf(request, event *xmltree.Node) *xmltree.Node {
 		code := note.Child("code")
 		title := noteTitles[code.Attr("code")]
 		if title == "" {
-			title = "Note"
+			title = strings.TrimSpace("Note " + orElse(code.Attr("displayName"), code.Attr("code")))
 		}
 		give(body, sectionOf(code, title, note.Child("text").Content()))
 	}

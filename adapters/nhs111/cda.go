@@ -35,6 +35,7 @@ type report struct {
 	appointment    *xmltree.Node   // the AppointmentReference encounter
 	device         *xmltree.Node   // playingDevice of the case's source
 	cases          []*xmltree.Node // observationMedia/value holding a PathwaysCase
+	unread         []string        // paths of what was found and can't be carried
 }
 
 // uri names a document or a set as an identifier.
@@ -70,6 +71,7 @@ type section struct {
 	Title string
 	Text  string // plain text
 	node  *xmltree.Node
+	depth int // of sections in the classification section
 }
 
 // problems gathers what is wrong with a document, by path and rule.
@@ -127,9 +129,7 @@ func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 	if root.Child("component") == nil {
 		wrong.add("ClinicalDocument/component", "must be there")
 	}
-	r.body = root.Child("component", "structuredBody", "component", "section")
-	r.readEntries(r.body)
-	r.readSections(r.body)
+	r.readBody(root.Child("component"))
 	if len(r.discriminators) > maxSiblings || len(r.cases) > maxSiblings {
 		wrong.add(classification+"/entry", "there are too many")
 	}
@@ -169,68 +169,6 @@ func (p *problems) time(n *xmltree.Node, path string) hl7Time {
 		p.add(path+"/@value", err.Error())
 	}
 	return t
-}
-
-// The templates of entries that the mapping reads.
-const (
-	templateCase          = "COCD_TP146002GB01"
-	templatePermission    = "COCD_TP146050GB01"
-	templateDiscriminator = "COCD_TP146092GB01"
-	templateAppointment   = "COCD_TP146093GB01"
-)
-
-var readTemplates = map[string]bool{templateCase: true, templatePermission: true, templateDiscriminator: true, templateAppointment: true}
-
-// templateOf names an entry's template: what its contentId says, before "#".
-func templateOf(entry *xmltree.Node) string {
-	ids := entry.AllIn(nsNPFIT, "contentId")
-	if len(ids) == 0 {
-		return ""
-	}
-	template, _, _ := strings.Cut(ids[0].Attr("extension"), "#")
-	return template
-}
-
-// readEntries takes the entries of the classification section by the template
-// that their contentId names; others stay in the document only.
-func (r *report) readEntries(section *xmltree.Node) {
-	for _, entry := range section.All("entry") {
-		switch templateOf(entry) {
-		case templateCase:
-			media := entry.Child("observationMedia")
-			if value := media.Child("value"); value != nil {
-				r.cases = append(r.cases, value)
-			}
-			if device := media.Child("participant", "participantRole", "playingDevice"); device != nil && r.device == nil {
-				r.device = device
-			}
-		case templatePermission:
-			r.permission = entry.Child("observation")
-		case templateDiscriminator:
-			if value := entry.Child("observation", "value"); value.Attr("code") != "" {
-				r.discriminators = append(r.discriminators, value)
-			}
-		case templateAppointment:
-			r.appointment = entry.Child("encounter")
-		}
-	}
-}
-
-func (r *report) readSections(parent *xmltree.Node) {
-	for _, component := range parent.All("component") {
-		for _, s := range component.All("section") {
-			found := section{
-				Code:  s.Child("code").Attr("code"),
-				Title: oneLine(s.Child("title").Content()),
-				Text:  narrative(s.Child("text")),
-				node:  s.Child("text"),
-			}
-			if found.Title != "" || found.Text != "" {
-				r.sections = append(r.sections, found)
-			}
-			r.readSections(s)
-		}
-	}
 }
 
 // The section codes that the mapping looks for (SNOMED CT).

@@ -10,6 +10,7 @@ import (
 const (
 	oidMaritalStatus = "2.16.840.1.113883.5.2"   // HL7 v3 MaritalStatus
 	oidRoleCode      = "2.16.840.1.113883.5.111" // HL7 v3 RoleCode
+	maritalCodes     = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"
 )
 
 // rootOf is the OID or UUID of a FHIR system; "" where it has none.
@@ -29,10 +30,12 @@ func rootOf(system string) string {
 		return oidSNOMED
 	case nhs.SystemDxCodes:
 		return oidDx
-	case "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage":
+	case systemLanguage:
 		return oidLanguage
 	case roleCodes:
 		return oidRoleCode
+	case maritalCodes:
+		return oidMaritalStatus
 	}
 	if oid, ok := strings.CutPrefix(system, "urn:oid:"); ok && oidForm.MatchString(oid) {
 		return oid
@@ -54,6 +57,12 @@ func idElement(id fhir.Value) *xmlElement {
 		return el("id", at("root", root))
 	}
 	root := rootOf(system)
+	if named := orElse(id.Dig("type", "text").Text(), value); system == "" && nameForm.MatchString(named) {
+		if root = named; root == value {
+			value = ""
+		}
+		return el("id", at("root", root, "extension", value))
+	}
 	if root == "" || value == "" {
 		return nil
 	}
@@ -65,6 +74,9 @@ func idElement(id fhir.Value) *xmlElement {
 func idElements(ids fhir.Value, needed bool) []*xmlElement {
 	var out []*xmlElement
 	for id := range ids.Items() {
+		if id.Get("use").Text() == "temp" && id.Get("system").Text() == systemURI {
+			continue // one that reading a report made
+		}
 		if e := idElement(id); e != nil {
 			out = append(out, e)
 		}
@@ -105,35 +117,47 @@ func organisationIDs(ids fhir.Value) (own, beside []*xmlElement) {
 // coding whose system has an OID, else its words.
 func codeElement(name string, concept fhir.Value) *xmlElement {
 	text := concept.Get("text").Text()
+	var first *xmlElement
+	var display string
+	var others []*xmlElement
 	for coding := range concept.Get("coding").Items() {
-		if e := codingElement(name, coding); e != nil {
-			if text != "" && text != coding.Get("display").Text() {
-				e.add(textEl("originalText", text))
-			}
-			return e
+		switch e := codingElement("translation", coding); {
+		case e == nil:
+			text = orElse(text, coding.Get("display").Text())
+		case first == nil:
+			e.name = name
+			first, display = e, coding.Get("display").Text()
+		default:
+			others = append(others, e)
 		}
+	}
+	if first == nil {
 		if text == "" {
-			text = coding.Get("display").Text()
+			return nil
 		}
+		return el(name, at("nullFlavor", "OTH"), textEl("originalText", text))
 	}
-	if text == "" {
-		return nil
+	if text != display {
+		first.add(textEl("originalText", text))
 	}
-	return el(name, at("nullFlavor", "OTH"), textEl("originalText", text))
+	return first.add(others...)
 }
 
 // codingElement writes a Coding; nil where its system has no OID.
 func codingElement(name string, coding fhir.Value) *xmlElement {
-	root, code := rootOf(coding.Get("system").Text()), coding.Get("code").Text()
-	if root == "" || code == "" {
+	system, code := coding.Get("system").Text(), coding.Get("code").Text()
+	root := rootOf(system)
+	if root == "" && system != "" || code == "" {
 		return nil
 	}
-	return el(name, at("code", code, "codeSystem", root, "displayName", coding.Get("display").Text()))
+	return el(name, at("code", code, "codeSystem", root, "codeSystemVersion", coding.Get("version").Text(), "displayName", coding.Get("display").Text()))
 }
+
+var nameUseCodes = map[string]string{"official": "L", "usual": "PREFERRED", "nickname": "A", "old": "PREVIOUS", "maiden": "PREVIOUS-MAIDEN"}
 
 // nameElement writes a HumanName: its parts, else its text.
 func nameElement(name fhir.Value) *xmlElement {
-	e := el("name", nil)
+	e := el("name", at("use", nameUseCodes[name.Get("use").Text()]))
 	for _, part := range []string{"prefix", "given"} {
 		for v := range name.Get(part).Items() {
 			e.add(textEl(part, v.Text()))
@@ -143,24 +167,31 @@ func nameElement(name fhir.Value) *xmlElement {
 	for v := range name.Get("suffix").Items() {
 		e.add(textEl("suffix", v.Text()))
 	}
-	if len(e.children) == 0 {
-		return textEl("name", name.Get("text").Text())
+	if e.text = name.Get("text").Text(); e.text == "" && len(e.children) == 0 {
+		return nil
 	}
-	return e
+	return e.add(periodElement("validTime", name.Get("period")))
 }
 
-func nameElements(names fhir.Value) []*xmlElement {
+// nameElements writes names; the first of a patient is the official one unless it
+// says otherwise.
+func nameElements(names fhir.Value, firstUse string) []*xmlElement {
 	var out []*xmlElement
 	for name := range names.Items() {
-		out = append(out, nameElement(name))
+		e := nameElement(name)
+		if e != nil && len(out) == 0 && firstUse != "" && name.Get("use").Text() == firstUse {
+			e.attrs = nil
+		}
+		out = append(out, e)
 	}
 	return out
 }
 
 var (
-	telecomSchemes = map[string]string{"phone": "tel:", "fax": "fax:", "email": "mailto:", "sms": "sms:"}
+	telecomSchemes = map[string]string{"phone": "tel:", "pager": "tel:", "fax": "fax:", "email": "mailto:", "sms": "sms:"}
 	telecomUses    = map[string]string{"home": "H", "mobile": "MC", "work": "WP"}
-	addressUses    = map[string]string{"home": "H", "work": "WP", "temp": "TMP"}
+	addressUses    = map[string]string{"home": "H", "work": "WP", "temp": "TMP", "old": "BAD"}
+	addressKinds   = map[string]string{"physical": "PHYS", "postal": "PST"}
 )
 
 // telecomElement writes a ContactPoint. emergency marks it as the number to
@@ -171,10 +202,13 @@ func telecomElement(t fhir.Value, emergency bool) *xmlElement {
 		return nil
 	}
 	use := telecomUses[t.Get("use").Text()]
+	if t.Get("system").Text() == "pager" {
+		use = strings.TrimSpace(use + " PG")
+	}
 	if emergency {
 		use = "EC"
 	}
-	return el("telecom", at("value", telecomSchemes[t.Get("system").Text()]+value, "use", use))
+	return el("telecom", at("value", telecomSchemes[t.Get("system").Text()]+value, "use", use), periodElement("useablePeriod", t.Get("period")))
 }
 
 func telecomElements(telecoms fhir.Value) []*xmlElement {
@@ -186,10 +220,7 @@ func telecomElements(telecoms fhir.Value) []*xmlElement {
 }
 
 func addressElement(a fhir.Value, more ...*xmlElement) *xmlElement {
-	use := addressUses[a.Get("use").Text()]
-	if use == "" && a.Get("type").Text() == "physical" {
-		use = "PHYS"
-	}
+	use := strings.TrimSpace(addressUses[a.Get("use").Text()] + " " + addressKinds[a.Get("type").Text()])
 	e := el("addr", at("use", use))
 	for line := range a.Get("line").Items() {
 		e.add(textEl("streetAddressLine", line.Text()))
@@ -205,7 +236,7 @@ func addressElement(a fhir.Value, more ...*xmlElement) *xmlElement {
 	if e.text == "" && len(e.children) == 0 {
 		return nil
 	}
-	return e
+	return e.add(periodElement("useablePeriod", a.Get("period")))
 }
 
 func addressElements(addresses fhir.Value) []*xmlElement {

@@ -1,12 +1,10 @@
 package nhs111
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
-	"github.com/onward-health/onward/nhs"
 )
 
 // documentOptions are what a document needs beside the referral.
@@ -35,6 +33,7 @@ func writeDocument(message *fhir.Resource, o documentOptions) (string, error) {
 	w.patient = w.follow(w.request.Get("subject"))
 	w.encounter = w.follow(w.request.Get("encounter"))
 	w.plan = w.follow(w.request.Get("basedOn").At(0))
+	w.laidOut = planSections(w.plan)
 	wrong := &fhir.Outcome{Kind: fhir.KindProcessing}
 	for _, need := range []struct {
 		found bool
@@ -62,6 +61,8 @@ type documentWriter struct {
 	named     map[string]fhir.Value
 
 	header, request, patient, encounter, plan fhir.Value
+	laidOut                                   []*planSection // the plan's narrative
+	triaged                                   bool           // a triage of NHS Pathways is written
 }
 
 // only is the resource of a type that stands once in the message.
@@ -128,12 +129,15 @@ func (w *documentWriter) document() *xmlElement {
 		el("versionNumber", at("value", strconv.Itoa(max(w.Version, 1)))),
 		w.recordTarget())
 	doc.add(w.authors()...)
+	doc.add(w.signing("dataEnterer", "ENT", 1)...)
 	doc.add(w.informants()...)
 	doc.add(w.custodian())
 	doc.add(w.recipients()...)
+	doc.add(w.signing("legalAuthenticator", "LA", 1)...)
+	doc.add(w.signing("authenticator", "AUTHEN", 0)...)
 	doc.add(w.participants()...)
 	doc.add(w.replaced()...)
-	doc.add(w.authorization(), w.componentOf())
+	doc.add(w.authorizations()...).add(w.componentOf())
 	return doc.add(el("component", nil, el("structuredBody", at("classCode", "DOCBODY", "moodCode", "EVN"),
 		el("component", nil, w.body()))))
 }
@@ -164,131 +168,30 @@ func (w *documentWriter) replaced() []*xmlElement {
 	return out
 }
 
-// authorization is the consent's own code, which follows BaRS's category.
-func (w *documentWriter) authorization() *xmlElement {
+// authorizations are the consent's own codes, which follow BaRS's category, each
+// with one of its identifiers and the last with the rest.
+func (w *documentWriter) authorizations() []*xmlElement {
 	consent := w.only("Consent")
+	var codes []*xmlElement
 	for category := range consent.Get("category").Items() {
-		code := codeElement("code", category)
-		if code == nil || fhir.CodeOf(category, codeSystemBase+"consent-categories-bars") != "" {
-			continue
+		if code := codeElement("code", category); code != nil && fhir.CodeOf(category, codeSystemBase+"consent-categories-bars") == "" {
+			codes = append(codes, code)
 		}
-		e := el("consent", at("classCode", "CONS", "moodCode", "EVN"), templateID("COCD_TP146226GB02#Consent"))
-		e.add(idElements(consent.Get("identifier"), false)...)
-		return el("authorization", at("typeCode", "AUTH"), contentID("COCD_TP146226GB02#Consent"),
-			e.add(code, el("statusCode", at("code", "completed"))))
 	}
-	return nil
-}
-
-func (w *documentWriter) componentOf() *xmlElement {
-	e := el("encompassingEncounter", at("classCode", "ENC", "moodCode", "EVN"), templateID("COCD_TP146232GB01#EncompassingEncounter"))
-	ids := caseIDs(w.encounter.Get("identifier"))
-	if id := w.journey(); id != nil && !slices.ContainsFunc(ids, func(have *xmlElement) bool { return have.attrs[0] == id.attrs[0] }) {
-		e.add(id)
+	ids := idElements(consent.Get("identifier"), false)
+	if len(codes) == 0 && len(ids) > 0 {
+		codes = append(codes, nil)
 	}
-	e.add(ids...)
-	period := periodElement("effectiveTime", w.encounter.Get("period"))
-	if period == nil {
-		period = el("effectiveTime", nil, timeElement("low", w.effective()))
-	}
-	e.add(el("code", at("code", "NHS111Encounter", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.326")), period, w.disposition())
-	for role := range w.taking("ATND") {
-		e.add(el("responsibleParty", at("typeCode", "RESP"), contentID("COCD_TP145210GB01#AssignedEntity"),
-			w.person("assignedEntity", role, "COCD_TP145210GB01#AssignedEntity")))
-		break // the schema takes one
-	}
-	e.add(w.incident())
-	return el("componentOf", at("typeCode", "COMP"), contentID("COCD_TP146232GB01#EncompassingEncounter"), e)
-}
-
-// journey is the id that goes with the patient from service to service.
-func (w *documentWriter) journey() *xmlElement {
-	episode := w.encounter.Get("episodeOfCare").At(0)
-	if id, ok := strings.CutPrefix(episode.Get("reference").Text(), "EpisodeOfCare/"); ok {
-		return el("id", at("root", oidJourney, "extension", strings.ToUpper(id)))
-	}
-	if value := episode.Dig("identifier", "value").Text(); value != "" {
-		return el("id", at("root", oidJourney, "extension", value))
-	}
-	return nil
-}
-
-// caseIDs writes the encounter's identifiers; those whose system has no OID as
-// local case ids of whoever gave them.
-func caseIDs(ids fhir.Value) []*xmlElement {
 	var out []*xmlElement
-	for id := range ids.Items() {
-		e := idElement(id)
-		if value := id.Get("value").Text(); e == nil && value != "" {
-			e = el("id", at("root", oidCaseID, "extension", value,
-				"assigningAuthorityName", orElse(id.Dig("assigner", "display").Text(), id.Get("system").Text())))
+	for i, code := range codes {
+		mine := ids[:min(1, len(ids))]
+		if i == len(codes)-1 {
+			mine = ids
 		}
-		if e != nil {
-			out = append(out, e)
-		}
+		ids = ids[len(mine):]
+		e := el("consent", at("classCode", "CONS", "moodCode", "EVN"), templateID("COCD_TP146226GB02#Consent")).add(mine...)
+		out = append(out, el("authorization", at("typeCode", "AUTH"), contentID("COCD_TP146226GB02#Consent"),
+			e.add(code, el("statusCode", at("code", "completed")))))
 	}
 	return out
-}
-
-// dispositionText is what mapReport says beside the code, which needs no words.
-const dispositionText = "Pathways Assessment DX Code"
-
-// disposition is the first Pathways outcome of the plan.
-func (w *documentWriter) disposition() *xmlElement {
-	for activity := range w.plan.Get("activity").Items() {
-		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
-			for coding := range outcome.Get("coding").Items() {
-				if coding.Get("system").Text() != nhs.SystemDxCodes {
-					continue
-				}
-				e := codingElement("dischargeDispositionCode", coding)
-				if text := outcome.Get("text").Text(); e != nil && text != dispositionText && coding.Get("display").Text() == "" {
-					e.attrs = append(e.attrs, at("displayName", text)...)
-				}
-				return e
-			}
-		}
-	}
-	return nil
-}
-
-// incident is the place where the patient is, when the referral names one.
-func (w *documentWriter) incident() *xmlElement {
-	for _, place := range w.all("Location") {
-		kind := place.Get("type").At(0)
-		if fhir.CodeOf(kind, codeSystemBase+"location-types-bars") != "ILOC" {
-			continue
-		}
-		facility := el("healthCareFacility", at("classCode", "ISDLOC"), templateID("COCD_TP145222GB02#HealthCareFacility"))
-		facility.add(idElements(place.Get("identifier"), true)...)
-		if setting := kind.Get("text").Text(); setting != "" {
-			facility.add(el("code", at("nullFlavor", "OTH", "displayName", setting)))
-		}
-		locator := place.Get("description").Text()
-		for ext := range place.Get("extension").Items() {
-			if ext.Get("url").Text() == profileBase+"LocationExtension" {
-				locator = strings.TrimSpace(grid(ext) + " " + locator)
-			}
-		}
-		title := textEl("name", place.Get("name").Text())
-		if title == nil {
-			title = el("name", at("nullFlavor", "NI"))
-		}
-		return el("location", at("typeCode", "LOC"), contentID("COCD_TP145222GB02#HealthCareFacility"),
-			facility.add(el("location", at("classCode", "PLC", "determinerCode", "INSTANCE"), title,
-				addressElement(place.Get("address"), textEl("additionalLocator", locator)))))
-	}
-	return nil
-}
-
-// grid writes eastings and northings as the additionalLocator that 111 uses.
-func grid(ext fhir.Value) string {
-	parts := map[string]string{}
-	for part := range ext.Get("extension").Items() {
-		parts[part.Get("url").Text()] = part.Get("valueString").Text()
-	}
-	if parts["eastings"] == "" || parts["northings"] == "" {
-		return ""
-	}
-	return "X" + parts["eastings"] + ",Y" + parts["northings"]
 }

@@ -11,7 +11,7 @@ import (
 // body writes the classification section: entries first, then sections of text.
 func (w *documentWriter) body() *xmlElement {
 	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), el("id", at("root", w.uuid())))
-	s.add(w.triage()...)
+	s.add(w.triage())
 	s.add(w.permission())
 	s.add(w.discriminators()...)
 	s.add(w.appointment())
@@ -50,7 +50,10 @@ func (w *documentWriter) discriminators() []*xmlElement {
 		for coding := range condition.Dig("code", "coding").Items() {
 			value := codingElement("value", coding)
 			if value == nil {
-				continue
+				if coding.Get("display").Text() == "" {
+					continue
+				}
+				value = el("value", at("nullFlavor", "OTH"), textEl("originalText", coding.Get("display").Text()))
 			}
 			value.attrs = append(at("xsi:type", "CV"), value.attrs...)
 			out = append(out, entryElement(template, el("observation", at("classCode", "OBS", "moodCode", "EVN"), templateID(template),
@@ -102,7 +105,7 @@ const (
 // sections writes the plan's texts, each with the title that it begins with,
 // and what of the message has only words in CDA.
 func (w *documentWriter) sections() []*xmlElement {
-	var out []*xmlElement
+	var laid []laidSection
 	complaint := false
 	for i := 0; i < w.plan.Get("activity").Len(); i++ {
 		for outcome := range w.plan.Get("activity").At(i).Get("outcomeCodeableConcept").Items() {
@@ -117,20 +120,27 @@ func (w *documentWriter) sections() []*xmlElement {
 			case s.isAdvice():
 				code = sectionAdvice
 			}
-			out = append(out, w.section(title, text, code))
+			place := w.markup(title, text)
+			s := laidSection{place: place, section: w.section(title, text, code, place.block())}
+			if place == nil && len(laid) > 0 {
+				s.place = laid[len(laid)-1].place // behind what it follows
+				s.follows = true
+			}
+			laid = append(laid, s)
 		}
 	}
+	out := w.inOrder(laid)
 	if advice := w.request.Get("patientInstruction").Text(); advice != "" && !w.says(advice) {
-		out = append(out, w.section("Advice Given", advice, sectionAdvice))
+		out = append(out, w.section("Advice Given", advice, sectionAdvice, nil))
 	}
 	if text := w.complaint(); text != "" && !complaint {
-		out = append([]*xmlElement{w.section("Patient's Reported Condition", text, sectionComplaint)}, out...)
+		out = append([]*xmlElement{w.section("Patient's Reported Condition", text, sectionComplaint, nil)}, out...)
 	}
 	if text := w.remarks(); text != "" {
-		out = append(out, w.section(remarksTitle, text, ""))
+		out = append(out, w.section(remarksTitle, text, "", nil))
 	}
 	if text := w.answers(); text != "" {
-		out = append(out, w.section(answersTitle, text, ""))
+		out = append(out, w.section(answersTitle, text, "", nil))
 	}
 	return out
 }
@@ -178,6 +188,10 @@ func (w *documentWriter) complaint() string {
 func (w *documentWriter) remarks() string {
 	var lines []string
 	code, display := w.dispositionCode()
+	words := ""
+	if e := w.disposition(); e != nil && len(e.children) > 0 && e.children[0].name == "originalText" {
+		words = e.children[0].text
+	}
 	limit, limited := timeLimit(display)
 	if end := w.request.Dig("occurrencePeriod", "end").Text(); end != "" {
 		start, _ := fhir.ParseInstant(w.effective())
@@ -191,13 +205,16 @@ func (w *documentWriter) remarks() string {
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
 			text := outcome.Get("text").Text()
-			if outcome.Get("coding").Len() > 0 && text != "" && text != dispositionText && text != display {
+			if outcome.Get("coding").Len() > 0 && text != "" && text != dispositionText && text != display && text != words {
 				lines = append(lines, "Outcome: "+text)
 			}
 		}
 	}
 	for _, flag := range w.all("Flag") {
 		category := flag.Get("category").At(0)
+		if w.triaged && systemFlag(flag) != "" {
+			continue // it stands in the triage
+		}
 		if fhir.CodeOf(category, codeSystemBase+"flag-categories-bars") == "SG" && safeguardingForm.MatchString(code) {
 			continue
 		}
@@ -230,18 +247,21 @@ func conceptWords(concept fhir.Value) string {
 	return text
 }
 
-// section writes text line by line; an empty line is a second break.
-func (w *documentWriter) section(title, text, code string) *xmlElement {
+// section writes its narrative block, else its text line by line; an empty line
+// is a second break.
+func (w *documentWriter) section(title, text, code string, body *xmlElement) *xmlElement {
 	s := el("section", at("classCode", "DOCSECT", "moodCode", "EVN"), templateID("COCD_TP146246GB01#Section1"), el("id", at("root", w.uuid())))
 	if code != "" {
 		s.add(el("code", at("code", code, "codeSystem", oidSNOMED)))
 	}
-	body := el("text", nil)
-	for i, line := range strings.Split(text, "\n") {
-		if i > 0 {
-			body.add(el("br", nil))
+	if body == nil && text != "" {
+		body = el("text", nil)
+		for i, line := range strings.Split(text, "\n") {
+			if i > 0 {
+				body.add(el("br", nil))
+			}
+			body.add(textEl("content", line))
 		}
-		body.add(textEl("content", line))
 	}
 	return el("component", at("typeCode", "COMP", "contextConductionInd", "true"), contentID("COCD_TP146246GB01#Section1"),
 		s.add(textEl("title", title), body))

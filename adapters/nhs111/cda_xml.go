@@ -59,6 +59,10 @@ func (e *xmlElement) write(b *strings.Builder) {
 		b.WriteString(e.raw)
 		return
 	}
+	if e.name == "" { // a run of text between elements
+		b.WriteString(xmltree.EscapeText(e.text))
+		return
+	}
 	b.WriteString("<" + e.name)
 	for _, a := range e.attrs {
 		b.WriteString(" " + a.name + `="` + xmltree.EscapeAttr(a.value) + `"`)

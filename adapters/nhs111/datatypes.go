@@ -30,8 +30,9 @@ const (
 	oidLanguage    = "2.16.840.1.113883.2.1.3.2.4.17.70"
 	oidRelation    = "2.16.840.1.113883.2.1.3.2.4.16.45"
 
-	systemURI  = "urn:ietf:rfc:3986"
-	relateSelf = "21" // of oidRelation
+	systemURI      = "urn:ietf:rfc:3986"
+	systemLanguage = "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage"
+	relateSelf     = "21" // of oidRelation
 )
 
 var (
@@ -60,7 +61,7 @@ func systemOf(root string) (system string, ok bool) {
 	case oidDx, oidDxFallback:
 		return nhs.SystemDxCodes, true
 	case oidLanguage:
-		return "https://fhir.hl7.org.uk/CodeSystem/UKCore-HumanLanguage", true
+		return systemLanguage, true
 	}
 	switch {
 	case oidForm.MatchString(root):
@@ -127,20 +128,35 @@ func (p *problems) coding(code *xmltree.Node, path string) *fhir.Object {
 			return nil
 		}
 	}
-	return fhir.Obj("system", system, "code", value, "display", strings.TrimSpace(code.Attr("displayName")))
+	return fhir.Obj("system", system, "version", oneLine(code.Attr("codeSystemVersion")), "code", value,
+		"display", strings.TrimSpace(code.Attr("displayName")))
 }
 
-// concept is coding as a CodeableConcept with its text.
-func (p *problems) concept(code *xmltree.Node, path string) *fhir.Object {
-	coding := p.coding(code, path)
-	text := code.Child("originalText").Content()
-	if text == "" {
-		text = strings.TrimSpace(code.Attr("displayName"))
+// codings are the code and its translations.
+func (p *problems) codings(code *xmltree.Node, path string) []*fhir.Object {
+	out := list(p.coding(code, path))
+	for _, other := range code.All("translation") {
+		out = append(out, list(p.coding(other, path+"/translation"))...)
 	}
-	if coding == nil && text == "" {
+	return out
+}
+
+// concept is a coded value as a CodeableConcept with its text.
+func (p *problems) concept(code *xmltree.Node, path string) *fhir.Object {
+	codings := p.codings(code, path)
+	text := codeText(code)
+	if len(codings) == 0 && text == "" {
 		return nil
 	}
-	return fhir.Obj("coding", list(coding), "text", text)
+	return fhir.Obj("coding", codings, "text", text)
+}
+
+// codeText is what a coded value says in words.
+func codeText(code *xmltree.Node) string {
+	if text := code.Child("originalText").Content(); text != "" {
+		return text
+	}
+	return strings.TrimSpace(code.Attr("displayName"))
 }
 
 // list makes a slice of one, or none where o is nil.
@@ -151,137 +167,12 @@ func list(o *fhir.Object) []*fhir.Object {
 	return []*fhir.Object{o}
 }
 
-// name maps a person's name: its parts, or the plain text that senders use.
-func name(n *xmltree.Node, use string) *fhir.Object {
-	if n == nil {
-		return nil
-	}
-	o := &fhir.Object{}
-	family := strings.Join(contents(n.All("family")), " ")
-	given := contents(n.All("given"))
-	o.Set("use", use)
-	o.Set("text", oneLine(n.Content()))
-	o.Set("family", family).Set("given", given)
-	o.Set("prefix", contents(n.All("prefix"))).Set("suffix", contents(n.All("suffix")))
-	if family == "" && len(given) == 0 && oneLine(n.Content()) == "" {
-		return nil
-	}
-	return o
-}
-
+// contents are the texts of elements, without empty ones.
 func contents(nodes []*xmltree.Node) []string {
 	var out []string
 	for _, n := range nodes {
 		if text := oneLine(n.Content()); text != "" {
 			out = append(out, text)
-		}
-	}
-	return out
-}
-
-// telecom is a contact point without its URI scheme.
-type telecom struct{ System, Value, Use, sent string }
-
-// emergency says whether the sender marked the number for emergencies, which
-// 111 uses for the number to call back.
-func (t telecom) emergency() bool { return t.sent == "EC" }
-
-func (t telecom) phone() bool { return t.System == "phone" }
-
-func (t telecom) object(rank int) *fhir.Object {
-	o := fhir.Obj("system", t.System, "value", t.Value, "use", t.Use)
-	if rank > 0 {
-		o.Set("rank", rank)
-	}
-	return o
-}
-
-// telecoms maps each TEL of a role.
-func telecoms(nodes []*xmltree.Node) []telecom {
-	var out []telecom
-	for _, n := range nodes {
-		value := strings.TrimSpace(n.Attr("value"))
-		t := telecom{System: "other", Value: value, sent: n.Attr("use")}
-		if scheme, rest, found := strings.Cut(value, ":"); found {
-			switch strings.ToLower(scheme) {
-			case "tel":
-				t.System, t.Value = "phone", rest
-			case "fax", "x-fax":
-				t.System, t.Value = "fax", rest
-			case "mailto":
-				t.System, t.Value = "email", rest
-			case "sms":
-				t.System, t.Value = "sms", rest
-			case "http", "https":
-				t.System = "url"
-			}
-		} else if value != "" {
-			t.System = "phone"
-		}
-		if t.Value = strings.TrimSpace(t.Value); t.Value == "" {
-			continue
-		}
-		switch t.sent {
-		case "H", "HV", "HP":
-			t.Use = "home"
-		case "MC":
-			t.Use = "mobile"
-		case "WP":
-			t.Use = "work"
-		}
-		out = append(out, t)
-	}
-	return out
-}
-
-func telecomObjects(all []telecom) []*fhir.Object {
-	var out []*fhir.Object
-	for _, t := range all {
-		out = append(out, t.object(0))
-	}
-	return out
-}
-
-// address maps an AD; nil where it is null or empty.
-func address(n *xmltree.Node) *fhir.Object {
-	if n == nil {
-		return nil
-	}
-	lines := contents(n.All("streetAddressLine"))
-	for _, part := range []string{"houseNumber", "streetName"} {
-		lines = append(lines, contents(n.All(part))...)
-	}
-	o := &fhir.Object{}
-	switch n.Attr("use") {
-	case "H", "HP":
-		o.Set("use", "home")
-	case "WP":
-		o.Set("use", "work")
-	case "TMP":
-		o.Set("use", "temp")
-	case "PHYS":
-		o.Set("type", "physical")
-	}
-	text := oneLine(n.Content())
-	if desc := n.Child("desc").Content(); desc != "" {
-		text = desc
-	}
-	body := fhir.Obj("text", text, "line", lines, "city", n.Child("city").Content(),
-		"district", n.Child("county").Content(), "state", n.Child("state").Content(),
-		"postalCode", n.Child("postalCode").Content(), "country", n.Child("country").Content())
-	if body.Empty() {
-		return nil
-	}
-	o.Set("text", text).Set("line", lines).Set("city", n.Child("city").Content())
-	o.Set("district", n.Child("county").Content()).Set("state", n.Child("state").Content())
-	return o.Set("postalCode", n.Child("postalCode").Content()).Set("country", n.Child("country").Content())
-}
-
-func addresses(nodes []*xmltree.Node) []*fhir.Object {
-	var out []*fhir.Object
-	for _, n := range nodes {
-		if o := address(n); o != nil {
-			out = append(out, o)
 		}
 	}
 	return out

@@ -69,8 +69,7 @@ func mapReport(in source) (*Mapped, error) {
 		return nil, err
 	}
 	mapped.Document = m.version()
-	mapped.Omitted = omissions(m.report.root)
-	mapped.Omitted = append(mapped.Omitted, in.Envelope.Beside...)
+	mapped.Omitted = slices.Concat(omissions(m.report, kind), m.omitted, in.Envelope.Beside)
 	mapped.Warnings = m.warnings
 	mapped.Attached = append(mapped.Attached, m.provenance(mapped.Omitted))
 	return mapped, nil
@@ -125,7 +124,7 @@ type mapper struct {
 	condition, complaint, incident                    string // "" where there is none
 	authors                                           []person
 	responsible                                       *person
-	informants                                        []person
+	others                                            []person // informants that are staff, and who else took part
 	flags                                             []string
 	documentURLs                                      []string
 	related                                           []relatedPerson
@@ -133,6 +132,7 @@ type mapper struct {
 	questionnaires                                    []string
 	users                                             map[string]string // practitioners of the triages
 	warnings                                          []string
+	omitted                                           []Omission
 
 	organisations map[string]*organisation
 	uncoded       map[*xmltree.Node]*organisation
@@ -157,6 +157,13 @@ func (m *mapper) allocate(kind interactionKind) {
 		m.communication = m.url()
 	} else {
 		m.carePlan, m.request, m.service = m.url(), m.url(), m.url()
+	}
+}
+
+// omit notes a part of the document that this mapping can't carry for its value.
+func (m *mapper) omit(path, why string) {
+	if len(m.omitted) < maxOmitted {
+		m.omitted = append(m.omitted, Omission{Path: path, Why: why})
 	}
 }
 

@@ -142,6 +142,9 @@ func (m *mapper) addCases() {
 	}
 }
 
+// skillSet is what a user's skill set follows.
+const skillSet = "NHS Pathways skill set "
+
 // triagedBy is the practitioner who ran the triage: its user, where the case
 // names one, else the report's author.
 func (m *mapper) triagedBy(t triage) string {
@@ -164,7 +167,7 @@ func (m *mapper) triagedBy(t triage) string {
 			practitioner.Set("name", list(fhir.Obj("text", name)))
 		}
 		if skill := oneLine(user.Child("skillSet").Content()); skill != "" {
-			practitioner.Set("qualification", list(fhir.Obj("code", fhir.Obj("text", "NHS Pathways skill set "+skill))))
+			practitioner.Set("qualification", list(fhir.Obj("code", fhir.Obj("text", skillSet+skill))))
 		}
 		m.add(url, practitioner)
 	}

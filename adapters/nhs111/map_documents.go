@@ -14,13 +14,17 @@ import (
 // implied consent for direct care, which BaRS needs as its minimum.
 func (m *mapper) addConsent(sender *organisation) {
 	const path = "ClinicalDocument/authorization/consent"
-	given := m.report.root.Child("authorization", "consent")
 	categories := []*fhir.Object{conceptOf(codeSystemBase+"consent-categories-bars", "DRC", "Direct Care")}
-	if code := m.concept(given.Child("code"), path+"/code"); code != nil {
-		categories = append(categories, code)
+	var ids []*fhir.Object
+	for _, authorization := range m.report.root.All("authorization") {
+		given := authorization.Child("consent")
+		ids = append(ids, m.identifiers(given.All("id"), path+"/id")...)
+		if code := m.concept(given.Child("code"), path+"/code"); code != nil {
+			categories = append(categories, code)
+		}
 	}
 	consent := m.ukCore("Consent").
-		Set("identifier", m.identifiers(given.All("id"), path+"/id")).
+		Set("identifier", ids).
 		Set("status", "active").
 		Set("scope", conceptOf("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy", "Privacy Consent")).
 		Set("category", categories).
@@ -45,12 +49,13 @@ func (m *mapper) provision() *fhir.Object {
 	case "03":
 		kind = "deny"
 	}
-	if kind == "" {
-		return nil
-	}
+	said := m.concept(asked.Child("value"), path+"/value")
 	period := m.period(m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low"),
 		m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high"), path+"/effectiveTime")
-	return fhir.Obj("type", kind, "period", period, "code", list(m.concept(asked.Child("value"), path+"/value")))
+	if asked == nil || kind == "" && said == nil && period.Empty() {
+		return nil
+	}
+	return fhir.Obj("type", kind, "period", period, "code", list(said))
 }
 
 // documents keeps every CDA document as it came, and with the current one the
@@ -143,6 +148,14 @@ func (m *mapper) relations(i int) []*fhir.Object {
 	var out []*fhir.Object
 	for _, target := range m.replaced("id") {
 		out = append(out, fhir.Obj("code", "replaces", "target", target))
+	}
+	for _, related := range m.report.root.All("relatedDocument") {
+		code := map[string]string{"APND": "appends", "XFRM": "transforms"}[related.Attr("typeCode")]
+		for _, name := range []string{"id", "setId"} {
+			if root := related.Child("parentDocument", name).Attr("root"); code != "" && fhir.ValidUUID(root) {
+				out = append(out, fhir.Obj("code", code, "target", fhir.Obj("identifier", fhir.Obj("system", systemURI, "value", uri(root)))))
+			}
+		}
 	}
 	for j, url := range m.documentURLs {
 		if j != m.current {

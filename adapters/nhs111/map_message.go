@@ -45,7 +45,7 @@ func (m *mapper) callBackDesk() *fhir.Object {
 		if participant.Attr("typeCode") != "CALLBCK" {
 			continue
 		}
-		if all := telecoms(participant.Child("associatedEntity").All("telecom")); len(all) > 0 {
+		if all := m.telecoms(participant.Child("associatedEntity").All("telecom"), "ClinicalDocument/participant"); len(all) > 0 {
 			return all[0].object(0)
 		}
 	}
@@ -183,82 +183,63 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		out = append(out, fhir.Obj("reference", link, "type", "Appointment", "display", "Booked appointment"))
 	}
 	for _, recipient := range m.report.recipients {
+		const path = "ClinicalDocument/informationRecipient/intendedRecipient"
 		intended := recipient.Child("intendedRecipient")
-		o := m.organisationOf(intended.Child("receivedOrganization"), "ClinicalDocument/informationRecipient", intended)
-		if o == nil || o == receiver {
+		o := m.organisationOf(intended.Child("receivedOrganization"), path+"/receivedOrganization", intended)
+		display := sentAlso
+		if !primary(recipient) {
+			display = sentCopy
+		}
+		if human := intended.Child("informationRecipient"); human != nil || len(intended.AllIn(nsNPFIT, "recipientRoleCode")) > 0 {
+			if o == receiver {
+				display = sentTo
+			}
+			out = append(out, ref(m.person(intended, path, "").role).Set("display", display))
 			continue
 		}
-		display := "Also sent to"
-		if !primary(recipient) {
-			display = "Copy sent to"
+		if o != nil && o != receiver {
+			out = append(out, ref(o.use()).Set("display", display))
 		}
-		out = append(out, ref(o.use()).Set("display", display))
 	}
 	for _, participant := range m.report.root.All("participant") {
-		display := map[string]string{"REFT": "Referred to", "CALLBCK": "Sender's call-back desk"}[participant.Attr("typeCode")]
-		if display == "" {
+		display := desks[participant.Attr("typeCode")]
+		entity := participant.Child("associatedEntity")
+		if display == "" || entity == nil {
 			continue
 		}
-		entity := participant.Child("associatedEntity")
 		if who := oneLine(entity.Child("associatedPerson", "name").Content()); who != "" {
 			display += ": " + who
 		}
 		if note := oneLine(participant.Child("noteText").Content()); note != "" {
 			display += " (" + note + ")"
 		}
-		if o := m.organisationOf(entity.Child("scopingOrganization"), "ClinicalDocument/participant", entity); o != nil {
+		if participant.Child("time") != nil {
+			m.omit("ClinicalDocument/participant/time", "when the patient was referred, or the desk is there")
+		}
+		if names := entity.Child("associatedPerson").All("name"); len(names) > 1 || len(names) == 1 && len(names[0].Elements()) > 0 {
+			out = append(out, ref(m.person(entity, "ClinicalDocument/participant/associatedEntity", "").role).Set("display", display))
+			continue
+		}
+		if entity.Child("code") != nil {
+			m.omit("ClinicalDocument/participant/associatedEntity/code", "of the role")
+		}
+		o := m.organisationOf(entity.Child("scopingOrganization"), "ClinicalDocument/participant/associatedEntity/scopingOrganization", entity)
+		if o == nil && len(entity.Elements()) > 0 { // it is known by what stands beside it only
+			o = m.organisationOf(&xmltree.Node{Space: nsHL7, Local: "scopingOrganization"}, "ClinicalDocument/participant/associatedEntity", entity)
+		}
+		if o != nil {
 			out = append(out, ref(o.use()).Set("display", display))
 		}
 	}
 	return out
 }
 
-// appointmentInfo names an appointment that was booked along with the report:
-// the message type has no room for an Appointment.
-func (m *mapper) appointmentInfo() *fhir.Object {
-	booking := m.report.appointment
-	if booking == nil {
-		return nil
-	}
-	const path = "ClinicalDocument/component//encounter[AppointmentReference]"
-	display := "Appointment"
-	if at := m.time(booking.Child("effectiveTime"), path+"/effectiveTime"); !at.zero() {
-		display += " at " + at.dateTime()
-	}
-	if place := booking.Child("participant", "participantRole", "playingEntity", "name").Content(); place != "" {
-		display += ", " + oneLine(place)
-	}
-	o := fhir.Obj("type", "Appointment")
-	if ids := m.identifiers(booking.All("id"), path+"/id"); len(ids) > 0 {
-		o.Set("identifier", ids[0])
-	}
-	return o.Set("display", display)
-}
-
-// addAppointmentPlace makes the Location at which such an appointment is.
-func (m *mapper) addAppointmentPlace() *fhir.Object {
-	role := m.report.appointment.Child("participant", "participantRole")
-	if role == nil {
-		return nil
-	}
-	var codes []*fhir.Object
-	for _, id := range role.All("id") {
-		if root := id.Attr("root"); (root == oidODS || root == oidODSSite) && id.Attr("extension") != "" {
-			codes = append(codes, odsIdentifiers(oidODSSite, strings.ToUpper(strings.TrimSpace(id.Attr("extension"))))...)
-		}
-	}
-	place := m.ukCore("Location").
-		Set("identifier", codes).
-		Set("status", "active").
-		Set("name", oneLine(role.Child("playingEntity", "name").Content())).
-		Set("description", oneLine(role.Child("playingEntity", "desc").Content()))
-	if all := addresses(role.All("addr")); len(all) > 0 {
-		place.Set("address", all[0])
-	}
-	url := m.url()
-	m.add(url, place)
-	return ref(url).Set("display", "Place of the appointment")
-}
+// How the supporting information names the recipients of the report.
+const (
+	sentTo   = "Sent to"
+	sentAlso = "Also sent to"
+	sentCopy = "Copy sent to"
+)
 
 func (m *mapper) addHealthcareService(receiver *organisation) {
 	title := receiver.name

@@ -24,16 +24,17 @@ func (m *mapper) addPatient() {
 			m.problems.add(pathPatient+"/patient/birthTime/@value", err.Error())
 		}
 	}
-	phones := telecoms(role.All("telecom"))
+	phones := m.telecoms(role.All("telecom"), pathPatient)
 	patient := m.ukCore("Patient").
+		Set("extension", m.patientExtensions(human)).
 		Set("identifier", m.patientIdentifiers(role)).
 		Set("active", true).
-		Set("name", patientNames(human)).
+		Set("name", m.patientNames(human)).
 		Set("telecom", telecomObjects(phones)).
-		Set("gender", gender(human.Child("administrativeGenderCode").Attr("code"))).
+		Set("gender", m.gender(human.Child("administrativeGenderCode"))).
 		Set("birthDate", born).
-		Set("address", addresses(role.All("addr"))).
-		Set("maritalStatus", maritalStatus(human.Child("maritalStatusCode"))).
+		Set("address", m.addresses(role.All("addr"), pathPatient)).
+		Set("maritalStatus", m.maritalStatus(human.Child("maritalStatusCode"))).
 		Set("contact", m.contacts(phones)).
 		Set("communication", m.languages(human))
 	if gp := role.Child("providerOrganization"); gp != nil {
@@ -52,14 +53,17 @@ func (m *mapper) patientIdentifiers(role *xmltree.Node) []*fhir.Object {
 	for _, id := range role.All("id") {
 		root, value := id.Attr("root"), strings.TrimSpace(id.Attr("extension"))
 		number := nhs.ParseNHSNumber(value)
+		if root == oidVerified || root == oidUnverified {
+			m.assigned(id)
+		}
 		switch {
-		case root == oidVerified && value != "":
+		case (root == oidVerified || root == oidUnverified) && value == "":
+		case root == oidVerified:
 			out = append(out, nhsNumber(number, "number-present-and-verified", "Number present and verified"))
-		case root == oidUnverified && value != "" && number.Valid():
+		case root == oidUnverified && number.Valid():
 			out = append(out, nhsNumber(number, "number-present-but-not-traced", "Number present but not traced"))
-		case root == oidUnverified && value != "":
+		case root == oidUnverified:
 			out = append(out, fhir.Obj("system", "urn:oid:"+oidUnverified, "value", value))
-		case root == oidVerified || root == oidUnverified:
 		default:
 			if o := m.identifier(id, pathPatient+"/id"); o != nil {
 				out = append(out, o)
@@ -75,14 +79,14 @@ func nhsNumber(number nhs.NHSNumber, status, display string) *fhir.Object {
 	return fhir.Obj("extension", list(verification), "system", nhs.SystemNHSNumber, "value", string(number))
 }
 
-func patientNames(human *xmltree.Node) []*fhir.Object {
+func (m *mapper) patientNames(human *xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
 	for i, n := range human.All("name") {
 		use := ""
 		if i == 0 {
 			use = "official"
 		}
-		if o := name(n, use); o != nil {
+		if o := m.name(n, use, pathPatient+"/patient/name"); o != nil {
 			out = append(out, o)
 		}
 	}
@@ -91,7 +95,7 @@ func patientNames(human *xmltree.Node) []*fhir.Object {
 
 // gender maps the sex codes of the NHS Data Dictionary.
 func gender(code string) string {
-	switch code {
+	switch strings.TrimSpace(code) {
 	case "1":
 		return "male"
 	case "2":
@@ -102,27 +106,87 @@ func gender(code string) string {
 	return "unknown"
 }
 
-// maritalStatus maps the HL7 codes, whatever system a sender gives them.
-func maritalStatus(code *xmltree.Node) *fhir.Object {
-	value := strings.ToUpper(oneLine(code.Attr("code")))
-	if len(value) != 1 || !strings.Contains("ACDILMPSTUW", value) {
-		return nil
+// gender maps the patient's and notes what it can't say.
+func (m *mapper) gender(code *xmltree.Node) string {
+	known := gender(code.Attr("code"))
+	if value := strings.TrimSpace(code.Attr("code")); known == "unknown" && value != "0" && value != "" {
+		m.omit(pathPatient+"/patient/administrativeGenderCode/@code", "it isn't one of the NHS Data Dictionary's")
 	}
-	return conceptOf("http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", value, oneLine(code.Attr("displayName")))
+	return known
+}
+
+// maritalStatus maps the HL7 codes, whatever system a sender gives them; others
+// stay as they are.
+func (m *mapper) maritalStatus(code *xmltree.Node) *fhir.Object {
+	value := strings.ToUpper(oneLine(code.Attr("code")))
+	if len(value) != 1 || !strings.Contains("ACDILMPSTUW", value) || code.Child("originalText") != nil {
+		return m.concept(code, pathPatient+"/patient/maritalStatusCode")
+	}
+	return conceptOf(maritalCodes, value, oneLine(code.Attr("displayName")))
 }
 
 func (m *mapper) languages(human *xmltree.Node) []*fhir.Object {
 	var out []*fhir.Object
 	for _, language := range human.All("languageCommunication") {
-		concept := m.concept(language.Child("languageCode"), pathPatient+"/patient/languageCommunication/languageCode")
+		code := language.Child("languageCode")
+		concept := m.concept(code, pathPatient+"/patient/languageCommunication/languageCode")
+		if value := oneLine(code.Attr("code")); value != "" && code.Attr("codeSystem") == "" { // the type CS is a code alone
+			concept = conceptOf(systemLanguage, value, strings.TrimSpace(code.Attr("displayName")))
+		}
 		if concept == nil {
 			continue
 		}
-		o := fhir.Obj("language", concept)
+		o := fhir.Obj("extension", list(m.proficiency(language)), "language", concept)
 		if preferred := language.Child("preferenceInd").Attr("value"); preferred != "" {
 			o.Set("preferred", preferred == "true")
 		}
 		out = append(out, o)
+	}
+	return out
+}
+
+// proficiency is how and how well a language is spoken.
+func (m *mapper) proficiency(language *xmltree.Node) *fhir.Object {
+	const path = pathPatient + "/patient/languageCommunication"
+	var parts []*fhir.Object
+	for _, part := range [][2]string{{"level", "proficiencyLevelCode"}, {"type", "modeCode"}} {
+		if coding := m.coding(language.Child(part[1]), path+"/"+part[1]); coding != nil {
+			parts = append(parts, fhir.Obj("url", part[0], "valueCoding", coding))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return fhir.Obj("extension", parts, "url", extProficiency)
+}
+
+// FHIR's own extensions of a Patient, and UK Core's of the ethnic category.
+const (
+	extProficiency = "http://hl7.org/fhir/StructureDefinition/patient-proficiency"
+	extReligion    = "http://hl7.org/fhir/StructureDefinition/patient-religion"
+	extBirthPlace  = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
+	extEthnic      = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory"
+)
+
+// patientExtensions are what of a patient FHIR has in extensions.
+func (m *mapper) patientExtensions(human *xmltree.Node) []*fhir.Object {
+	var out []*fhir.Object
+	for _, part := range [][2]string{{extEthnic, "ethnicGroupCode"}, {extReligion, "religiousAffiliationCode"}} {
+		if concept := m.concept(human.Child(part[1]), pathPatient+"/patient/"+part[1]); concept != nil {
+			out = append(out, fhir.Obj("url", part[0], "valueCodeableConcept", concept))
+		}
+	}
+	place := human.Child("birthplace", "place")
+	born := m.address(place.Child("addr"), pathPatient+"/patient/birthplace/place")
+	if title := oneLine(place.Child("name").Content()); title != "" {
+		if born == nil {
+			born = fhir.Obj("text", title)
+		} else {
+			m.omit(pathPatient+"/patient/birthplace/place/name", "the address of the place is carried")
+		}
+	}
+	if born != nil {
+		out = append(out, fhir.Obj("url", extBirthPlace, "valueAddress", born))
 	}
 	return out
 }
@@ -148,12 +212,12 @@ func (m *mapper) contacts(own []telecom) []*fhir.Object {
 		relationship: list(conceptOf(roleCodes, "ONESELF", "self"))}
 	var all []contact
 	for _, p := range m.related {
-		phones := telecoms(p.entity.All("telecom"))
+		phones := m.telecoms(p.entity.All("telecom"), p.path)
 		if p.self() {
 			self.phones = merge(self.phones, phones)
 			continue
 		}
-		all = append(all, contact{list(m.relationship(p.entity)), name(p.entity.Child("relatedPerson", "name"), ""), phones, 3})
+		all = append(all, contact{m.relationship(p), m.name(p.person().Child("name"), "", p.path), phones, 3})
 	}
 	all = append([]contact{self}, all...)
 	for i := range all {

@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/internal/xmltree"
@@ -13,14 +14,20 @@ import (
 func narrative(text *xmltree.Node) string {
 	var w lineWriter
 	w.render(text)
-	w.flush()
-	return strings.TrimSpace(strings.Join(w.lines, "\n"))
+	return w.text()
 }
 
 // lineWriter gathers lines with folded white space and no two blank lines.
 type lineWriter struct {
 	lines []string
 	line  strings.Builder
+	left  []string // paths of what words can't say
+}
+
+// text is what was rendered.
+func (w *lineWriter) text() string {
+	w.flush()
+	return strings.TrimSpace(strings.Join(w.lines, "\n"))
 }
 
 // flush ends a line that has text, as the edges of a block do.
@@ -62,10 +69,33 @@ func (w *lineWriter) render(n *xmltree.Node) {
 			if href := webAddress(c); href != "" {
 				w.line.WriteString(" (" + href + ")")
 			}
+		case "footnote":
+			w.line.WriteString(" [")
+			w.render(c)
+			w.line.WriteString("] ")
+		case "footnoteRef":
+			w.left = append(w.left, "//footnoteRef/@IDREF")
+		case "renderMultiMedia":
+			w.left = append(w.left, "//renderMultiMedia/@referencedObject")
+			w.render(c)
+		case "content":
+			before, after := struck(c)
+			w.line.WriteString(before)
+			w.render(c)
+			w.line.WriteString(after)
 		default:
 			w.render(c)
 		}
 	}
+}
+
+// struck is what stands around text that its author deleted: read as if it stood,
+// it would say the opposite.
+func struck(content *xmltree.Node) (before, after string) {
+	if content.Attr("revised") == "delete" {
+		return " [deleted: ", "] "
+	}
+	return "", ""
 }
 
 // xhtmlDiv renders sections as the div of a FHIR Narrative. Nothing is copied:
@@ -75,8 +105,8 @@ func xhtmlDiv(sections []section) string {
 	var b strings.Builder
 	b.WriteString(`<div xmlns="http://www.w3.org/1999/xhtml">`)
 	for _, s := range sections {
-		if s.Title != "" {
-			b.WriteString("<h3>" + xmltree.EscapeText(s.Title) + "</h3>")
+		if heading := headingOf(s.depth); s.Title != "" {
+			b.WriteString("<" + heading + ">" + xmltree.EscapeText(s.Title) + "</" + heading + ">")
 		}
 		if s.Text != "" {
 			b.WriteString("<div>")
@@ -88,6 +118,10 @@ func xhtmlDiv(sections []section) string {
 	return b.String()
 }
 
+// headingOf is the heading of a section: h3 for those of the report, smaller for
+// those within.
+func headingOf(depth int) string { return "h" + strconv.Itoa(min(6, max(3, 2+depth))) }
+
 // xhtmlNames are the elements of a CDA narrative block and what they become.
 var xhtmlNames = map[string]string{
 	"paragraph": "div", "p": "div", "list": "ul", "ul": "ul", "ol": "ol", "item": "li", "li": "li",
@@ -95,10 +129,18 @@ var xhtmlNames = map[string]string{
 	"sub": "sub", "sup": "sup",
 }
 
+// xhtmlAttributes are those that mean something, by element.
+var xhtmlAttributes = map[string][]string{"td": {"rowspan", "colspan"}, "th": {"rowspan", "colspan"}, "table": {"summary"}}
+
+// layout are the elements in which white space is no text.
+var layout = names("list ul ol table thead tbody tfoot tr")
+
 func writeXHTML(b *strings.Builder, n *xmltree.Node) {
 	for _, c := range n.Children {
 		name := xhtmlNames[c.Local]
 		switch {
+		case c.Local == "" && layout[n.Local] && strings.TrimSpace(c.Text) == "":
+			continue // between the rows of a table
 		case c.Local == "":
 			b.WriteString(xmltree.EscapeText(c.Text))
 			continue
@@ -107,12 +149,34 @@ func writeXHTML(b *strings.Builder, n *xmltree.Node) {
 			continue
 		case c.Local == "list" && c.Attr("listType") == "ordered":
 			name = "ol"
+		case c.Local == "caption" && n.Local == "table":
+			name = "caption"
+		case c.Local == "caption" && (n.Local == "list" || n.Local == "paragraph"):
+			continue // it stands before
+		case c.Local == "caption":
+			writeCaption(b, c)
+			continue
+		case c.Local == "footnote":
+			b.WriteString(" [")
+			writeXHTML(b, c)
+			b.WriteString("] ")
+			continue
+		case c.Local == "content" && c.Attr("revised") == "delete":
+			before, after := struck(c)
+			b.WriteString(before)
+			writeXHTML(b, c)
+			b.WriteString(after)
+			continue
 		case c.Local == "content" && strings.HasPrefix(c.Attr("styleCode"), "Bold"):
 			name = "b"
 		case c.Local == "content" && strings.HasPrefix(c.Attr("styleCode"), "Italic"):
 			name = "i"
 		case c.Local == "linkHtml" && webAddress(c) != "":
-			b.WriteString(`<a href="` + xmltree.EscapeAttr(webAddress(c)) + `">`)
+			b.WriteString(`<a href="` + xmltree.EscapeAttr(webAddress(c)) + `"`)
+			if title := c.Attr("title"); title != "" {
+				b.WriteString(` title="` + xmltree.EscapeAttr(title) + `"`)
+			}
+			b.WriteString(">")
 			writeXHTML(b, c)
 			b.WriteString("</a>")
 			continue
@@ -121,9 +185,27 @@ func writeXHTML(b *strings.Builder, n *xmltree.Node) {
 			writeXHTML(b, c)
 			continue
 		}
-		b.WriteString("<" + name + ">")
+		if c.Local == "list" || c.Local == "paragraph" {
+			writeCaption(b, c.Child("caption"))
+		}
+		b.WriteString("<" + name)
+		for _, attribute := range xhtmlAttributes[name] {
+			if value := c.Attr(attribute); value != "" {
+				b.WriteString(" " + attribute + `="` + xmltree.EscapeAttr(value) + `"`)
+			}
+		}
+		b.WriteString(">")
 		writeXHTML(b, c)
 		b.WriteString("</" + name + ">")
+	}
+}
+
+// writeCaption writes the caption of what has none in XHTML.
+func writeCaption(b *strings.Builder, caption *xmltree.Node) {
+	if caption != nil {
+		b.WriteString("<div><b>")
+		writeXHTML(b, caption)
+		b.WriteString("</b></div>")
 	}
 }
 

@@ -7,8 +7,6 @@ package nhs111
 var NotWritten = []Omission{
 	{Path: "Bundle.timestamp", Why: "when the message was made; the receiver stamps its own"},
 	{Path: "MessageHeader.source.name", Why: "the sending organisation is named, its supplier isn't"},
-	{Path: "MessageHeader.source.software", Why: "stands beside an embedded triage only"},
-	{Path: "MessageHeader.source.version", Why: "stands beside an embedded triage only"},
 	{Path: "MessageHeader.source.endpoint", Why: "the sender's address is an organisation's"},
 	{Path: "MessageHeader.extension", Why: "stands beside an embedded triage only"},
 	{Path: "MessageHeader.reason", Why: "a report is new; that it replaces one is said by its set"},
@@ -23,10 +21,6 @@ var NotWritten = []Omission{
 	{Path: "Encounter.identifier.system", Why: "an identifier whose system has no OID becomes a local case id"},
 	{Path: "Flag", Why: "in words"},
 	{Path: "QuestionnaireResponse", Why: "of NHS Pathways whole, others in words"},
-	{Path: "Patient.communication.language", Why: "the schema takes a bare code"},
-	{Path: "CarePlan.text", Why: "sections are written as plain text: the words are there, tables, lists and emphasis aren't"},
+	{Path: "Patient.communication.language", Why: "the schema takes a bare code, without words"},
 	{Path: "Consent.sourceReference", Why: "the report is a document of its own and names itself"},
-	{Path: "Practitioner", Why: "who used NHS Pathways isn't written; authors, informants and participants are"},
-	{Path: "QuestionnaireResponse.author", Why: "who used NHS Pathways isn't written: the report's author stands there"},
-	{Path: "Questionnaire", Why: "the questions that were asked and the answers given are written, other possible answers aren't"},
 }
