@@ -47,6 +47,7 @@ type exchange struct {
 
 	LastUpdated string            `json:"lastUpdated,omitempty"` // of the newest request
 	Interim     string            `json:"interim,omitempty"`     // Bundle.id of the interim response
+	Told        string            `json:"told,omitempty"`        // lastUpdated of our newest response
 	Parts       map[string]string `json:"parts,omitempty"`       // fullUrl of the requests -> record
 	Answers     map[string]string `json:"answers,omitempty"`     // fullUrl of the responses -> record
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/store"
@@ -23,6 +24,9 @@ type shownEntry struct {
 // definition asks for, under the fullUrls that they came with, what has changed,
 // and what the answer adds.
 func (r *reply) build(ctx context.Context) (*fhir.Resource, error) {
+	if err := r.stampLater(ctx); err != nil {
+		return nil, err
+	}
 	list, err := r.gather(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +35,7 @@ func (r *reply) build(ctx context.Context) (*fhir.Resource, error) {
 	for _, e := range list {
 		names[e.ref.String()] = e.fullURL
 	}
-	now := fhir.FormatInstant(r.w.d.now())
+	now := r.x.Told
 	focus := names[r.x.Planned]
 	if r.definition.Focus == "ServiceRequest" {
 		focus = names[r.w.focus.String()]
@@ -50,6 +54,27 @@ func (r *reply) build(ctx context.Context) (*fhir.Resource, error) {
 		Set("type", "message").
 		Set("timestamp", now).
 		Set("entry", entries).Resource(), nil
+}
+
+// stampLater sets the time that the message is stamped with: now, but later than
+// what was told before, however fast two changes follow or our clock is set back,
+// because a receiver passes over what isn't later (BaRS Core 1.5, applying an
+// update).
+func (r *reply) stampLater(ctx context.Context) error {
+	stamp := r.w.d.now().Truncate(time.Millisecond)
+	told, err := fhir.ParseInstant(r.x.Told)
+	if err != nil { // this is the first; the synchronous answer showed our Encounter
+		stored, _, err := r.read(ctx, refOf(r.x.Planned))
+		if err != nil {
+			return err
+		}
+		told = stored.LastUpdated.Truncate(time.Millisecond)
+	}
+	if !stamp.After(told) {
+		stamp = told.Add(time.Millisecond)
+	}
+	r.x.Told = fhir.FormatInstant(stamp)
+	return nil
 }
 
 // header writes the MessageHeader of an answer (BaRS Core 1.5, message headers).
@@ -86,7 +111,7 @@ func (r *reply) gather(ctx context.Context) ([]*shownEntry, error) {
 	}
 	var list []*shownEntry
 	seen := map[string]bool{}
-	now := fhir.FormatInstant(r.w.d.now())
+	now := r.x.Told
 	add := func(e *shownEntry) {
 		name := e.ref.String()
 		if seen[name] || room[e.ref.Type] == 0 {

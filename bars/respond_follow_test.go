@@ -2,6 +2,7 @@ package bars_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,6 +85,28 @@ func TestAnEndTellsItsOutcomeOnceAndClosesTheReferral(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, result.Warnings)
 	require.Equal(t, map[string]int{"triaged": 1, "finished": 1}, p.requester.encounters())
+}
+
+// A receiver passes over what isn't later, so each answer is, even where the clock
+// stands still or goes back.
+func TestEachAnswerIsLaterThanTheOneBefore(t *testing.T) {
+	for name, step := range map[string]time.Duration{"still": 0, "back": -time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			p := openPair(t)
+			clock := sceneNow
+			p.responder = open(t, func(o *bars.Options) {
+				o.Outbox = p.post
+				o.Now = func() time.Time { clock = clock.Add(step); return clock }
+			})
+			p.ask(cadCase, changes{"Encounter.status": "triaged"})
+			for i, status := range []string{"in-progress", "arrived", "finished"} {
+				require.NoError(t, p.move(status))
+				_, err := p.deliver(p.post.posted[i])
+				require.NoError(t, err)
+				require.Equal(t, 1, p.requester.encounters()[status], "%v", p.requester.encounters())
+			}
+		})
+	}
 }
 
 func TestNobodyIsToldOfAReferralThatWasTakenBack(t *testing.T) {

@@ -46,10 +46,10 @@ type app struct {
 	fhir    http.Handler
 	soap    http.Handler
 	// The stand-ins; nil: none.
-	dos      http.Handler // of the directory
-	national http.Handler // of the BaRS proxy and what belongs to it
-	testtool http.Handler // of the BaRS test tool
-	tls      *tls.Config  // nil: the server speaks http
+	dos      http.Handler   // of the directory
+	national http.Handler   // of the BaRS proxy and what belongs to it
+	testtool *testtool.Tool // of the BaRS test tool
+	tls      *tls.Config    // nil: the server speaks http
 }
 
 // newApp wires the rooms together. national is nil where the sandbox is off.
@@ -116,7 +116,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	}
 	if national != nil {
 		a.national = national.Handler()
-		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.MaxBody, Log: log})
+		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.MaxBody, Log: log, Send: toolSender(national)})
 	}
 	return a, nil
 }

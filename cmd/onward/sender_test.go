@@ -289,6 +289,34 @@ func TestAReceiverIsFoundByTheCatalogue(t *testing.T) {
 	require.Len(t, receiver.list("ServiceRequest"), 1)
 }
 
+// Ensure that the test tool sends the responses that its numbers ask for, and that
+// a sender of ours takes them.
+func TestTheTestToolSendsTheResponsesThatNumbersAskFor(t *testing.T) {
+	here := freeAddress(t)
+	tool := start(t, "--store", "sqlite::memory:", "--sandbox-route", asking+"=http://"+here+"/FHIR/R4")
+	for name, row := range map[string]struct {
+		payload, number, service, tool, referral, encounter string
+	}{
+		"full":         {"a4-validation", "9658499147", sandbox.EmergencyCare, "2000003366", "active", "finished"},
+		"not attended": {"a1-referral", "9658499163", sandbox.UrgentTreatment, "2000076289", "revoked", "cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requester := startAt(t, here, "--store", "sqlite::memory:", "--bars-route", row.tool+"="+tool.url+"/sandbox/testtool/FHIR/R4")
+			made := requester.do("PUT", "/FHIR/R4/HealthcareService/"+asking, plain(), []byte(`{"resourceType":"HealthcareService","id":"`+asking+`",
+				"identifier":[{"system":"https://fhir.nhs.uk/Id/dos-service-id","value":"`+asking+`"}],"active":true,"providedBy":{"reference":"Organization/A1001"},"name":"Sandbox 111 call centre"}`))
+			require.Equal(t, 201, made.status, "%s", made.body)
+			message := strings.NewReplacer("9000000009", row.number, row.service, row.tool).Replace(conformant(t, row.payload))
+			sent := requester.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(message))
+			require.Equal(t, 200, sent.status, "%s", sent.body)
+			requester.shows(row.encounter)
+			require.Equal(t, row.referral, requester.list("ServiceRequest")[0].Get("status").Text())
+			requester.kill()
+		})
+	}
+	require.NotContains(t, tool.log(), "could not be sent")
+	require.NotContains(t, tool.log(), "no response can be made")
+}
+
 // Ensure that the requester's own statement says that it sends.
 func TestTheStatementOfTheStandardListsWhatIsSent(t *testing.T) {
 	s := start(t)

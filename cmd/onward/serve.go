@@ -133,7 +133,11 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	stopWorkers := newWorkers(db, a.desk, reach, calls.once, registry, c.ackSender(), c.owner(), log).start()
+	beside := newWorkers(db, a.desk, reach, calls.once, registry, c.ackSender(), c.owner(), log)
+	if a.testtool != nil {
+		beside.more = append(beside.more, a.testtool.Run)
+	}
+	stopWorkers := beside.start()
 	err = a.serve(ctx, listener)
 	stopWorkers()
 	stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/onward-health/onward/adapters/barsapi"
 	barssandbox "github.com/onward-health/onward/adapters/barsapi/sandbox"
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/conformance/testtool"
@@ -86,6 +88,29 @@ func sampleRoutes(root string) map[nhs.ServiceID]string {
 	}
 	return routes
 }
+
+// toolSender sends the responses of the test tool to where the proxy routes their
+// targets, as the proxy would: the sender under test needs no token for it.
+func toolSender(national *barssandbox.Sandbox) func(context.Context, *testtool.Response) error {
+	client := barsapi.NewClient(barsapi.ClientOptions{Router: sandboxRoutes{national}, HTTP: national.Client(), Software: product()})
+	return func(ctx context.Context, r *testtool.Response) error {
+		_, err := client.Process(ctx, barsapi.Headers{Correlation: r.Correlation, Target: r.Target, Organisation: r.From,
+			OrganisationName: r.FromName, UseContext: r.UseContext}, r.Bundle)
+		return err
+	}
+}
+
+// sandboxRoutes are the routes of the proxy's stand-in.
+type sandboxRoutes struct{ national *barssandbox.Sandbox }
+
+// Route finds a target's receiver.
+func (s sandboxRoutes) Route(ctx context.Context, target nhs.ServiceID) (barsapi.Route, error) {
+	base, err := s.national.Route(ctx, target)
+	return barsapi.Route{Base: strings.TrimSuffix(base, "/")}, err
+}
+
+// Clear does nothing: nothing is remembered.
+func (sandboxRoutes) Clear() {}
 
 // parseRoute reads "system|value=URL"; a bare value is a DoS service id.
 func parseRoute(text string) (nhs.ServiceID, *url.URL, error) {

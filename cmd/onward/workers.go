@@ -19,6 +19,7 @@ import (
 type workers struct {
 	outbox *outbox.Worker
 	fanout *subscription.Fanout
+	more   []func(context.Context)
 }
 
 func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, messages, registry *barsapi.Client, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
@@ -45,5 +46,8 @@ func (w *workers) start() (stop func()) {
 	var all sync.WaitGroup
 	all.Go(func() { w.outbox.Run(ctx) })
 	all.Go(func() { w.fanout.Run(ctx) })
+	for _, run := range w.more {
+		all.Go(func() { run(ctx) })
+	}
 	return func() { cancel(); all.Wait() }
 }

@@ -4,8 +4,8 @@
 // patient's NHS number or the id of a record; one NHS number walks through a
 // scenario that remembers, per organisation, what was booked and referred.
 //
-// It stores nothing, invents all that it shows and triggers no messages of its own:
-// where the national tool would later send a response, this one only answers. cmd
-// mounts it where the sandbox is on; the proxy's stand-in routes the targets of the
-// system "tests" to it.
+// It stores nothing and invents all that it shows. Three numbers make it send a
+// response of its own to where the request asks for (respond.go), by the port that
+// cmd gives it. cmd mounts it where the sandbox is on; the proxy's stand-in routes
+// the targets of the system "tests" to it.
 package testtool

@@ -52,8 +52,14 @@ func (t *Tool) process(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := t.respond(m, answer, r.Header.Get("X-Correlation-Id")); err != nil {
+		t.o.Log.Warn("sandbox test tool: no response can be made of this request", "error", err)
+	}
 	return t.write(w, r, answer)
 }
+
+// ownCase is the reference for people of the Encounter that the tool opens.
+const ownCase = "SANDBOX-1"
 
 func readMessage(bundle *fhir.Resource) (*message, error) {
 	bad := func(path, rule string) (*message, error) {
@@ -147,7 +153,7 @@ func (t *Tool) echo(m *message) (*fhir.Resource, error) {
 	planned := t.o.NewID()
 	edit.Append(m.bundle.Get("entry"), fhir.Obj("fullUrl", "urn:uuid:"+planned, "resource",
 		fhir.NewObject("Encounter").Set("id", planned).Set("meta", fhir.Obj("lastUpdated", now)).
-			Set("identifier", []*fhir.Object{fhir.Obj("system", t.o.BaseURL+"/case", "value", "SANDBOX-1")}).
+			Set("identifier", []*fhir.Object{fhir.Obj("system", t.o.BaseURL+"/case", "value", ownCase)}).
 			Set("status", "planned").
 			Set("class", fhir.Obj("system", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code", "EMER"))).JSON())
 	return edit.Done()

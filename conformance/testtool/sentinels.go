@@ -67,9 +67,9 @@ var numbers = map[class]map[nhs.NHSNumber]reply{
 		"9658499112": refuse(fhir.KindConflict),
 		"9658499120": refuse(fhir.KindProcessing),
 		"9658499139": refuse(fhir.KindUnauthorized),
-		"9658499147": {}, // the national tool then sends a full response
+		"9658499147": {}, // a full response follows (respond.go)
 		"9658499155": {}, // an interim one
-		"9658499163": {}, // a safeguarding one: did not attend
+		"9658499163": {}, // to a referral, a safeguarding one: did not attend
 		"9658499171": refuse(fhir.KindUnauthorized),
 	},
 }

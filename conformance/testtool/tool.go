@@ -1,6 +1,7 @@
 package testtool
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -29,13 +30,16 @@ type Options struct {
 	MaxBody int64  // bytes of a request; default 5 MiB
 	Now     func() time.Time
 	NewID   func() string
-	Log     *slog.Logger
+	// Send delivers the responses that some NHS numbers ask for; nil: none is sent.
+	Send func(ctx context.Context, r *Response) error
+	Log  *slog.Logger
 }
 
 // Tool is the stand-in.
 type Tool struct {
 	o        Options
 	scenario *scenario
+	waiting  chan *Response
 }
 
 // New makes the tool.
@@ -52,7 +56,7 @@ func New(o Options) *Tool {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Tool{o: o, scenario: newScenario(o.Now)}
+	return &Tool{o: o, scenario: newScenario(o.Now), waiting: make(chan *Response, maxWaiting)}
 }
 
 // request is one request with its headers read.

@@ -58,7 +58,7 @@ func (s *Sandbox) proxy(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	base, err := s.route(r.Context(), target)
+	base, err := s.Route(r.Context(), target)
 	if err != nil {
 		s.refuse(w, err)
 		return
@@ -297,8 +297,8 @@ func (s *Sandbox) build() *fhir.Object {
 	return fhir.Obj("version", version, "revision", "sandbox", "releaseId", "onward-sandbox", "commitId", version)
 }
 
-// route finds a target's receiver: in the catalogue, else among the fixed routes.
-func (s *Sandbox) route(ctx context.Context, target nhs.ServiceID) (string, error) {
+// Route finds a target's receiver: in the catalogue, else among the fixed routes.
+func (s *Sandbox) Route(ctx context.Context, target nhs.ServiceID) (string, error) {
 	addresses, err := s.addresses(ctx, target)
 	if err != nil {
 		return "", err

@@ -98,6 +98,9 @@ func New(o Options) *Sandbox {
 	return &Sandbox{o: o, tokens: newTokens(o.Now), limit: newLimiter(o.Quota, o.Spike, o.Now)}
 }
 
+// Client is what calls receivers.
+func (s *Sandbox) Client() *http.Client { return s.o.Client }
+
 // Handler serves every path of the stand-ins, below /sandbox/bars and
 // /sandbox/oauth2.
 func (s *Sandbox) Handler() http.Handler {
