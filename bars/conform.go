@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -93,6 +94,9 @@ func (m *message) conform(attached []Entry, translated bool) error {
 	for _, e := range attached {
 		report.Issues = append(report.Issues, validate.Resource(e.Resource, validate.Options{}).Issues...)
 	}
+	if m.mode == Lenient {
+		m.letNoIDsPass(report)
+	}
 	worst := report.Outcome()
 	switch {
 	case worst == nil:
@@ -106,4 +110,19 @@ func (m *message) conform(attached []Entry, translated bool) error {
 		m.warnings = append(m.warnings, worst.Issues...)
 	}
 	return nil
+}
+
+// resourceID is the path of the id that an entry's resource brings.
+var resourceID = regexp.MustCompile(`^Bundle\.entry\[\d+\]\.resource\.id$`)
+
+// letNoIDsPass makes warnings of ids that aren't FHIR ids. We name the resources;
+// what can't be a name of ours counts as none given (readEntries).
+func (m *message) letNoIDsPass(report *validate.Report) {
+	report.Issues = slices.DeleteFunc(report.Issues, func(issue validate.Issue) bool {
+		id := issue.Class == validate.Value && resourceID.MatchString(issue.Expression)
+		if id {
+			m.warnings = append(m.warnings, issue.Told())
+		}
+		return id
+	})
 }

@@ -61,7 +61,7 @@ type entry struct {
 	relative string
 	res      fhir.Value
 	typ      string
-	id       string // resource.id as sent
+	id       string // resource.id as sent; "" where it is no FHIR id
 	plan     plan
 }
 
@@ -145,7 +145,9 @@ func (m *message) readEntries(list fhir.Value) {
 			continue
 		}
 		e.typ = e.res.Get("resourceType").Text()
-		e.id = e.res.Get("id").Text()
+		if id := e.res.Get("id").Text(); fhir.ValidID(id) {
+			e.id = id
+		}
 		e.relative = relativeName(e)
 		if e.fullURL == "" {
 			m.broken(item.Path()+".fullUrl", "every entry needs a fullUrl")

@@ -174,7 +174,7 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 		}
 	}
 	if id == "" {
-		if m.mode == Lenient && typ == "Appointment" {
+		if m.mode == Lenient && typ == "Appointment" && !m.focus.res.Get("id").Exists() {
 			return w.guessBooking(ctx, m)
 		}
 		return nil, fhir.NewOutcome(fhir.KindInvariant, m.focus.path()+".id", "the "+typ+" must carry the id under which this system holds it")

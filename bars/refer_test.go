@@ -113,6 +113,28 @@ func TestPatientsAreAlwaysNewRecords(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound, "a message never names the id of a new record")
 }
 
+// Ensure that what a sender's template left in place of ids doesn't cost the
+// referral in lenient mode, and names nothing.
+func TestAnIDThatIsNoneCountsAsNotGiven(t *testing.T) {
+	left := changes{"ServiceRequest.id": "__REFERRAL__", "Patient.id": "__PATIENT__", "Organization.id": ""}
+	s := open(t, lenient)
+	result := s.accepted(referral(t, left))
+	require.Equal(t, "Patient/"+entryOf(result.Bundle, "Patient").Get("id").Text(), s.get("ServiceRequest", focus(result)).Get("subject", "reference").Text())
+	var told []string
+	for _, w := range result.Warnings {
+		told = append(told, w.Expression)
+	}
+	require.Contains(t, told, first+".id")
+	_, err := s.send(referralCancel(t, "__REFERRAL__"))
+	refused(t, err, fhir.KindInvariant, first+".id")
+	s.accepted(booking(t, 0))
+	_, err = s.send(bookingCancel(t, "__BOOKING__", 0))
+	refused(t, err, fhir.KindInvariant, first+".id") // no guess at what an id was to name
+
+	_, err = open(t).send(referral(t, left))
+	refused(t, err, fhir.KindValue, first+".id", "Bundle.entry[4].resource.id", "Bundle.entry[10].resource.id")
+}
+
 func TestReferencesToNothingAreRefusedInStrictMode(t *testing.T) {
 	dangling := "urn:uuid:00000000-0000-4000-8000-000000000000"
 	for _, row := range []refusal{
