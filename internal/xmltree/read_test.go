@@ -201,6 +201,9 @@ func FuzzReadAgreesWithEncodingXML(f *testing.F) {
 			if err == io.EOF {
 				break
 			}
+			if err != nil && strings.Contains(err.Error(), "invalid XML name") {
+				return // it knows the names of XML 1.0's fourth edition, we those of the fifth
+			}
 			require.NoError(t, err)
 			switch token := token.(type) {
 			case xml.StartElement:
