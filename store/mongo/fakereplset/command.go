@@ -141,14 +141,14 @@ func (s *Server) findAndModify(txn *lungo.Transaction, ns lungo.Handle, d bson.D
 	if s.o.LostUpdates {
 		query = &bson.D{{Key: "_id", Value: get(*query, "_id")}}
 	}
-	found, err := txn.Find(ns, query, nil, 0, 1)
+	found, err := look(txn, ns, query, nil, 1)
 	if err != nil {
 		return bad(err)
 	}
-	if len(found.Matched) == 0 {
+	if len(found) == 0 {
 		return ok(bson.E{Key: "value", Value: nil})
 	}
-	before := bsonkit.Clone(found.Matched[0])
+	before := bsonkit.Clone(found[0])
 	if _, err := txn.Update(ns, query, nil, sub(d, "update"), 0, 1, false, nil); err != nil {
 		if lungo.IsUniquenessError(err) {
 			return Failure(duplicateKey, "DuplicateKey", err.Error())
@@ -174,12 +174,12 @@ func count(txn *lungo.Transaction, ns lungo.Handle, pipeline bson.A) bson.D {
 			return Failure(40324, "Location40324", "unknown stage")
 		}
 	}
-	r, err := txn.Find(ns, query, nil, 0, limit)
+	found, err := look(txn, ns, query, nil, limit)
 	if err != nil {
 		return bad(err)
 	}
 	batch := bson.A{}
-	if n := len(r.Matched); n > 0 {
+	if n := len(found); n > 0 {
 		batch = bson.A{bson.D{{Key: "_id", Value: int32(1)}, {Key: "n", Value: int32(n)}}}
 	}
 	return ok(cursorReply(0, ns, "firstBatch", batch))
@@ -242,11 +242,10 @@ func (s *Server) find(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.D 
 		sort = &v
 	}
 	limit, _ := get(d, "limit").(int64)
-	r, err := txn.Find(ns, sub(d, "filter"), sort, 0, int(limit))
+	found, err := look(txn, ns, sub(d, "filter"), sort, int(limit))
 	if err != nil {
 		return bad(err)
 	}
-	found := r.Matched
 	if projection := sub(d, "projection"); len(*projection) > 0 {
 		if found, err = mongokit.ProjectList(found, projection); err != nil {
 			return bad(err)
