@@ -34,18 +34,24 @@ type Store interface {
 	// GetVersion returns any version, ErrNotFound where there is none.
 	GetVersion(ctx context.Context, ref Ref, version int64) (*Record, error)
 	// GetMany returns the current versions of at most MaxMany refs, in no
-	// particular order, leaving out those that are deleted or not there.
+	// particular order, each once, leaving out those that are deleted or not there.
+	// ErrTooLarge for more refs, or for more bodies than an answer holds.
 	GetMany(ctx context.Context, refs []Ref) ([]*Record, error)
-	// Search returns one page. Deleted records never match. ErrCursor for a cursor of
-	// another query; ErrTooCostly where it would look through too many records.
+	// Search returns one page, in the order of the query's Sort and then by id; a
+	// record without a value of a sort parameter comes after those with one,
+	// whatever the direction. A page holds at most the query's Count and may hold
+	// less; only Next says whether there is more. Deleted records never match.
+	// ErrCursor for a cursor of another query; ErrTooCostly where it would look
+	// through too many records.
 	Search(ctx context.Context, q *search.Query) (*Page, error)
-	// Count counts matches up to limit; exact is false where there are more.
-	// ErrTooCostly as in Search.
+	// Count counts matches up to limit (0: 10,000); exact is false where there are
+	// more. ErrTooCostly as in Search.
 	Count(ctx context.Context, q *search.Query, limit int) (n int, exact bool, err error)
 	// History returns versions newest first: of one record (Type and ID), of a
-	// type (ID empty) or of everything (both empty), changed at or after since. The
-	// pages of one list stay true while writes go on; ErrCursor for a cursor of
-	// another list.
+	// type (ID empty) or of everything (both empty), changed at or after since;
+	// count is as in search.Query. Versions of one time are in an order of the
+	// engine's own that doesn't change. The pages of one list stay true while writes
+	// go on; ErrCursor for a cursor of another list. No versions are an empty page.
 	History(ctx context.Context, scope Ref, since time.Time, count int, cursor string) (*Page, error)
 	// Commit carries out the batch wholly or not at all, durably before it
 	// returns. See Batch. Errors: a ConflictError or ErrTooLarge, ErrTooCostly (of a
@@ -61,7 +67,9 @@ type Store interface {
 	// each claimed part, in their order. Holds that ran out are left out.
 	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
-	// than after, in key order.
+	// than after, in the order of the keys' bytes, at most limit (10,000, which 0
+	// means too). Expired ones are left out. Of kind "claim" it lists claims as
+	// AuxGet does, the last slot with all its parts even over the limit.
 	AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]Aux, error)
 	// Changes lists the versions written after a position, each at least once and
 	// those of a record in their order; "" is the position before the first version
@@ -70,7 +78,8 @@ type Store interface {
 	// and belongs to this database: another's is ErrCursor. Purged versions are left
 	// out. limit is at most MaxChanges, which is also what 0 means.
 	Changes(ctx context.Context, after string, limit int, wait time.Duration) (*Changes, error)
-	// Explain says how Search would answer. It reads no record.
+	// Explain says how Search would answer. It reads no record. Errors as of Search,
+	// ErrTooCostly too.
 	Explain(ctx context.Context, q *search.Query) (*Plan, error)
 	// Reindex rewrites the index entries of every live record of a type without a
 	// new version, so that searches find what extract says. Writes go on meanwhile;
@@ -80,7 +89,8 @@ type Store interface {
 	// error ends the call. progress may be nil.
 	Reindex(ctx context.Context, typ string, extract func(*Record) (search.Index, error), progress func(done, total int)) error
 	// Counts counts live records and versions by type; types without any are left
-	// out.
+	// out. Writes that run meanwhile may be in or not, and on MongoDB the copy that a
+	// broken-off write left is counted until the record's next write.
 	Counts(ctx context.Context) (map[string]Count, error)
 	// Purge removes what is superseded or deleted and older than a time, a little at
 	// a time: reads find each version whole or not at all, and other writes go on
@@ -89,9 +99,11 @@ type Store interface {
 	// record says how much. An id whose deleted record was purged is free: its next
 	// Put makes version 1.
 	Purge(ctx context.Context, r PurgeRequest) (PurgeResult, error)
-	// Health says whether the store can serve.
+	// Health says whether the store can serve: ErrUnavailable where it can't. The
+	// Health comes with the error, as far as it is known.
 	Health(ctx context.Context) (Health, error)
-	// Close finishes what was accepted and closes the store.
+	// Close finishes what was accepted and closes the store. Every other call is
+	// ErrUnavailable from then on; closing again does nothing.
 	Close() error
 }
 

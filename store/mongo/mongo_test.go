@@ -32,10 +32,23 @@ func open(t testing.TB, uri string, o mongo.Options) *mongo.Store {
 	return s
 }
 
+// topologies are the servers that the engine works with: a replica set, a cluster,
+// and the oldest.
+var topologies = []fakereplset.Options{{}, {Cluster: true}, {WireVersion: 13}}
+
+// Each rule of the contract is tried on one of the topologies in turn, and on all
+// with ONWARD_SOAK.
 func TestTheEngineKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		return open(t, serve(t, fakereplset.Options{}).URI(), mongo.Options{Now: now})
-	})
+	for first := range topologies {
+		n := first
+		storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+			n++
+			return open(t, serve(t, topologies[n%len(topologies)]).URI(), mongo.Options{Now: now})
+		})
+		if os.Getenv("ONWARD_SOAK") == "" {
+			return
+		}
+	}
 }
 
 // TestMain lets more tests run at once than there are processors: they wait for

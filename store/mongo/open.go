@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,8 +78,11 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 		o.MaxScan = store.DefaultMaxScan
 	}
 	parsed, err := connstring.ParseAndValidate(uri)
-	if err != nil {
-		return nil, ownError("the MongoDB address can't be read") // the driver's text could quote it
+	if err != nil { // the driver's text could quote it
+		if strings.HasPrefix(uri, connstring.SchemeMongoDBSRV+"://") {
+			return nil, ownError("the MongoDB address can't be read, or the records that it names aren't in the DNS")
+		}
+		return nil, ownError("the MongoDB address can't be read")
 	}
 	if o.Database == "" {
 		o.Database = parsed.Database
@@ -89,7 +93,11 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	if lowered(parsed) {
 		return nil, ownError("the MongoDB address lowers the write concern; leave w, journal and retryWrites out of it")
 	}
-	client, err := mongo.Connect(ctx, settings(uri))
+	asked := settings(uri)
+	if asked.Timeout != nil { // the driver then repeats writes in a way that we don't reckon with
+		return nil, ownError("the MongoDB address sets timeoutMS; leave it out, every call has its own bound")
+	}
+	client, err := mongo.Connect(ctx, asked)
 	if err != nil {
 		return nil, ownError("the MongoDB address can't be used")
 	}
@@ -117,6 +125,8 @@ func refusal(caller context.Context, err error) error {
 	var selection topology.ServerSelectionError
 	switch code := codeOf(err); {
 	case caller.Err() != nil:
+	case code == 0 && strings.Contains(err.Error(), "reports wire version"): // the driver has no type for it
+		return errTooOld
 	case code == codeAuthenticationFailed:
 		return ownError("MongoDB refuses the user or password of the address")
 	case code == codeUnauthorized:
@@ -164,7 +174,8 @@ func settings(uri string) *options.ClientOptions {
 
 // start runs the checks that come before serving.
 func (s *Store) start(ctx context.Context) error {
-	if err := s.greet(ctx); err != nil {
+	cluster, err := s.greet(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.checkSchema(ctx); err != nil {
@@ -172,6 +183,11 @@ func (s *Store) start(ctx context.Context) error {
 	}
 	if err := s.prepare(ctx); err != nil {
 		return err
+	}
+	if cluster {
+		if err := s.shard(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.selfTest(ctx); err != nil {
 		return err

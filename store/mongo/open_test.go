@@ -28,6 +28,7 @@ func TestAServerThatCannotKeepTheContractIsRefusedByName(t *testing.T) {
 		{"one _id twice", fakereplset.Options{DoubleIDs: true}, "self-test b failed"},
 		{"lost updates", fakereplset.Options{LostUpdates: true}, "self-test c failed"},
 		{"old server", fakereplset.Options{WireVersion: 9}, "5.0 or later"},
+		{"a server too old for the driver", fakereplset.Options{WireVersion: 5}, "5.0 or later"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := mongo.Open(t.Context(), serve(t, c.o).URI(), mongo.Options{})
@@ -62,6 +63,8 @@ func TestAStartThatCannotBeSaysWhatToCheck(t *testing.T) {
 		hook func(fakereplset.Call) *fakereplset.Fault
 		says string
 	}{
+		{"an address with a time-out", func(f *fakereplset.Server) string { return f.URI() + "&timeoutMS=1000" }, nil, "sets timeoutMS; leave it out"},
+		{"a name that isn't in the DNS", func(*fakereplset.Server) string { return "mongodb+srv://bob:secret@secret.invalid/" }, nil, "aren't in the DNS"},
 		{"an address that is none", func(*fakereplset.Server) string { return "localhost:27017" }, nil, "the MongoDB address can't be read"},
 		{"a wrong password", func(f *fakereplset.Server) string { return strings.Replace(f.URI(), "://", "://bob:secret@", 1) },
 			once("saslStart", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(18, "AuthenticationFailed", "Authentication failed.")}), "refuses the user or password"},

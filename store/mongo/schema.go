@@ -22,22 +22,25 @@ const (
 	minWire       = 13 // server 5.0
 )
 
+const errTooOld = ownError("MongoDB must be server 5.0 or later")
+
 const errStandalone = ownError("MongoDB must run as a replica set; a single server becomes one with `mongod --replSet rs0` and `rs.initiate()`")
 
 // greet refuses a server that is neither member of a replica set nor mongos, or
-// too old.
-func (s *Store) greet(ctx context.Context) error {
+// too old, and says whether it is mongos.
+func (s *Store) greet(ctx context.Context) (cluster bool, err error) {
 	hello, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Raw()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if text(hello, "setName") == "" && text(hello, "msg") != "isdbgrid" {
-		return errStandalone
+	cluster = text(hello, "msg") == "isdbgrid"
+	if text(hello, "setName") == "" && !cluster {
+		return false, errStandalone
 	}
 	if number(hello, "maxWireVersion") < minWire {
-		return ownError("MongoDB must be server 5.0 or later")
+		return false, errTooOld
 	}
-	return nil
+	return cluster, nil
 }
 
 // index is one index that the engine relies on. Expired documents stay a day,

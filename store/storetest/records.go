@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 )
 
@@ -110,9 +111,7 @@ var recordChecks = []Check{
 		if err := e.Store.Close(); err != nil {
 			return err
 		}
-		_, err := e.Store.Commit(e.ctx, &store.Batch{Ops: []store.Op{put(record("Slot", "s1", ""))}})
-		_, err2 := e.Store.Get(e.ctx, store.Ref{Type: "Slot", ID: "s1"})
-		return first(wantError("Commit", store.ErrUnavailable, err), wantError("Get", store.ErrUnavailable, err2), e.Store.Close())
+		return first(closed(e), e.Store.Close())
 	}},
 	{"a healthy store says so", func(e *Env) error {
 		h, err := e.Store.Health(e.ctx)
@@ -121,6 +120,41 @@ var recordChecks = []Check{
 		}
 		return err
 	}},
+}
+
+// closed tries every call on a store that is closed.
+func closed(e *Env) error {
+	s, ref, q := e.Store, store.Ref{Type: "Slot", ID: "s1"}, &search.Query{Type: "Slot"}
+	for what, call := range map[string]func() error{
+		"Commit": func() error {
+			_, err := s.Commit(e.ctx, &store.Batch{Ops: []store.Op{put(record("Slot", "s1", ""))}})
+			return err
+		},
+		"Get":        func() error { _, err := s.Get(e.ctx, ref); return err },
+		"GetVersion": func() error { _, err := s.GetVersion(e.ctx, ref, 1); return err },
+		"GetMany":    func() error { _, err := s.GetMany(e.ctx, []store.Ref{ref}); return err },
+		"Search":     func() error { _, err := s.Search(e.ctx, q); return err },
+		"Count":      func() error { _, _, err := s.Count(e.ctx, q, 1); return err },
+		"History":    func() error { _, err := s.History(e.ctx, ref, time.Time{}, 1, ""); return err },
+		"AuxGet":     func() error { _, err := s.AuxGet(e.ctx, "link", []string{"a"}); return err },
+		"AuxScan":    func() error { _, err := s.AuxScan(e.ctx, "link", "", "", 1); return err },
+		"Changes":    func() error { _, err := s.Changes(e.ctx, "", 1, time.Minute); return err },
+		"Explain":    func() error { _, err := s.Explain(e.ctx, q); return err },
+		"Reindex": func() error {
+			return s.Reindex(e.ctx, "Slot", func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil)
+		},
+		"Counts": func() error { _, err := s.Counts(e.ctx); return err },
+		"Purge": func() error {
+			_, err := s.Purge(e.ctx, store.PurgeRequest{Before: e.Clock.Now(), By: []byte("{}")})
+			return err
+		},
+		"Health": func() error { _, err := s.Health(e.ctx); return err },
+	} {
+		if err := wantError(what, store.ErrUnavailable, call()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func deletedRecord(e *Env) error {

@@ -38,7 +38,13 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 		return s.listIndexes(ns)
 	case "dropIndexes":
 		return s.dropIndex(ns, fmt.Sprint(get(d, "index")))
-	case "dropDatabase":
+	case "dropDatabase", "enableSharding":
+		return ok()
+	case "shardCollection":
+		doc := bson.D{{Key: "_id", Value: collection}, {Key: "key", Value: get(d, "key")}}
+		if _, err := txn.Insert(lungo.Handle{"config", "collections"}, bsonkit.List{&doc}, true); err != nil {
+			return bad(err)
+		}
 		return ok()
 	}
 	return Failure(59, "CommandNotFound", "no such command: "+name)

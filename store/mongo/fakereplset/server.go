@@ -14,6 +14,7 @@ import (
 // Options say which server to play; the zero value is a sound replica set.
 type Options struct {
 	Standalone     bool          // no replica set
+	Cluster        bool          // mongos before a cluster of one shard
 	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
 	LostUpdates    bool          // findAndModify finds what another has changed
 	NoStreams      bool          // no change streams
@@ -94,7 +95,7 @@ func Start(o Options) (*Server, error) {
 
 // URI is the address to connect to.
 func (s *Server) URI() string {
-	if s.o.Standalone {
+	if s.o.Standalone || s.o.Cluster {
 		return "mongodb://" + s.at + "/fake"
 	}
 	return "mongodb://" + s.at + "/fake?replicaSet=rs0"
@@ -284,7 +285,11 @@ func (s *Server) meet(name string, doc bson.D) *Fault {
 
 func (s *Server) hello() bson.D {
 	d := bson.D{{Key: "helloOk", Value: true}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true}}
-	if !s.o.Standalone {
+	switch {
+	case s.o.Standalone:
+	case s.o.Cluster:
+		d = append(d, bson.E{Key: "msg", Value: "isdbgrid"}, bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)})
+	default:
 		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: bson.A{s.at}},
 			{Key: "me", Value: s.at}, {Key: "primary", Value: s.at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
 	}

@@ -126,7 +126,7 @@ func (s *Server) end(d bson.D) {
 
 // alone carries out a command outside a transaction.
 func (s *Server) alone(name string, d bson.D) bson.D {
-	writes := name == "insert" || name == "update" || name == "delete" || name == "findAndModify"
+	writes := name == "insert" || name == "update" || name == "delete" || name == "findAndModify" || name == "shardCollection"
 	txn, err := s.engine.Begin(context.Background(), writes)
 	if err != nil {
 		return Failure(91, "ShutdownInProgress", err.Error())
