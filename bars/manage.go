@@ -140,7 +140,7 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 	if err != nil {
 		return nil, err
 	}
-	if err := m.read(before); err != nil {
+	if err := m.read(ctx, before); err != nil {
 		return nil, err
 	}
 	if m.sent != nil && stale(m.sent, current) {
@@ -172,7 +172,7 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 }
 
 // read fills in what the caller wants the record to be.
-func (m *managed) read(before *fhir.Resource) (err error) {
+func (m *managed) read(ctx context.Context, before *fhir.Resource) (err error) {
 	switch m.req.Method {
 	case http.MethodPut:
 		m.sent = m.req.Resource
@@ -187,8 +187,24 @@ func (m *managed) read(before *fhir.Resource) (err error) {
 		return fhir.NewOutcome(fhir.KindInvariant, m.req.Type+".id", "resourceType and id must be those of the path")
 	}
 	m.names(before)
+	if err := m.ownNames(ctx, before); err != nil {
+		return err
+	}
 	m.sent, err = m.w.rewrite(m.sent)
 	return err
+}
+
+// ownNames notes what the names mean that the sender gave the entries of the
+// message which made the record: the answer to it shows the record under them.
+func (m *managed) ownNames(ctx context.Context, r *fhir.Resource) error {
+	x, err := m.w.d.exchangeOf(ctx, store.Ref{Type: r.Type(), ID: r.ID()})
+	if err != nil || x == nil {
+		return err
+	}
+	for name, ref := range x.Parts {
+		m.w.names[name] = refOf(ref)
+	}
+	return nil
 }
 
 // names notes what the bundle-local references mean that a sender has from an

@@ -388,3 +388,24 @@ func TestBookingsThatMoveToOneSlotAtOnceLeaveOneWinner(t *testing.T) {
 	require.Equal(t, 1, won)
 	s.invariant()
 }
+
+// The answer to a message shows the record under the sender's own names of the
+// entries. Who puts that back means the records.
+func TestAPutMayNameRecordsAsTheSendersMessageDid(t *testing.T) {
+	s := open(t)
+	result := s.accepted(booking(t, 0))
+	id := focus(result)
+	shown := entryOf(result.Bundle, "Appointment").Resource()
+	require.Contains(t, string(shown.JSON()), `"reference":"urn:uuid:00000006-0000-4000-8000-000000000006"`)
+	cancelled, err := shown.Edit().SetText(shown.Root(), "status", "cancelled").Done()
+	require.NoError(t, err)
+	after, err := s.manage("PUT", "Appointment", id, string(cancelled.JSON()))
+	require.NoError(t, err)
+	require.Equal(t, "Slot/"+slotID(clinic, 0), after.Get("slot").At(0).Get("reference").Text())
+	require.Equal(t, "free", s.status("Slot", slotID(clinic, 0)))
+
+	other := focus(s.accepted(booking(t, 1)))
+	moved := strings.Replace(string(cancelled.JSON()), id, other, 1)
+	_, err = s.manage("PUT", "Appointment", other, moved)
+	require.Error(t, err, "another booking's slot and times")
+}
