@@ -66,7 +66,11 @@ func (w *lineWriter) render(n *xmltree.Node) {
 			w.line.WriteString(" | ")
 		case "linkHtml":
 			w.render(c)
-			if href := webAddress(c); href != "" {
+			switch href, label := webAddress(c), c.Content(); {
+			case href == "" || label == href:
+			case label == "" && len(c.Elements()) == 0: // without words it is its own label
+				w.line.WriteString(href)
+			default:
 				w.line.WriteString(" (" + href + ")")
 			}
 		case "footnote":
@@ -177,6 +181,9 @@ func writeXHTML(b *strings.Builder, n *xmltree.Node) {
 				b.WriteString(` title="` + xmltree.EscapeAttr(title) + `"`)
 			}
 			b.WriteString(">")
+			if c.Content() == "" && len(c.Elements()) == 0 { // a link without words can't be seen
+				b.WriteString(xmltree.EscapeText(webAddress(c)))
+			}
 			writeXHTML(b, c)
 			b.WriteString("</a>")
 			continue
