@@ -2,6 +2,7 @@ package bars
 
 import (
 	"context"
+	"strings"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
@@ -34,7 +35,9 @@ func (w *work) samePatient(ctx context.Context, m *message, reference string) er
 	if err != nil || sent == nil || held == nil {
 		return err
 	}
-	if differ(sent, held) {
+	// An update may correct or complete a birth date, by the Patient's own id.
+	corrects := m.rule.act == actUpdateReferral && sent.id == held.ID()
+	if otherNumber(sent, held) || !corrects && otherBirth(sent, held) {
 		return fhir.NewOutcome(fhir.KindInvariant, sent.path(), "the Patient is not the one of the record that the message is about")
 	}
 	w.mean(sent, plan{ref: rec.Ref(), link: true})
@@ -51,7 +54,7 @@ func (w *work) isOfPatient(ctx context.Context, rec *store.Record, patient *entr
 	if err != nil || held == nil || patient == nil {
 		return false, err
 	}
-	return !differ(patient, held), nil
+	return !otherNumber(patient, held) && !otherBirth(patient, held), nil
 }
 
 func (w *work) heldPatient(ctx context.Context, reference string) (*fhir.Resource, *store.Record, error) {
@@ -67,8 +70,14 @@ func (w *work) heldPatient(ctx context.Context, reference string) (*fhir.Resourc
 	return held, found[0], err
 }
 
-func differ(sent *entry, held *fhir.Resource) bool {
+func otherNumber(sent *entry, held *fhir.Resource) bool {
 	a, b := nhs.NHSNumberOf(sent.resource()), nhs.NHSNumberOf(held)
-	born, bornHeld := sent.res.Get("birthDate").Text(), held.Get("birthDate").Text()
-	return a != "" && b != "" && a != b || born != "" && bornHeld != "" && born != bornHeld
+	return a != "" && b != "" && a != b
+}
+
+// otherBirth says whether two birth dates can't be of one person. One of them may
+// be a year or a month alone.
+func otherBirth(sent *entry, held *fhir.Resource) bool {
+	a, b := sent.res.Get("birthDate").Text(), held.Get("birthDate").Text()
+	return !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a)
 }

@@ -102,6 +102,26 @@ func TestOurOwnEncounterMayComeBackButIsOurs(t *testing.T) {
 	refused(t, err, fhir.KindInvariant)
 }
 
+// Ensure that a case whose patient is hardly known at first can be completed, and
+// that the wrong case can't be named unnoticed.
+func TestAnUpdateMayCorrectABirthDateByID(t *testing.T) {
+	s := open(t)
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{"Patient.birthDate": "1981"}))
+	require.NoError(t, err)
+	id := entryOf(sent.Bundle, "Patient").Get("id").Text()
+	update := func(stamp, born string, c ...changes) error {
+		_, err := s.sendTo(hospital, cadUpdate(t, focus(sent), append(c, changes{"Patient.birthDate": born, "Patient.meta.lastUpdated": stamp})...))
+		return err
+	}
+	require.NoError(t, update("2026-11-20T09:05:00Z", "1981-02-28"), "completed")
+	refused(t, update("2026-11-20T09:06:00Z", "1980-02-28"), fhir.KindInvariant)
+	byID := changes{"Patient.id": id}
+	require.NoError(t, update("2026-11-20T09:06:00Z", "1980-02-28", byID), "corrected")
+	refused(t, update("2026-11-20T09:07:00Z", "1980-02-28", byID, changes{"Patient.identifier[0].value": "9000000017"}), fhir.KindInvariant)
+	require.Equal(t, "1980-02-28", s.get("Patient", id).Get("birthDate").Text())
+	require.Len(t, s.all("Patient"), 1)
+}
+
 func TestAnUpdateThatIsNotSafeIsRefused(t *testing.T) {
 	s := open(t)
 	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{"HealthcareService.identifier[0].value": hospital}))
