@@ -40,6 +40,13 @@ type Options struct {
 	Registry Registry
 	// PointReferrals leaves pointers to referrals too.
 	PointReferrals bool
+	// Directory finds services for patients; default: none is asked.
+	Directory Directory
+	// SendByDirectory lets it say how services are reached that no route leads to.
+	// The sandbox's may not.
+	SendByDirectory bool
+	// Forwarder sends referrals to receivers that don't speak FHIR; default: none.
+	Forwarder Forwarder
 	// Modes overrides Mode for services, by the id under which requests name them.
 	Modes map[string]Mode
 	// Access lists who may use services; default everybody.
@@ -61,10 +68,15 @@ type Desk struct {
 	endpoint func(url string) error
 	outbox   Outbox
 	registry Registry
-	modes    map[string]Mode
-	access   Access
-	log      *slog.Logger
-	running  running
+
+	directory       Directory
+	sendByDirectory bool
+	forwarder       Forwarder
+
+	modes   map[string]Mode
+	access  Access
+	log     *slog.Logger
+	running running
 	// pointsToReferrals: the registry is told of referrals too.
 	pointsToReferrals bool
 }
@@ -73,7 +85,8 @@ type Desk struct {
 func NewDesk(s store.Store, o Options) *Desk {
 	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
 		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, access: o.Access, log: o.Log,
-		registry: o.Registry, pointsToReferrals: o.PointReferrals}
+		registry: o.Registry, pointsToReferrals: o.PointReferrals,
+		directory: o.Directory, sendByDirectory: o.SendByDirectory, forwarder: o.Forwarder}
 	if d.now == nil {
 		d.now = time.Now
 	}

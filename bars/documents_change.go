@@ -60,6 +60,9 @@ func (w *work) replaceReferral(ctx context.Context, m *message, req *MessageRequ
 	if err := w.retire(ctx, earlier); err != nil {
 		return err
 	}
+	if err := w.forwardNext(ctx, m); err != nil {
+		return err
+	}
 	return w.endDocuments(ctx, earlier, "superseded")
 }
 

@@ -130,6 +130,9 @@ func (w *work) withdrawReferral(ctx context.Context, wrote written) error {
 	w.focus = found[0].Ref()
 	switch r.Get("status").Text() {
 	case "active", "on-hold":
+		if err := w.d.untold(ctx, w.focus, ""); err != nil {
+			return err
+		}
 		return w.markError(found[0])
 	case "entered-in-error", "revoked":
 		return nil // it asks nobody to act already

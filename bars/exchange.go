@@ -46,6 +46,8 @@ type exchange struct {
 	Planned   string   `json:"planned,omitempty"`   // the receiver's Encounter
 
 	LastUpdated string            `json:"lastUpdated,omitempty"` // of the newest request
+	Forwards    int               `json:"forwards,omitempty"`    // versions that were sent on (Forwarder)
+	ForwardSet  string            `json:"forwardSet,omitempty"`  // and the name of them all
 	Interim     string            `json:"interim,omitempty"`     // Bundle.id of the interim response
 	Told        string            `json:"told,omitempty"`        // lastUpdated of our newest response
 	Parts       map[string]string `json:"parts,omitempty"`       // fullUrl of the requests -> record

@@ -96,6 +96,15 @@ func (d *Desk) once(ctx context.Context, key Key, body []byte, work func(context
 	return nil, refused
 }
 
+// Done says whether a request with this key and body was carried out.
+func (d *Desk) Done(ctx context.Context, key Key, body []byte) (bool, error) {
+	replay, err := d.earlier(ctx, &store.Idem{Keys: key.texts(), Hash: hashOf(body)})
+	if err != nil {
+		return false, d.outcome(err)
+	}
+	return replay != nil, nil
+}
+
 // earlier looks for what the key did before. The commit looks again, so this
 // is only about giving the right answer when the state has moved on.
 func (d *Desk) earlier(ctx context.Context, idem *store.Idem) (*store.Replay, error) {

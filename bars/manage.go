@@ -166,9 +166,12 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 		return nil, err
 	}
 	if m.req.Type == "Appointment" {
-		err = m.w.changeAppointment(next, current.ID, before)
+		return next, m.w.changeAppointment(next, current.ID, before)
 	}
-	return next, err
+	if m.ended(next.Get("status").Text()) {
+		return next, m.w.d.untold(ctx, current.Ref(), "ServiceRequest.status")
+	}
+	return next, nil
 }
 
 // read fills in what the caller wants the record to be.

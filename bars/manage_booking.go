@@ -72,6 +72,9 @@ func (m *managed) offered() error {
 
 // refer checks a referral that is posted.
 func (m *managed) refer() error {
+	if _, found := m.w.d.elsewhere(m.w.service); found {
+		return fhir.NewOutcome(fhir.KindProcessing, "", "referrals to this service are sent on by NHS 111 SOAP, so they must come as a message")
+	}
 	if m.sent.Get("status").Text() != "active" {
 		return fhir.NewOutcome(fhir.KindWorkflow, "ServiceRequest.status", "a new referral must be active")
 	}

@@ -29,7 +29,11 @@ func (w *work) refer(ctx context.Context, m *message, attached []Entry) error {
 	if err := w.openEncounter(m); err != nil {
 		return err
 	}
-	return w.remember(w.openExchange(m))
+	x := w.openExchange(m)
+	if err := w.forward(m, x); err != nil {
+		return err
+	}
+	return w.remember(x)
 }
 
 // openEncounter adds the Encounter with status planned, whose identifier the
@@ -111,6 +115,9 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 func (w *work) noteCancellation(ctx context.Context, m *message, stored *store.Record) error {
 	x, err := w.d.exchangeOf(ctx, stored.Ref())
 	if err != nil || x == nil {
+		return err
+	}
+	if err := x.untold(m.focus.path()); err != nil {
 		return err
 	}
 	if x.changedHere(stored, m) {

@@ -103,6 +103,9 @@ type MessageResult struct {
 	// Warnings are rules that were broken and let pass: in lenient mode, or in
 	// what a door translated.
 	Warnings []fhir.Issue
+	// Forwarded is the id under which the referral was put into the outbox for a
+	// receiver of another format; "" where it wasn't.
+	Forwarded string
 }
 
 // AttachRequest asks the Desk to store documents that ask nobody to act (a copy

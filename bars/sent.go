@@ -76,12 +76,21 @@ func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem)
 
 // keepSent writes a new referral or booking.
 func (w *work) keepSent(ctx context.Context, m *message, answer *fhir.Resource) error {
-	held, err := m.holdSlots()
+	x, err := w.placeSent(ctx, m, answer)
 	if err != nil {
 		return err
 	}
+	return w.remember(x)
+}
+
+// placeSent adds its records to the batch and opens its exchange.
+func (w *work) placeSent(ctx context.Context, m *message, answer *fhir.Resource) (*exchange, error) {
+	held, err := m.holdSlots()
+	if err != nil {
+		return nil, err
+	}
 	if err := w.place(ctx, m.entries); err != nil {
-		return err
+		return nil, err
 	}
 	w.focus = m.focus.plan.ref
 	for _, e := range m.entries {
@@ -93,16 +102,16 @@ func (w *work) keepSent(ctx context.Context, m *message, answer *fhir.Resource) 
 			continue
 		}
 		if err := w.write(e, r, w.who); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	x := w.openExchange(m)
 	x.Sent, x.Receiver = true, nhs.ODSOf(m.destination.receiver.resource())
 	if err := w.keepPlanned(m, x, answer); err != nil {
-		return err
+		return nil, err
 	}
 	w.noteTheirs(m, x, answer)
-	return w.remember(x)
+	return x, nil
 }
 
 // keepPlanned stores the Encounter that the receiver opened, whose identifier

@@ -64,30 +64,12 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	schedules, err := d.all(ctx, &search.Query{Type: "Schedule", Where: search.Has("actor:" + s.ref().String()), Count: search.MaxCount},
-		maxSchedules, "schedules of this service; the operator must split it")
+	schedules, err := d.schedules(ctx, s)
 	answer := &SlotAnswer{Applied: applied(q.Include)}
 	if err != nil || len(schedules) == 0 {
 		return answer, err
 	}
-	keys := search.HasAny{}
-	for _, schedule := range schedules {
-		keys = append(keys, "schedule:Schedule/"+schedule.ID)
-	}
-	statuses := search.HasAny{}
-	for _, status := range q.Statuses {
-		statuses = append(statuses, "status:"+status)
-	}
-	found, err := d.all(ctx, &search.Query{
-		Type: "Slot",
-		Where: search.And{
-			keys, statuses,
-			search.Date{Param: "start", Op: search.Ge, Lo: q.From.UnixMilli(), Hi: q.From.UnixMilli()},
-			search.Date{Param: "start", Op: search.Le, Lo: q.To.UnixMilli(), Hi: q.To.UnixMilli()},
-		},
-		Sort:  []search.Sort{{Param: "start"}},
-		Count: search.MaxCount,
-	}, maxSlots, "slots; ask for a shorter period")
+	found, err := d.all(ctx, slotSearch(schedules, q.Statuses, q.From, q.To), maxSlots, "slots; ask for a shorter period")
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +78,28 @@ func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 	}
 	err = d.include(ctx, answer, schedules, q.Include)
 	return answer, err
+}
+
+// slotSearch asks for the slots of schedules that begin in a period, the first
+// ones first.
+func slotSearch(schedules []*store.Record, states []string, from, to time.Time) *search.Query {
+	keys, statuses := search.HasAny{}, search.HasAny{}
+	for _, schedule := range schedules {
+		keys = append(keys, "schedule:Schedule/"+schedule.ID)
+	}
+	for _, status := range states {
+		statuses = append(statuses, "status:"+status)
+	}
+	return &search.Query{
+		Type: "Slot",
+		Where: search.And{
+			keys, statuses,
+			search.Date{Param: "start", Op: search.Ge, Lo: from.UnixMilli(), Hi: from.UnixMilli()},
+			search.Date{Param: "start", Op: search.Le, Lo: to.UnixMilli(), Hi: to.UnixMilli()},
+		},
+		Sort:  []search.Sort{{Param: "start"}},
+		Count: search.MaxCount,
+	}
 }
 
 // applied are the includes that this receiver knows, once each.

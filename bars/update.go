@@ -2,6 +2,7 @@ package bars
 
 import (
 	"context"
+	"slices"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/store"
@@ -44,6 +45,11 @@ func (w *work) updateReferral(ctx context.Context, m *message) error {
 		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: w.focus, Version: stored.Version})
 	}
 	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
+	if slices.ContainsFunc(m.entries, func(e *entry) bool { return !e.plan.link && (!e.plan.known || e.plan.written) }) {
+		if err := w.forward(m, x); err != nil { // old news isn't sent on
+			return err
+		}
+	}
 	return w.remember(x)
 }
 

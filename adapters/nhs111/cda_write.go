@@ -9,16 +9,18 @@ import (
 
 // documentOptions are what a document needs beside the referral.
 type documentOptions struct {
-	Version int // of the document in its set, from 1
+	Version int    // of the document in its set, from 1
+	Set     string // a UUID; "": what the referral says, see setID
 	NewID   func() string
 }
 
 // writeDocument writes a BaRS referral message (BaRS application 1) as a 111
 // report, POCD_MT000002UK01 with the templates of POCD_MT200001GB02. It is the
 // way back of mapReport: what of the message CDA has no place for is listed in
-// NotWritten, and a test holds it to the list. The error is a KindProcessing
+// NotWritten, and a test holds it to the list. set names the document over all its
+// versions. The error is a KindProcessing
 // Outcome: the message isn't a referral of one patient.
-func writeDocument(message *fhir.Resource, o documentOptions) (string, error) {
+func writeDocument(message *fhir.Resource, o documentOptions) (document, set string, err error) {
 	w := &documentWriter{documentOptions: o, named: map[string]fhir.Value{}}
 	for entry := range message.Get("entry").Items() {
 		r := entry.Get("resource")
@@ -48,11 +50,12 @@ func writeDocument(message *fhir.Resource, o documentOptions) (string, error) {
 		}
 	}
 	if len(wrong.Issues) > 0 {
-		return "", wrong
+		return "", "", wrong
 	}
+	w.Set = w.setID()
 	var b strings.Builder
 	w.document().write(&b)
-	return b.String(), nil
+	return b.String(), w.Set, nil
 }
 
 type documentWriter struct {
@@ -99,6 +102,9 @@ func (w *documentWriter) effective() string {
 // setID is the set of versions that the referral is: the one that it came with,
 // else its own id.
 func (w *documentWriter) setID() string {
+	if w.Set != "" {
+		return strings.ToUpper(w.Set)
+	}
 	for id := range fhir.Identifiers(w.request.Get("identifier")) {
 		if root := rootOf(id.Value); id.System == systemURI && fhir.ValidUUID(root) {
 			return root

@@ -26,7 +26,7 @@ func testClient(message *fhir.Resource) *Client {
 func again(t testing.TB, message *fhir.Resource) (*Mapped, []byte) {
 	t.Helper()
 	c := testClient(message)
-	out, err := c.Compose(message, 2)
+	out, err := c.Compose(message, Revision{Number: 2})
 	require.NoError(t, err)
 	body := c.SOAP("https://receiver.test/report", out)
 	mapped, _, err := through(body, "", strictRules())
@@ -109,7 +109,7 @@ func plainReferral(t testing.TB) *fhir.Resource {
 }
 
 func TestWhatHasNoPlaceInAReportStandsThereInWords(t *testing.T) {
-	document, err := writeDocument(plainReferral(t), documentOptions{NewID: counter()})
+	document, _, err := writeDocument(plainReferral(t), documentOptions{NewID: counter()})
 	require.NoError(t, err)
 	for _, words := range []string{"To be seen by: ", "Priority: asap", "Scene Safety: Dog on the premises",
 		"Can the patient walk? with help", "assigningAuthorityName=\"https://supplier.example/Id/case-number\""} {
@@ -121,7 +121,7 @@ func TestAMessageThatIsNoReferralIsntWritten(t *testing.T) {
 	for _, text := range []string{`{"resourceType":"Bundle"}`, `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"ServiceRequest"}}]}`} {
 		message, err := fhir.Parse([]byte(text))
 		require.NoError(t, err)
-		_, err = writeDocument(message, documentOptions{NewID: counter()})
+		_, _, err = writeDocument(message, documentOptions{NewID: counter()})
 		require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
 	}
 }
@@ -153,11 +153,11 @@ func TestWrittenDocumentsAndEnvelopesAreValidAgainstThePublishedSchemas(t *testi
 		t.Run(name, func(t *testing.T) {
 			first, _, err := through(body, "", compatRules())
 			require.NoError(t, err)
-			document, err := writeDocument(first.Bundle, documentOptions{NewID: counter()})
+			document, _, err := writeDocument(first.Bundle, documentOptions{NewID: counter()})
 			require.NoError(t, err)
 			requireValid(t, lint, filepath.Join(schemas, "POCD_MT000002UK01.xsd"), []byte(document))
 			c := testClient(first.Bundle)
-			out, err := c.Compose(first.Bundle, 1)
+			out, err := c.Compose(first.Bundle, Revision{Number: 1})
 			require.NoError(t, err)
 			// The envelope's schema doesn't know the document's types.
 			start, end := bytes.Index(out.Envelope, []byte("<ClinicalDocument")), bytes.Index(out.Envelope, []byte("</ClinicalDocument>"))

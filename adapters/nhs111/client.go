@@ -1,10 +1,6 @@
 package nhs111
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,8 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/fhir"
-	"github.com/onward-health/onward/internal/outbox"
-	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -34,7 +28,8 @@ type Client struct {
 	// HTTP makes the connections: with the client certificate, and to addresses
 	// that may be called only. Default: 30 seconds for an answer.
 	HTTP *http.Client
-	// Sender is the organisation that this software speaks for.
+	// Sender is the organisation that this software speaks for; default the
+	// sender of each message.
 	Sender nhs.ODSCode
 	// Username of the WS-Security token; default "CN=<sender>".
 	Username string
@@ -46,23 +41,40 @@ type Client struct {
 // Outgoing is a message as it is sent again and again until it is taken: its
 // DistributionEnvelope never changes, only the SOAP headers are stamped anew.
 type Outgoing struct {
-	MessageID string `json:"messageId"`
-	Service   string `json:"service"`
-	Envelope  []byte `json:"envelope"`
+	MessageID string      `json:"messageId"`
+	Service   string      `json:"service"`
+	Sender    nhs.ODSCode `json:"sender"`
+	Envelope  []byte      `json:"envelope"`
+	// Address is where it goes, "" where a route says so.
+	Address string `json:"address,omitempty"`
+	// Note is the room's record of the sending, "" where there is none.
+	Note string `json:"note,omitempty"`
+
+	set  string
+	lost []fhir.Issue
+}
+
+// Lost lists what of the referral the report has no place for, or only in words.
+func (o *Outgoing) Lost() []fhir.Issue { return o.lost }
+
+// Revision says which version of a referral's report is written. Set names the
+// report over all versions; "" leaves that to the referral.
+type Revision struct {
+	Set    string
+	Number int // from 1
 }
 
 // Compose writes a BaRS referral message as an ITK message that holds a 111
 // report. All ids follow from the Bundle's, so that the receiver knows the same
-// message again, whoever composes it. version is the document's in its set,
-// from 1. The error is a KindProcessing Outcome.
-func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error) {
+// message again, whoever composes it. The error is a KindProcessing Outcome.
+func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, error) {
 	if !fhir.ValidUUID(message.ID()) {
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "Bundle.id", "must be a UUID, which becomes the MessageID")
 	}
 	id := uuid.MustParse(message.ID())
 	derived := func(what string) string { return strings.ToUpper(uuid.NewSHA1(id, []byte(what)).String()) }
 	made := 0
-	document, err := writeDocument(message, documentOptions{Version: version, NewID: func() string {
+	document, set, err := writeDocument(message, documentOptions{Version: revision.Number, Set: revision.Set, NewID: func() string {
 		made++
 		return derived("document " + strconv.Itoa(made))
 	}})
@@ -70,6 +82,10 @@ func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error)
 		return nil, err
 	}
 	header := message.Get("entry").At(0).Get("resource")
+	sender := c.senderOf(message, header)
+	if sender == "" {
+		return nil, fhir.NewOutcome(fhir.KindProcessing, "MessageHeader.sender", "must name an organisation by ODS code")
+	}
 	addresses := c.addresses(message, header)
 	if len(addresses) == 0 {
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "MessageHeader.destination", "must name a DoS service or an organisation by ODS code")
@@ -84,14 +100,28 @@ func (c *Client) Compose(message *fhir.Resource, version int) (*Outgoing, error)
 	envelope := el("itk:DistributionEnvelope", at("xmlns:itk", nsITK),
 		el("itk:header", at("service", sendReport, "trackingid", derived("tracking")),
 			el("itk:addresslist", nil, addresses...),
-			el("itk:auditIdentity", nil, el("itk:id", at("uri", auditURI+string(c.Sender)))),
+			el("itk:auditIdentity", nil, el("itk:id", at("uri", auditURI+string(sender)))),
 			el("itk:manifest", at("count", "1"), el("itk:manifestitem", at("id", payload, "mimetype", "text/xml", "profileid", reportProfile))),
-			el("itk:senderAddress", at("uri", odsURI+string(c.Sender))),
+			el("itk:senderAddress", at("uri", odsURI+string(sender))),
 			el("itk:handlingSpecification", nil, el("itk:spec", at("key", nsITK+":interaction", "value", interactionBase+interaction)))),
 		el("itk:payloads", at("count", "1"), el("itk:payload", at("id", payload), &xmlElement{raw: document})))
 	var b strings.Builder
 	envelope.write(&b)
-	return &Outgoing{MessageID: strings.ToUpper(message.ID()), Service: sendReport, Envelope: []byte(b.String())}, nil
+	return &Outgoing{MessageID: strings.ToUpper(message.ID()), Service: sendReport, Sender: sender, Envelope: []byte(b.String()),
+		set: set, lost: notWrittenOf(message, document)}, nil
+}
+
+// senderOf is the organisation that the message is sent in the name of.
+func (c *Client) senderOf(message *fhir.Resource, header fhir.Value) nhs.ODSCode {
+	if c.Sender != "" {
+		return c.Sender
+	}
+	for entry := range message.Get("entry").Items() {
+		if entry.Get("fullUrl").Text() == header.Dig("sender", "reference").Text() {
+			return nhs.ODSOf(entry.Get("resource").Resource())
+		}
+	}
+	return ""
 }
 
 func referralOf(message *fhir.Resource) fhir.Value {
@@ -141,7 +171,7 @@ func (c *Client) SOAP(endpoint string, m *Outgoing) []byte {
 			el("wsa:ReplyTo", nil, textEl("wsa:Address", anonymous)),
 			el("wsse:Security", nil,
 				el("wsu:Timestamp", nil, textEl("wsu:Created", stamp(created)), textEl("wsu:Expires", stamp(created.Add(life)))),
-				el("wsse:UsernameToken", nil, textEl("wsse:Username", orElse(c.Username, "CN="+string(c.Sender)))))),
+				el("wsse:UsernameToken", nil, textEl("wsse:Username", orElse(c.Username, "CN="+string(m.Sender)))))),
 		el("soap:Body", nil, &xmlElement{raw: string(m.Envelope)}))
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>`)
@@ -154,93 +184,4 @@ func (c *Client) now() time.Time {
 		return c.Clock()
 	}
 	return time.Now()
-}
-
-// Refused is what a receiver answered instead of taking a message, or why there
-// was no answer. Its text never holds what the receiver wrote.
-type Refused struct {
-	Status int    // of HTTP; 0: no answer
-	Code   string // ITK error code, "" where the receiver gave none
-	// Temporary says that the same message may be sent again.
-	Temporary bool
-	After     time.Duration // how long the receiver asked to be left alone
-	Cause     error
-}
-
-func (r *Refused) Error() string {
-	switch {
-	case r.Status == 0:
-		return "nhs111: the receiver didn't answer"
-	case r.Code == "":
-		return fmt.Sprintf("nhs111: the receiver answered HTTP %d", r.Status)
-	}
-	return fmt.Sprintf("nhs111: the receiver answered HTTP %d, ITK error %s", r.Status, r.Code)
-}
-
-// Unwrap returns what stopped the connection.
-func (r *Refused) Unwrap() error { return r.Cause }
-
-// Send posts a message. nil means that the receiver took it; else a *Refused.
-func (c *Client) Send(ctx context.Context, endpoint string, m *Outgoing) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(c.SOAP(endpoint, m)))
-	if err != nil {
-		return &Refused{Cause: err}
-	}
-	request.Header.Set("Content-Type", "text/xml; charset=utf-8")
-	request.Header.Set("SOAPAction", `"`+m.Service+`"`)
-	client := c.HTTP
-	if client == nil {
-		client = &http.Client{Timeout: defaultWait}
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return &Refused{Temporary: true, Cause: err}
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return &Refused{Status: answer.StatusCode, Temporary: true, Cause: err}
-	}
-	refused := judge(answer.StatusCode, body)
-	if refused == nil {
-		return nil
-	}
-	refused.After = outbox.RetryAfter(answer.Header, c.now())
-	return refused
-}
-
-// judge reads an answer. ITK's codes: 1000 the message is wrong, 3000 not
-// allowed, 2100 try again later, 2200 the receiver failed. Some receivers put
-// the code into faultcode and leave the detail empty.
-func judge(status int, body []byte) *Refused {
-	root, err := xmltree.Read(body, xmltree.Rules{Instructions: true})
-	if err != nil || !root.Is(nsSOAP, "Envelope") {
-		return &Refused{Status: status, Temporary: status >= 500 || status == 408 || status == 429 || status < 300}
-	}
-	content := root.Child("Body")
-	failed := content.Child("Fault")
-	if failed == nil {
-		if status == http.StatusOK && len(content.AllIn(nsITK, "SimpleMessageResponse")) == 1 {
-			return nil
-		}
-		return &Refused{Status: status, Temporary: status >= 500 || status < 300}
-	}
-	code, faultCode := "", ""
-	for _, part := range failed.Elements() { // unqualified, or in SOAP's namespace where that is the default
-		switch part.Local {
-		case "faultcode":
-			faultCode = part.Content()
-		case "detail":
-			for _, info := range part.AllIn(nsITK, "ToolkitErrorInfo") {
-				code = info.Child("ErrorCode").Content()
-			}
-		}
-	}
-	if code == "" {
-		code = faultCode[strings.Index(faultCode, ":")+1:]
-	}
-	if len(code) != 4 || !allDigits(code) {
-		code = ""
-	}
-	return &Refused{Status: status, Code: code, Temporary: code == "2100" || code == "2200" || code == "" && status >= 500}
 }

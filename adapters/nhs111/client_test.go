@@ -5,13 +5,16 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/xmltree"
+	"github.com/onward-health/onward/nhs"
 )
 
 const toolkitFault = `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>s:%where</faultcode><faultstring>x</faultstring><detail>` +
@@ -37,7 +40,16 @@ func TestEachAnswerOfAReceiverIsTakenRefusedOrTriedAgain(t *testing.T) {
 		{"failed", fault("Server", "2200"), 500, false, "2200", true},
 		{"a bare code", `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>1000</faultcode></s:Fault></s:Body></s:Envelope>`, 500, false, "1000", false},
 		{"a fault with no code", `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>s:Server</faultcode></s:Fault></s:Body></s:Envelope>`, 500, false, "", true},
-		{"a code that isn't one", fault("Client", "Ada Sample"), 500, false, "", true},
+		{"a code that isn't one", fault("Server", "Ada Sample"), 500, false, "", true},
+		{"a fault of the sender's with no code", fault("Client", ""), 500, false, "", false},
+		{"a SOAP 1.2 fault", strings.NewReplacer(nsSOAP, nsSOAP12, "<faultcode>s:Client</faultcode><faultstring>x</faultstring><detail>",
+			"<s:Code><s:Value>s:Receiver</s:Value></s:Code><s:Detail>", "</detail>", "</s:Detail>").Replace(fault("Client", "1000")), 500, false, "1000", false},
+		{"a SOAP 1.2 fault of the sender's", `<e:Envelope xmlns:e="` + nsSOAP12 + `"><e:Body><e:Fault><e:Code><e:Value>e:Sender</e:Value></e:Code></e:Fault></e:Body></e:Envelope>`, 400, false, "", false},
+		{"a SOAP 1.2 fault of the receiver's", `<e:Envelope xmlns:e="` + nsSOAP12 + `"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code></e:Fault></e:Body></e:Envelope>`, 500, false, "", true},
+		{"success in SOAP 1.2", strings.ReplaceAll(taken, nsSOAP, nsSOAP12), 200, true, "", false},
+		{"success with a byte order mark", "\ufeff" + taken, 200, true, "", false},
+		{"a redirect", "", 307, false, "", false},
+		{"too early", "", 425, false, "", true},
 		{"a proxy's refusal", "Mutual authentication failed", 403, false, "", false},
 		{"a gateway's page", "<html>", 502, false, "", true},
 		{"an empty success", "", 200, false, "", true},
@@ -45,6 +57,13 @@ func TestEachAnswerOfAReceiverIsTakenRefusedOrTriedAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.status == 307 { // where it leads, it would be taken
+					w.Header().Set("Location", "/taken")
+				}
+				if r.URL.Path == "/taken" {
+					_, _ = w.Write([]byte(taken))
+					return
+				}
 				w.WriteHeader(c.status)
 				_, _ = w.Write([]byte(c.body))
 			}))
@@ -74,9 +93,9 @@ func TestAReceiverThatCantBeReachedIsTriedAgain(t *testing.T) {
 
 func TestAMessageComposedAgainHasTheSameIdsAndOnlyItsStampsChange(t *testing.T) {
 	c := &Client{Sender: "A1001", Clock: func() time.Time { return testNow }}
-	first, err := c.Compose(plainReferral(t), 1)
+	first, err := c.Compose(plainReferral(t), Revision{Number: 1})
 	require.NoError(t, err)
-	second, err := (&Client{Sender: "A1001"}).Compose(plainReferral(t), 1)
+	second, err := (&Client{Sender: "A1001"}).Compose(plainReferral(t), Revision{Number: 1})
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 	require.Equal(t, "0A000000-0000-4000-8000-000000000031", first.MessageID)
@@ -89,6 +108,7 @@ func TestAMessageComposedAgainHasTheSameIdsAndOnlyItsStampsChange(t *testing.T) 
 	require.Equal(t, "2026-03-02T10:26:00Z", e.Created)
 	require.Equal(t, "2026-03-02T10:36:00Z", e.Expires)
 	require.Equal(t, []string{"2000072489"}, e.DoS)
+	require.Equal(t, "CN=A1001", e.Username)
 	require.Equal(t, []string{"B2002"}, e.ODS)
 	require.Equal(t, interactionOther, e.Interaction)
 	require.NotEqual(t, e.MessageID, e.TrackingID)
@@ -107,7 +127,46 @@ func TestAReferralToAnEmergencyDepartmentSaysSo(t *testing.T) {
 			}
 		}
 	}
-	out, err := (&Client{Sender: "A1001"}).Compose(message, 1)
+	out, err := (&Client{Sender: "A1001"}).Compose(message, Revision{Number: 1})
 	require.NoError(t, err)
 	require.Contains(t, string(out.Envelope), interactionED)
+}
+
+// Ensure that a message that came without our own organisation is sent in its
+// sender's name, and that a later version is one of the same set.
+func TestALaterVersionIsOneOfTheSameSet(t *testing.T) {
+	c := &Client{}
+	first, err := c.Compose(plainReferral(t), Revision{Number: 1})
+	require.NoError(t, err)
+	require.Equal(t, nhs.ODSCode("A1001"), first.Sender)
+	text := strings.Replace(string(plainReferral(t).JSON()), "0a000000-0000-4000-8000-000000000031", "0a000000-0000-4000-8000-000000000099", 1)
+	next, err := fhir.Parse([]byte(text))
+	require.NoError(t, err)
+	second, err := c.Compose(next, Revision{Set: first.set, Number: 2})
+	require.NoError(t, err)
+	require.NotEqual(t, first.MessageID, second.MessageID)
+	require.Equal(t, first.set, second.set)
+	require.Contains(t, string(second.Envelope), `<setId root="`+first.set+`"/><versionNumber value="2"/>`)
+}
+
+func TestWhatAReportDoesNotSayIsListedByPathAndNeverByValue(t *testing.T) {
+	raw, err := os.ReadFile("../../testdata/bars/a1-referral.json")
+	require.NoError(t, err)
+	message, err := fhir.Parse(raw)
+	require.NoError(t, err)
+	extra, err := message.Edit().Append(message.Get("entry"), []byte(`{"fullUrl":"urn:uuid:0a000000-0000-4000-8000-000000000098",
+		"resource":{"resourceType":"MedicationStatement","status":"active","medicationCodeableConcept":{"text":"Sample medicine"}}}`)).Done()
+	require.NoError(t, err)
+	out, err := (&Client{}).Compose(extra, Revision{Number: 1})
+	require.NoError(t, err)
+	paths := map[string]bool{}
+	for _, lost := range out.Lost() {
+		paths[lost.Expression] = true
+		require.NotEmpty(t, lost.Diagnostics)
+		require.NotContains(t, lost.Diagnostics+lost.Expression, "Sample")
+	}
+	for _, path := range []string{"MedicationStatement", "Observation", "Bundle.timestamp"} {
+		require.True(t, paths[path], "%s: %v", path, paths)
+	}
+	require.False(t, paths["Condition.code.text"], "the reported condition is written")
 }

@@ -76,7 +76,7 @@ func FuzzWrittenDocument(f *testing.F) {
 		if err != nil {
 			return
 		}
-		document, err := writeDocument(message, documentOptions{NewID: counter()})
+		document, _, err := writeDocument(message, documentOptions{NewID: counter()})
 		if err != nil {
 			return
 		}
