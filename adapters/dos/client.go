@@ -2,6 +2,7 @@ package dos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,6 +25,16 @@ type Account struct{ Username, Password string }
 // own; later may be better.
 var ErrUnavailable = errors.New("dos: the directory is not available")
 
+// AnswerError says that the directory's answer isn't one, with the HTTP status
+// that it came with. Later may be better, but not soon: it isn't repeated.
+type AnswerError struct{ Status int }
+
+func (e *AnswerError) Error() string {
+	return errAnswer.Error() + ", HTTP status " + strconv.Itoa(e.Status)
+}
+
+func (e *AnswerError) Unwrap() error { return errAnswer }
+
 // Bounds of the client.
 const (
 	maxAnswer   = 5 << 20
@@ -38,9 +49,11 @@ type Client struct {
 	// Base is the scheme and host, without closing slash.
 	Base    string
 	Account Account
-	// HTTP makes the requests; nil: a client without redirects. The time of a
-	// call is bounded by the context and ten seconds.
+	// HTTP makes the requests; nil: the default transport. Redirects are never
+	// followed.
 	HTTP *http.Client
+	// Timeout bounds a call with its retries; 0: ten seconds.
+	Timeout time.Duration
 	// Pause waits before a retry; nil: a timer.
 	Pause func(ctx context.Context, d time.Duration) error
 	// Random gives numbers from 0 to 1 for the pauses; nil: math/rand.
@@ -81,21 +94,44 @@ func (c *Client) ByODS(ctx context.Context, ods string) ([]Service, error) {
 	return c.rest(ctx, "byOdsCode", ods)
 }
 
-// ByClinicalTerm asks the REST service. Its distance is in miles and its age a
-// group; a case in other units is an error.
+// ByClinicalTerm asks the REST service. Its age is a group (AgeGroup, and 8 for
+// 65 and over); a case in other units is an error. perType bounds the services of
+// each type; 0: 5.
 func (c *Client) ByClinicalTerm(ctx context.Context, r *Case, perType int) ([]Service, error) {
-	if r.AgeFormat != AgeGroup || len(r.Discriminators) != 1 {
-		return nil, errors.New("dos: the REST search takes an age group and one discriminator")
+	if len(r.Discriminators) != 1 {
+		return nil, errors.New("dos: the REST search takes one discriminator")
 	}
-	miles := "0"
+	return c.nearest(ctx, "byClinicalTerm", r, strconv.Itoa(r.SymptomGroup)+"="+strconv.Itoa(r.Discriminators[0]), perType)
+}
+
+// ByServiceType asks the REST service for services of some types; of the case only
+// who and where counts.
+func (c *Client) ByServiceType(ctx context.Context, r *Case, types []int, perType int) ([]Service, error) {
+	var list []string
+	for _, id := range types {
+		list = append(list, strconv.Itoa(id))
+	}
+	return c.nearest(ctx, "byServiceType", r, strings.Join(list, ","), perType)
+}
+
+// nearest makes a REST search, whose distance is in miles. Its practice is a DoS
+// service id, which an ODS code is not, so that is left out.
+func (c *Client) nearest(ctx context.Context, call string, r *Case, what string, perType int) ([]Service, error) {
+	if r.AgeFormat != AgeGroup {
+		return nil, errors.New("dos: the REST search takes an age group")
+	}
+	miles, practice := "0", "0"
 	if r.Distance > 0 {
 		miles = strconv.FormatFloat(kilometresToMiles(float64(r.Distance)), 'f', 1, 64)
 	}
-	return c.rest(ctx, "byClinicalTerm", or(r.ID, "0"), r.Postcode, miles, or(r.Surgery, "0"), strconv.Itoa(r.Age), r.Gender,
-		strconv.Itoa(r.Disposition), strconv.Itoa(r.SymptomGroup)+"="+strconv.Itoa(r.Discriminators[0]), strconv.Itoa(perType))
+	if _, err := strconv.Atoi(r.Surgery); err == nil {
+		practice = r.Surgery
+	}
+	return c.rest(ctx, call, or(r.ID, "0"), r.Postcode, miles, practice, strconv.Itoa(r.Age), r.Gender,
+		strconv.Itoa(r.Disposition), or(what, "0"), strconv.Itoa(perType))
 }
 
-func or(a, b string) string {
+func or[T ~string](a, b T) T {
 	if a != "" {
 		return a
 	}
@@ -119,21 +155,31 @@ func (c *Client) soap(ctx context.Context, action string, body []byte) (*xmltree
 		}
 		_, parameters, _ := mime.ParseMediaType(head.Get("Content-Type"))
 		text, err := xmltree.ToUTF8(raw, parameters["charset"])
+		var e envelopeRead
 		if err == nil {
-			_, found, err = readBody(text)
+			e, err = readEnvelope(text)
 		}
 		if err != nil {
-			if status >= 500 {
-				return ErrUnavailable
-			}
-			return errAnswer
+			return noAnswer(status)
 		}
-		if fault := readFault(found); fault != nil {
+		if fault := readFault(e.Body); fault != nil {
 			return fault
 		}
+		if status != http.StatusOK {
+			return noAnswer(status)
+		}
+		found = e.Body
 		return nil
 	})
 	return found, err
+}
+
+// noAnswer is the error for an answer that isn't the directory's own.
+func noAnswer(status int) error {
+	if status >= 500 || status == http.StatusTooManyRequests {
+		return ErrUnavailable
+	}
+	return &AnswerError{status}
 }
 
 // rest sends a GET whose parameters are segments of the path.
@@ -155,23 +201,24 @@ func (c *Client) rest(ctx context.Context, segments ...string) (list []Service, 
 		}
 		found, fault, err := parseREST(raw)
 		switch {
-		case err != nil && status >= 500:
-			return ErrUnavailable
 		case fault != nil:
 			return fault
+		case err != nil || status != http.StatusOK:
+			return noAnswer(status)
 		}
 		list = found
-		return err
+		return nil
 	})
 	return list, err
 }
 
 // send makes one request and reads a bounded answer.
 func (c *Client) send(req *http.Request) (body []byte, head http.Header, status int, err error) {
-	client := c.HTTP
-	if client == nil {
-		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{}
+	if c.HTTP != nil {
+		client = *c.HTTP
 	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, nil, 0, ErrUnavailable // its text holds the address asked for
@@ -182,7 +229,7 @@ func (c *Client) send(req *http.Request) (body []byte, head http.Header, status 
 		return nil, nil, 0, ErrUnavailable
 	}
 	if len(body) > maxAnswer {
-		return nil, nil, 0, errAnswer
+		return nil, nil, 0, &AnswerError{res.StatusCode}
 	}
 	if res.StatusCode == http.StatusTooManyRequests {
 		return nil, nil, 0, ErrUnavailable
@@ -191,8 +238,8 @@ func (c *Client) send(req *http.Request) (body []byte, head http.Header, status 
 }
 
 // try repeats what may succeed later, with pauses that grow and scatter.
-func (c *Client) try(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (c *Client) try(caller context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(caller, cmp.Or(c.Timeout, callTimeout))
 	defer cancel()
 	pause := firstPause
 	for attempt := 0; ; attempt++ {
@@ -200,6 +247,9 @@ func (c *Client) try(ctx context.Context, call func(context.Context) error) erro
 			return ErrUnavailable
 		}
 		err := call(ctx)
+		if caller.Err() != nil {
+			return caller.Err() // who asked has gone, which says nothing of the directory
+		}
 		var fault *Fault
 		temporary := errors.Is(err, ErrUnavailable) || errors.As(err, &fault) && fault.Temporary()
 		c.Breaker.note(!temporary)

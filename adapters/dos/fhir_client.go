@@ -2,7 +2,6 @@ package dos
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -45,15 +44,12 @@ func (c *FHIRClient) Endpoints(ctx context.Context, ods nhs.ODSCode) ([]Endpoint
 		if err != nil {
 			return err
 		}
-		if status >= 500 {
-			return ErrUnavailable
-		}
 		bundle, err := fhir.Parse(raw)
-		if err != nil || status == http.StatusOK && bundle.Type() != "Bundle" {
-			return errAnswer
-		}
-		if status != http.StatusOK {
-			return errors.New("dos: the directory refuses the search")
+		switch {
+		case err == nil && bundle.Type() == "OperationOutcome" && status >= 400 && status < 500:
+			return &Fault{status, "FHIR: the search was refused"}
+		case err != nil || bundle.Type() != "Bundle" || status != http.StatusOK:
+			return noAnswer(status)
 		}
 		list = nil
 		for entry := range bundle.Get("entry").Items() {

@@ -40,6 +40,9 @@ func local(ctx context.Context, records Reader, root string) ([]Profiled, error)
 		if s.ID == "" {
 			continue
 		}
+		if err := endpointsOf(ctx, records, r, &s); err != nil {
+			return nil, err
+		}
 		if owner, err := linked(ctx, records, r.Get("providedBy", "reference").Text()); err != nil {
 			return nil, err
 		} else if owner != nil {
@@ -58,6 +61,25 @@ func local(ctx context.Context, records Reader, root string) ([]Profiled, error)
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// endpointsOf takes the Endpoints that the service itself names in place of those
+// of this program.
+func endpointsOf(ctx context.Context, records Reader, r *fhir.Resource, s *Profiled) error {
+	var named []Endpoint
+	for ref := range r.Get("endpoint").Items() {
+		e, err := linked(ctx, records, ref.Get("reference").Text())
+		if err != nil {
+			return err
+		}
+		if e != nil && e.Get("status").Text() == "active" {
+			named = append(named, EndpointOf(e))
+		}
+	}
+	if r.Get("endpoint").Len() > 0 {
+		s.Endpoints = named
+	}
+	return nil
 }
 
 func linked(ctx context.Context, records Reader, reference string) (*fhir.Resource, error) {
@@ -106,6 +128,13 @@ func profile(r *fhir.Resource, id, root string) Profiled {
 			Professional: Professional{Text: r.Get("extraDetails").Text()},
 		},
 		Discriminators: discriminators, Genders: []string{"M", "F", "I"}, Commissioned: true, Rank: known.rank,
+	}
+	for concept := range r.Get("type").Items() {
+		for coding := range concept.Get("coding").Items() {
+			if id, err := atoi(coding.Get("code").Text()); err == nil && coding.Get("system").Text() == systemServiceType {
+				s.Type = ServiceType{id, coding.Get("display").Text()}
+			}
+		}
 	}
 	for t := range r.Get("telecom").Items() {
 		if t.Get("system").Text() == "phone" && s.Phone == "" {
@@ -179,12 +208,17 @@ var profiles = map[string]invented{
 	"1503499715": {ServiceType{46, "Urgent care"}, 409_000, 309_000, High, 3, urgentInteraction},
 }
 
-// places are invented: ZZ99 is no place in the country.
+// places are invented: ZZ98 and ZZ99 are no places in the country.
 var places = []Place{
 	{Postcode: "ZZ99 3VZ", Easting: 400_000, Northing: 300_000},
-	{Postcode: "ZZ99 3WZ", Easting: 401_000, Northing: 300_500, Distance: 18, Source: ByDistrict},
+	{Postcode: "ZZ99 3WZ", Easting: 401_000, Northing: 300_500},
+	{Postcode: "ZZ98 1AA", Easting: 402_000, Northing: 299_000},
+	{Postcode: "ZZ98 3AA", Easting: 403_000, Northing: 299_500},
 	{Postcode: "ZZ99 9ZZ", Easting: 600_000, Northing: 900_000},
 }
+
+// reaches are their stored distances: of a postcode, a sector and a district.
+var reaches = map[string]int{"ZZ993WZ": 12, "ZZ983": 25, "ZZ98": 18}
 
 // discriminators are the symptom discriminators of each symptom group that the
 // sample services are profiled for.

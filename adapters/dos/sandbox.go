@@ -19,7 +19,8 @@ import (
 // User is an account of the stand-in.
 type User struct {
 	Account
-	WebService bool // may use the web service
+	WebService bool   // may use the web service
+	Role       string // its search role, which services are profiled for
 }
 
 func (u User) is(a Account) bool {
@@ -49,7 +50,7 @@ const maxRequest = 64 << 10
 // NewSandbox makes the stand-in; mount it at Path.
 func NewSandbox(o SandboxOptions) *Sandbox {
 	if o.Users == nil {
-		o.Users = []User{{Account{"sandbox", "sandbox"}, true}, {Account{"noperm", "sandbox"}, false}}
+		o.Users = []User{{Account: Account{"sandbox", "sandbox"}, WebService: true}, {Account: Account{"noperm", "sandbox"}}}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -78,73 +79,118 @@ func (s *Sandbox) Handler() http.Handler {
 	return mux
 }
 
-func (s *Sandbox) directory(ctx context.Context) (*Directory, error) {
+// directory is what an account's search role sees.
+func (s *Sandbox) directory(ctx context.Context, role string) (*Directory, error) {
 	services, err := local(ctx, s.o.Records, s.o.Root)
 	if err != nil {
 		return nil, err
 	}
-	return &Directory{Services: services, Places: places, Minutes: minutes, Holiday: s.o.Holiday}, nil
+	return &Directory{Services: services, Places: places, Reaches: reaches, Minutes: minutes, Holiday: s.o.Holiday, Role: role}, nil
 }
 
-func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request) {
-	answer, err := s.answer(w, r)
-	status := http.StatusOK
-	var fault *Fault
-	if errors.As(err, &fault) {
-		answer, status = writeFault(fault), http.StatusInternalServerError
-	} else if err != nil {
-		s.o.Log.Error("sandbox directory", "error", fhir.AsOutcome(err).Kind)
-		answer, status = writeFault(faultInternal), http.StatusInternalServerError
+// Search answers a case without the web service, for the room of this program.
+func (s *Sandbox) Search(ctx context.Context, c *Case) (*Answer, error) {
+	d, err := s.directory(ctx, "")
+	if err != nil {
+		return nil, err
 	}
-	w.Header().Set("Content-Type", "application/soap+xml; charset=utf-8")
+	return s.search(d, c)
+}
+
+func (s *Sandbox) search(d *Directory, c *Case) (*Answer, error) {
+	found, fault := d.Search(c, s.o.Now().In(nhs.London))
+	if fault != nil {
+		return nil, fault
+	}
+	found.Transaction = s.o.NewID()
+	return found, nil
+}
+
+// Details finds services by DoS id or ODS code, likewise.
+func (s *Sandbox) Details(ctx context.Context, id string) ([]Service, error) {
+	d, err := s.directory(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	list := d.Details(id)
+	if len(list) == 0 {
+		return nil, faultNotFound
+	}
+	return list, nil
+}
+
+// soap answers in the SOAP version of the request; one whose version can't be
+// told gets 1.2, the web service's own.
+func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request) {
+	request, err := s.request(w, r)
+	var answer []byte
+	if err == nil {
+		answer, err = s.answer(r.Context(), request)
+	}
+	status := http.StatusOK
+	if err != nil {
+		status = http.StatusInternalServerError
+		fault := faultInternal
+		if !errors.As(err, &fault) {
+			s.o.Log.Error("sandbox directory", "error", fhir.AsOutcome(err).Kind)
+		}
+		answer = writeFault(fault, request.SOAP)
+	}
+	contentType := "application/soap+xml; charset=utf-8"
+	if request.SOAP == nsSOAP11 {
+		contentType = "text/xml; charset=utf-8"
+	}
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(answer)
+	_, _ = w.Write(inSOAP(request.SOAP, answer))
 }
 
-func (s *Sandbox) answer(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// request reads a SOAP message.
+func (s *Sandbox) request(w http.ResponseWriter, r *http.Request) (envelopeRead, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
-		return nil, faultMalformed
+		return envelopeRead{}, faultMalformed
 	}
 	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	text8, err := xmltree.ToUTF8(raw, parameters["charset"])
 	if err != nil {
-		return nil, faultMalformed
+		return envelopeRead{}, faultMalformed
 	}
-	version, body, err := readBody(text8)
+	e, err := readEnvelope(text8)
+	if err != nil || e.Body.Space != nsDoS {
+		return e, faultMalformed
+	}
+	return e, nil
+}
+
+// answer makes the directory's checks in its order: the account, then the
+// version, then the case.
+func (s *Sandbox) answer(ctx context.Context, e envelopeRead) ([]byte, error) {
+	user, err := s.login(child(e.Body, "userInfo"))
 	if err != nil {
-		return nil, faultMalformed
+		return nil, err
 	}
-	switch version {
-	case "", "1.5":
-	default:
+	if e.Version != "" && e.Version != "1.5" {
 		return nil, faultVersion // the stand-in speaks the current one only
 	}
-	if body.Space != nsDoS {
-		return nil, faultMalformed
-	}
-	if err := s.login(body.Child("userInfo")); err != nil {
-		return nil, err
-	}
-	d, err := s.directory(r.Context())
+	d, err := s.directory(ctx, user.Role)
 	if err != nil {
 		return nil, err
 	}
-	switch body.Local {
+	switch e.Body.Local {
 	case "CheckCapacitySummary":
-		c, fault := readCase(body.Child("c"))
+		c, fault := readCase(child(e.Body, "c"))
 		if fault != nil {
 			return nil, fault
 		}
-		found, fault := d.Search(c, s.o.Now().In(nhs.London))
-		if fault != nil {
-			return nil, fault
+		found, err := s.search(d, c)
+		if err != nil {
+			return nil, err
 		}
-		found.Transaction = s.o.NewID()
 		return writeAnswer(found), nil
 	case "ServiceDetailsById":
-		list := d.Details(text(body, "serviceId"))
+		list := d.Details(text(e.Body, "serviceId"))
 		if len(list) == 0 {
 			return nil, faultNotFound
 		}
@@ -157,19 +203,19 @@ func (s *Sandbox) answer(w http.ResponseWriter, r *http.Request) ([]byte, error)
 	return nil, faultMalformed
 }
 
-func (s *Sandbox) login(info *xmltree.Node) error {
+func (s *Sandbox) login(info *xmltree.Node) (*User, error) {
 	a := Account{text(info, "username"), text(info, "password")}
 	if a.Username == "" || a.Password == "" {
-		return faultNoUser
+		return nil, faultNoUser
 	}
 	user := findUser(s.o.Users, a)
 	switch {
 	case user == nil:
-		return faultLogin
+		return nil, faultLogin
 	case !user.WebService:
-		return faultPrivileges
+		return nil, faultPrivileges
 	}
-	return nil
+	return user, nil
 }
 
 // readCase reads the case of a search. Elements that aren't known are passed
@@ -218,11 +264,8 @@ func readCase(n *xmltree.Node) (*Case, *Fault) {
 		}
 	}
 	if t := text(n, "searchDateTime"); t != "" {
-		at, err := time.Parse(time.RFC3339, t)
-		if err != nil {
-			at, err = time.ParseInLocation(dosTime, t, nhs.London)
-		}
-		if err != nil {
+		at, ok := parseTime(t)
+		if !ok {
 			return nil, faultDate
 		}
 		c.At = &at

@@ -121,7 +121,7 @@ func (s *Sandbox) healthcareService(w http.ResponseWriter, r *http.Request) {
 
 // of lists the services of an organisation.
 func (s *Sandbox) of(w http.ResponseWriter, r *http.Request, ods string) ([]Service, bool) {
-	d, err := s.directory(r.Context())
+	d, err := s.directory(r.Context(), "")
 	if err != nil {
 		s.o.Log.Error("sandbox directory: the services can't be read")
 		s.writeFHIR(w, r, http.StatusInternalServerError, invalidSearch("Internal error"))

@@ -17,12 +17,13 @@ const maxMiles = 100
 func (s *Sandbox) basic(next func(*http.Request, *Directory) (any, *restError)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name, password, _ := r.BasicAuth()
-		if user := findUser(s.o.Users, Account{name, password}); user == nil || !user.WebService {
+		user := findUser(s.o.Users, Account{name, password})
+		if user == nil || !user.WebService {
 			w.Header().Set("WWW-Authenticate", `Basic realm="sandbox Directory of Services"`)
 			writeREST(w, http.StatusUnauthorized, restAnswer{Error: &restError{401, "Unauthorized: You are not authorized to access this resource."}})
 			return
 		}
-		d, err := s.directory(r.Context())
+		d, err := s.directory(r.Context(), user.Role)
 		if err != nil {
 			s.o.Log.Error("sandbox directory: the services can't be read")
 			writeREST(w, http.StatusInternalServerError, restAnswer{Error: &restError{500, "Internal error"}})
@@ -98,8 +99,12 @@ func (s *Sandbox) nearest(r *http.Request, d *Directory, wanted func(*Profiled) 
 	if place == nil {
 		return nil, badRequest("Invalid post code")
 	}
-	if !slices.Contains([]string{"0", "1", "2", "3", "4", "8"}, r.PathValue("age")) {
+	ages, known := restAges[r.PathValue("age")]
+	if !known {
 		return nil, badRequest("The age group ID must be one of the following: 1, 2, 3, 4, 8")
+	}
+	if practice := r.PathValue("practice"); practice != "0" && !slices.ContainsFunc(d.Services, func(x Profiled) bool { return x.ID == practice }) {
+		return nil, badRequest("The supplied service ID of the patient's practice does not exist in the system")
 	}
 	if !slices.Contains([]string{"0", "M", "F", "I"}, r.PathValue("gender")) {
 		return nil, badRequest("The gender must be one of the following: M, F, I (case sensitive)")
@@ -114,12 +119,12 @@ func (s *Sandbox) nearest(r *http.Request, d *Directory, wanted func(*Profiled) 
 	var found []*Profiled
 	for i := range d.Services {
 		x := &d.Services[i]
-		if wanted(x) && kilometresToMiles(metres(&x.Service, place)/1000) <= miles {
+		if wanted(x) && x.takes(r.PathValue("gender"), ages) && (len(x.Roles) == 0 || slices.Contains(x.Roles, d.Role)) && kilometresToMiles(metres(&x.Service, place)/1000) <= miles {
 			found = append(found, x)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *Profiled) int { return int(metres(&a.Service, place) - metres(&b.Service, place)) })
-	answer := restSuccess{Code: 200, TransactionID: s.o.NewID(), CatchAll: "FALSE", Services: []restService{}}
+	answer := restSuccess{Code: 200, TransactionID: loose(s.o.NewID()), CatchAll: "FALSE", Services: some([]restService{})}
 	kept := map[int]int{}
 	for _, x := range found {
 		if kept[x.Type.ID]++; kept[x.Type.ID] > number {
@@ -127,12 +132,28 @@ func (s *Sandbox) nearest(r *http.Request, d *Directory, wanted func(*Profiled) 
 		}
 		shown := x.Service
 		shown.Miles = strconv.FormatFloat(kilometresToMiles(metres(&shown, place)/1000), 'f', 1, 64)
-		answer.Services = append(answer.Services, restServiceOf(&shown))
+		answer.Services.V = append(answer.Services.V, restServiceOf(&shown))
 	}
-	if answer.Count = len(answer.Services); answer.Count == 0 {
+	if answer.Count = len(answer.Services.V); answer.Count == 0 {
 		answer.CatchAll = "TRUE"
 	}
 	return restAnswer{Success: &answer}, nil
+}
+
+// restAges are the age groups of the REST calls in days: 0 is any, 8 is 65 and
+// over, which the web service doesn't have.
+var restAges = map[string]AgeRange{"0": {0, maxAge}, "1": {ageOf(16), maxAge}, "2": {ageOf(5), ageOf(16) - 1},
+	"3": {ageOf(1), ageOf(5) - 1}, "4": {0, ageOf(1) - 1}, "8": {ageOf(65), maxAge}}
+
+const maxAge = 47117 // 129 years in days
+
+func ageOf(years int) float64 { return ageInDays(&Case{AgeFormat: Years, Age: years}) }
+
+// takes says whether a service is for a gender ("0": any) and for somebody of an
+// age group.
+func (s *Profiled) takes(gender string, ages AgeRange) bool {
+	return (gender == "0" || slices.Contains(s.Genders, gender)) &&
+		slices.ContainsFunc(s.Ages, func(r AgeRange) bool { return r.From <= ages.To && ages.From <= r.To })
 }
 
 func (s *Sandbox) byServiceType(r *http.Request, d *Directory) (any, *restError) {

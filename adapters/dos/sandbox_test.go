@@ -253,8 +253,8 @@ func TestTheClientRepeatsOnlyWhatMaySucceedLater(t *testing.T) {
 		calls  int32
 		fails  error
 	}{
-		{"a fault about the request", 500, string(writeFault(faultGender)), 1, nil},
-		{"a failure of the search", 500, string(writeFault(&Fault{100, "x"})), 3, nil},
+		{"a fault about the request", 500, string(writeFault(faultGender, nsSOAP12)), 1, nil},
+		{"a failure of the search", 500, string(writeFault(&Fault{100, "x"}, nsSOAP12)), 3, nil},
 		{"a broken gateway", 502, "<html>", 3, ErrUnavailable},
 		{"too many requests", 429, "", 3, ErrUnavailable},
 		{"an answer that is none", 200, "<html/>", 1, errAnswer},

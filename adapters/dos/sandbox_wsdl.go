@@ -25,7 +25,7 @@ func (s *Sandbox) wsdl(w http.ResponseWriter, r *http.Request) {
 	if version[0] != "" && version[0] != "1.5" {
 		w.Header().Set("Content-Type", "application/soap+xml; charset=utf-8")
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = w.Write(writeFault(&Fault{109, "WSDL Validation: WSDL version not found"}))
+		_, _ = w.Write(writeFault(&Fault{109, "WSDL Validation: WSDL version not found"}, nsSOAP12))
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")

@@ -18,21 +18,26 @@ type Profiled struct {
 	Surgeries      []string // who may use it; none: everybody
 	Commissioned   bool
 	OnlyIfOpen     bool
-	Rank           int // of its type for the search, 1 to 10; 0: 10
+	Roles          []string // search roles that see it; none: all
+	OutOfHoursOf   []string // practices whose patients it treats out of hours
+	Rank           int      // of its type for the search, 1 to 10; 0: 10
 }
 
 // Place is a postcode of the directory.
 type Place struct {
 	Postcode          string
 	Easting, Northing int
-	Distance          int            // stored for it, kilometres; 0: none
-	Source            DistanceSource // of Distance
 }
 
 // Directory is what the stand-in searches.
 type Directory struct {
 	Services []Profiled
 	Places   []Place
+	// Reaches are the stored distances in kilometres: of a postcode, a sector or a
+	// district, each without blanks ("ZZ993WZ", "ZZ993", "ZZ99").
+	Reaches map[string]int
+	// Role is the search role of who asks.
+	Role string
 	// Minutes is within what time a disposition asks for care; those that are
 	// missing are unknown.
 	Minutes map[int]int
@@ -48,8 +53,8 @@ const (
 	daysInYear       = 365.25
 )
 
-// typeED is the type of an emergency department.
-const typeED = 105
+// The types of an emergency department and of IUC treatment.
+const typeED, typeTreatment = 105, 25
 
 // oneOnly are the types of which a search keeps one service; of others two.
 var oneOnly = []int{138, 100, 133, 130, 137, 139}
@@ -63,20 +68,23 @@ func (d *Directory) Search(c *Case, now time.Time) (*Answer, *Fault) {
 	}
 	place := d.place(c.Postcode)
 	a := &Answer{Requested: now, Searched: at, AgeInDays: ageInDays(c)}
-	a.Distance, a.Source = distance(c, place)
+	a.Distance, a.Source = d.distance(c, place)
 	discriminators := d.discriminators(c)
 	var found []*Profiled
 	for i := range d.Services {
 		s := &d.Services[i]
 		if s.near(place, a.Distance) && s.suits(c, discriminators, a.AgeInDays) && s.Capacity != None &&
-			(!s.OnlyIfOpen || s.open(at, d.Minutes[c.Disposition], d.Holiday)) {
+			(len(s.Roles) == 0 || slices.Contains(s.Roles, d.Role)) && (!s.OnlyIfOpen || s.open(at, d.Minutes[c.Disposition], d.Holiday)) {
 			found = append(found, s)
 		}
 	}
 	for _, s := range order(found, c, place) {
 		out := s.Service
-		if isHome(s, c) {
+		switch {
+		case isHome(s, c):
 			out.Name += " (Home)"
+		case s.Type.ID == typeTreatment && slices.Contains(s.OutOfHoursOf, c.Surgery):
+			out.Name += " (Home OOH)"
 		}
 		a.add(out, place)
 	}
@@ -191,15 +199,22 @@ func (d *Directory) place(postcode string) *Place {
 
 func squeeze(postcode string) string { return strings.ToUpper(strings.ReplaceAll(postcode, " ", "")) }
 
-// distance chooses how far to look: the forced one, the stored one, the asked
-// one, the national one.
-func distance(c *Case, p *Place) (int, DistanceSource) {
-	switch {
-	case c.Force:
+// distance chooses how far to look: the forced one, the one stored for the
+// postcode, its sector or its district, the asked one, the national one.
+func (d *Directory) distance(c *Case, p *Place) (int, DistanceSource) {
+	if c.Force {
 		return c.Distance, Override
-	case p.Distance > 0:
-		return p.Distance, p.Source
-	case c.Distance > 0:
+	}
+	full := squeeze(p.Postcode)
+	for _, level := range []struct {
+		of     string
+		source DistanceSource
+	}{{full, ByPostcode}, {full[:max(0, len(full)-2)], BySector}, {full[:max(0, len(full)-3)], ByDistrict}} {
+		if km := d.Reaches[level.of]; km > 0 {
+			return km, level.source
+		}
+	}
+	if c.Distance > 0 {
 		return c.Distance, ByRequest
 	}
 	return nationalDistance, National

@@ -94,19 +94,21 @@ func TestAgesBecomeDays(t *testing.T) {
 }
 
 func TestTheDistanceComesFromTheFirstSourceThatHasOne(t *testing.T) {
-	stored := &places[1]
+	d := &Directory{Reaches: map[string]int{"ZZ993WZ": 12, "ZZ993": 25, "ZZ99": 18}}
 	for _, c := range []struct {
-		request Case
-		place   *Place
-		km      int
-		source  DistanceSource
+		request  Case
+		postcode string
+		km       int
+		source   DistanceSource
 	}{
-		{Case{Distance: 5, Force: true}, stored, 5, Override},
-		{Case{Distance: 5}, stored, 18, ByDistrict},
-		{Case{Distance: 5}, &places[0], 5, ByRequest},
-		{Case{}, &places[0], 60, National},
+		{Case{Distance: 5, Force: true}, "ZZ99 3WZ", 5, Override},
+		{Case{Distance: 5}, "zz99 3wz", 12, ByPostcode},
+		{Case{Distance: 5}, "ZZ99 3AA", 25, BySector},
+		{Case{Distance: 5}, "ZZ99 4AA", 18, ByDistrict},
+		{Case{Distance: 5}, "ZZ98 4AA", 5, ByRequest},
+		{Case{}, "ZZ98 4AA", 60, National},
 	} {
-		km, source := distance(&c.request, c.place)
+		km, source := d.distance(&c.request, &Place{Postcode: c.postcode})
 		require.Equal(t, c.km, km)
 		require.Equal(t, c.source, source)
 	}
@@ -131,13 +133,19 @@ func TestServicesAreFilteredByWhomTheyTake(t *testing.T) {
 	slow := func(s *Profiled) { s.Dispositions = []int{1007} }
 	closed := func(s *Profiled) { s.OnlyIfOpen, s.OpenAllHours = true, false }
 	theirs := func(s *Profiled) { s.Surgeries = []string{"Z9999"} }
+	clinicians := func(s *Profiled) { s.Roles = []string{"clinician"} }
 	for name, change := range map[string]func(*Profiled){"red": red, "women": women, "children": children, "another discriminator": another,
-		"another disposition": slow, "closed": closed, "another practice's": theirs} {
+		"another disposition": slow, "closed": closed, "another practice's": theirs, "another search role's": clinicians} {
 		far := service("far", 135, 600_000) // keeps the codes known
 		_, fault := directory(service("1", 135, 400_000, change), far).Search(someone(), friday)
 		require.Equal(t, faultNoServices, fault, name)
 	}
 	a, fault := directory(service("1", 135, 400_000, amber)).Search(someone(), friday)
+	require.Nil(t, fault)
+	require.Equal(t, "1", ids(a))
+	seen := directory(service("1", 135, 400_000, clinicians))
+	seen.Role = "clinician"
+	a, fault = seen.Search(someone(), friday)
 	require.Nil(t, fault)
 	require.Equal(t, "1", ids(a))
 	member := someone()
@@ -153,14 +161,15 @@ func TestResultsAreOrderedAndCut(t *testing.T) {
 	d := directory(
 		service("far", 135, 405_000, rank(1)), service("near", 135, 401_000, rank(1)), service("third", 135, 406_000, rank(1)),
 		service("other-gp", 100, 400_100, rank(2)), service("own-gp", 100, 403_000, rank(2), home),
-		service("ed", 105, 400_010),
+		service("ed", 105, 400_010), service("ooh", 25, 400_020, func(s *Profiled) { s.OutOfHoursOf = []string{"C3003"} }),
 	)
 	request := someone()
 	request.Surgery = "C3003"
 	a, fault := d.Search(request, friday)
 	require.Nil(t, fault)
-	require.Equal(t, "near far own-gp ed", ids(a)) // two of type 135, one practice
+	require.Equal(t, "near far own-gp ed ooh", ids(a)) // two of type 135, one practice
 	require.Equal(t, "Sown-gp (Home)", a.Services[2].Name)
+	require.Equal(t, "Sooh (Home OOH)", a.Services[4].Name)
 }
 
 func TestWithNothingLeftTheNearestEmergencyDepartmentsCatchAll(t *testing.T) {

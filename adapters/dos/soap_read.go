@@ -13,38 +13,49 @@ import (
 // errAnswer: the directory answered something that isn't its answer.
 var errAnswer = errors.New("dos: the directory's answer can't be read")
 
-// readBody finds the one element of a SOAP body, of either version.
-func readBody(text []byte) (version string, body *xmltree.Node, err error) {
+// envelopeRead is what a SOAP message, of either version, holds.
+type envelopeRead struct {
+	SOAP    string // its namespace, which says its version
+	Version string // of the web service, "" where the header doesn't say
+	Body    *xmltree.Node
+}
+
+// readEnvelope finds the one element of a SOAP body. Where even the version of
+// SOAP can't be told, SOAP is "".
+func readEnvelope(text []byte) (envelopeRead, error) {
 	root, err := xmltree.Read(text, xmltree.Rules{})
-	if err != nil {
-		return "", nil, errAnswer
+	if err != nil || root.Local != "Envelope" || root.Space != nsSOAP12 && root.Space != nsSOAP11 {
+		return envelopeRead{}, errAnswer
 	}
-	if root.Local != "Envelope" || root.Space != nsSOAP12 && root.Space != nsSOAP11 {
-		return "", nil, errAnswer
-	}
+	e := envelopeRead{SOAP: root.Space}
 	if head := root.Child("Header"); head != nil {
 		for _, v := range head.AllIn(nsDoS, "serviceVersion") {
-			version = v.Content()
+			e.Version = v.Content()
 		}
 	}
 	bodies := root.All("Body")
 	if len(bodies) != 1 || len(bodies[0].Elements()) != 1 {
-		return "", nil, errAnswer
+		return e, errAnswer
 	}
-	return version, bodies[0].Elements()[0], nil
+	e.Body = bodies[0].Elements()[0]
+	return e, nil
 }
 
 // readFault reads a fault of SOAP 1.1 or 1.2, nil where the element is none.
 func readFault(body *xmltree.Node) *Fault {
-	var code, text string
+	var codes []string
+	text := ""
 	switch {
 	case body.Is(nsSOAP12, "Fault"):
-		code, text = body.Child("Code", "Value").Content(), body.Child("Reason", "Text").Content()
+		text = body.Child("Reason", "Text").Content()
+		for code := body.Child("Code"); code != nil; code = code.Child("Subcode") {
+			codes = append(codes, code.Child("Value").Content())
+		}
 	case body.Is(nsSOAP11, "Fault"):
 		for _, c := range body.Elements() { // 1.1 qualifies them not; some services do
 			switch c.Local {
 			case "faultcode":
-				code = c.Content()
+				codes = append(codes, c.Content())
 			case "faultstring":
 				text = c.Content()
 			}
@@ -52,14 +63,18 @@ func readFault(body *xmltree.Node) *Fault {
 	default:
 		return nil
 	}
-	if _, after, found := strings.Cut(code, ":"); found {
-		code = after
+	f := &Fault{500, text} // no number of the list: its own fault
+	for _, code := range codes {
+		code = code[strings.IndexByte(code, ':')+1:]
+		if n, err := strconv.Atoi(code); err == nil {
+			return &Fault{n, text}
+		}
+		switch code {
+		case "Client", "Sender", "MustUnderstand", "VersionMismatch", "DataEncodingUnknown":
+			f.Code = 0 // the same won't be taken later either
+		}
 	}
-	n, err := strconv.Atoi(code)
-	if err != nil {
-		n = 500 // not a number of the list: its own fault
-	}
-	return &Fault{n, text}
+	return f
 }
 
 // child finds an element whatever the case of its first letter: versions before
@@ -117,8 +132,8 @@ func readAnswer(body *xmltree.Node) (*Answer, error) {
 		Source:      DistanceSource(text(body, "SearchDistanceUsedSource")),
 	}
 	a.AgeInDays, _ = strconv.ParseFloat(text(body, "CalculatedAgeInDays"), 64)
-	a.Requested, _ = time.ParseInLocation(dosTime, text(body, "RequestedAtDateTime"), nhs.London)
-	a.Searched, _ = time.ParseInLocation(dosTime, text(body, "SearchDateTime"), nhs.London)
+	a.Requested, _ = parseTime(text(body, "RequestedAtDateTime"))
+	a.Searched, _ = parseTime(text(body, "SearchDateTime"))
 	for _, n := range children(child(body, "CheckCapacitySummaryResult"), "serviceCareSummaryDestination") {
 		s := readService(n)
 		if s.ID == "" {
@@ -127,6 +142,15 @@ func readAnswer(body *xmltree.Node) (*Answer, error) {
 		a.Services = append(a.Services, s)
 	}
 	return a, nil
+}
+
+// parseTime reads a time, of London where it has no offset.
+func parseTime(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.ParseInLocation(dosTime, s, nhs.London)
+	}
+	return t, err == nil
 }
 
 func readService(n *xmltree.Node) Service {
@@ -177,7 +201,7 @@ func readEndpoints(n *xmltree.Node) []Endpoint {
 		}
 		list = append(list, Endpoint{
 			Order: number(e, "endpointOrder"), Transport: text(e, "transport"), Format: text(e, "format"),
-			Interaction: text(e, "interaction"), Scenario: Scenario(text(e, "businessScenario")),
+			Interaction: text(e, "interaction"), Scenario: scenarioOf(text(e, "businessScenario")),
 			Address: text(e, "address"), Compressed: yes(compression), Comment: text(e, "comment"),
 		})
 	}
@@ -195,7 +219,7 @@ func oldEndpoint(transport, value string, order int) Endpoint {
 		parts = append(parts, "")
 	}
 	return Endpoint{Order: order, Transport: transport, Address: parts[0], Interaction: parts[1], Format: parts[2],
-		Scenario: Scenario(parts[3]), Comment: parts[4], Compressed: yes(parts[5])}
+		Scenario: scenarioOf(parts[3]), Comment: parts[4], Compressed: yes(parts[5])}
 }
 
 // parseDateSession reads "DD-MM-YYYY-hh:mm-hh:mm".

@@ -1,6 +1,7 @@
 package dos
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -257,12 +258,24 @@ func writeDetail(services []Service) []byte {
 	})
 }
 
-// writeFault writes a fault as the service does: its number stands where SOAP
-// 1.2 would have a code.
-func writeFault(f *Fault) []byte {
-	return envelope("", func(w *writer) {
-		w.b.WriteString(`<s:Fault><s:Code><s:Value>` + strconv.Itoa(f.Code) + `</s:Value></s:Code><s:Reason><s:Text>`)
-		w.b.WriteString(xmltree.EscapeText(f.Text))
-		w.b.WriteString(`</s:Text></s:Reason></s:Fault>`)
-	})
+// writeFault writes a fault as the service does: in SOAP 1.2 its number stands
+// where a code would be, in 1.1, as services of old answer, it is the faultcode.
+func writeFault(f *Fault, soap string) []byte {
+	return inSOAP(soap, envelope("", func(w *writer) {
+		code, text := strconv.Itoa(f.Code), xmltree.EscapeText(f.Text)
+		if soap == nsSOAP11 {
+			w.b.WriteString(`<s:Fault><faultcode>` + code + `</faultcode><faultstring>` + text + `</faultstring></s:Fault>`)
+			return
+		}
+		w.b.WriteString(`<s:Fault><s:Code><s:Value>` + code + `</s:Value></s:Code><s:Reason><s:Text xml:lang="en">` + text + `</s:Text></s:Reason></s:Fault>`)
+	}))
+}
+
+// inSOAP gives an envelope of ours the namespace of the version that was asked
+// in.
+func inSOAP(soap string, envelope []byte) []byte {
+	if soap != nsSOAP11 {
+		return envelope
+	}
+	return bytes.Replace(envelope, []byte(nsSOAP12), []byte(nsSOAP11), 1)
 }

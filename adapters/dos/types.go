@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/onward-health/onward/nhs"
 )
 
 // Service is one service of the directory. What is for professionals only
@@ -19,10 +21,10 @@ type Service struct {
 	Easting    int
 	Northing   int
 	URL        string
-	Phone      string // public
-	Text       string // public
-	Capacity   Capacity
-	Miles      string // from the place of the search; the directory answers in miles
+	Phone      string   // public
+	Text       string   // public
+	Capacity   Capacity // "" where the directory doesn't say
+	Miles      string   // from the place of the search; the directory answers in miles
 
 	OpenAllHours bool
 	Sessions     []Session
@@ -102,6 +104,16 @@ const (
 	Copy    Scenario = "Copy"
 )
 
+// scenarioOf folds the case of the known ones; others stay as they are.
+func scenarioOf(text string) Scenario {
+	for _, known := range []Scenario{Primary, Copy} {
+		if strings.EqualFold(text, string(known)) {
+			return known
+		}
+	}
+	return Scenario(text)
+}
+
 // Flag reads a yes-or-no attribute; absent is no. Case and spelling of values
 // differ between services.
 func (s *Service) Flag(name string) bool {
@@ -117,12 +129,36 @@ func (s *Service) Flag(name string) bool {
 // appointment.
 func (s *Service) RequiresBooking() bool { return s.Flag("requirebooking") }
 
+// Books says that slots are found at the endpoint.
+func (e Endpoint) Books() bool {
+	return strings.EqualFold(e.Transport, "http") && strings.EqualFold(e.Format, "FHIR") && strings.EqualFold(e.Interaction, "Scheduling")
+}
+
+// Spine is what a booking endpoint is found by in the Spine Directory Service:
+// an ASID of twelve digits or an ODS code. Both are "" where the address is
+// neither.
+func (e Endpoint) Spine() (asid string, ods nhs.ODSCode) {
+	kind, value, _ := strings.Cut(e.Address, ":")
+	value = strings.TrimSpace(value)
+	switch strings.ToUpper(strings.TrimSpace(kind)) {
+	case "ASID":
+		if len(value) == 12 && strings.Trim(value, "0123456789") == "" {
+			return value, ""
+		}
+	case "ODS":
+		if code, ok := nhs.ParseODSCode(value); ok {
+			return "", code
+		}
+	}
+	return "", ""
+}
+
 // Booking returns the endpoint to book at, nil where there is none.
 // Several are an error of the profile: none of them is taken.
 func (s *Service) Booking() (*Endpoint, error) {
 	var found *Endpoint
 	for i, e := range s.Endpoints {
-		if !strings.EqualFold(e.Transport, "http") || !strings.EqualFold(e.Interaction, "Scheduling") {
+		if !e.Books() {
 			continue
 		}
 		if found != nil {
