@@ -25,6 +25,8 @@ type Facts struct {
 	// Certificates says that requests in the standard's dialect need a client
 	// certificate.
 	Certificates bool
+	// Directory says that a directory of services can be asked.
+	Directory bool
 	// BaRS asks for what requests in the standard's dialect are offered.
 	BaRS bool
 }
@@ -96,7 +98,7 @@ func plainServer(f Facts) *fhir.Object {
 			"searchInclude", includes(typ),
 			"searchRevInclude", reverseIncludes(typ, f.Types),
 			"searchParam", params(typ),
-			"operation", operations(typ),
+			"operation", f.operations(typ),
 		))
 	}
 	resources = append(resources, messageDefinitions())
@@ -138,7 +140,7 @@ func codes(list ...string) []*fhir.Object {
 }
 
 // operations lists the operations on a type.
-func operations(typ string) []*fhir.Object {
+func (f Facts) operations(typ string) []*fhir.Object {
 	list := []*fhir.Object{fhir.Obj("name", "validate", "definition", "http://hl7.org/fhir/OperationDefinition/Resource-validate")}
 	if typ == "Patient" {
 		list = append(list, fhir.Obj("name", "everything", "definition", "http://hl7.org/fhir/OperationDefinition/Patient-everything",
@@ -146,6 +148,9 @@ func operations(typ string) []*fhir.Object {
 	}
 	if typ == "ServiceRequest" {
 		list = append(list, own("respond"))
+	}
+	if typ == "HealthcareService" && f.Directory {
+		list = append(list, own("search-directory"))
 	}
 	return list
 }

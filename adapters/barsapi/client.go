@@ -171,9 +171,12 @@ type call struct {
 // do makes a call, again under the same ids and with the same body where the
 // sender rules say so.
 func (c *Client) do(ctx context.Context, k call) (*Reply, error) {
-	route, err := c.o.Router.Route(ctx, k.headers.Target)
-	if err != nil {
-		return nil, err
+	route := Route{Base: k.headers.Base}
+	if route.Base == "" {
+		var err error
+		if route, err = c.o.Router.Route(ctx, k.headers.Target); err != nil {
+			return nil, err
+		}
 	}
 	for n := 1; ; n++ {
 		reply, fault := c.attempt(ctx, route, k)

@@ -21,6 +21,9 @@ type Headers struct {
 	Practitioner           string // SDS role profile id of who asks; "" where nobody does
 	Role                   string // their role, a SNOMED code
 	UseContext             string
+	// Base is the FHIR base of the target where the caller knows it; else the
+	// Router does. It isn't sent.
+	Base string
 }
 
 // Software is a product as the standard identifies it.

@@ -65,7 +65,7 @@ type Offer struct {
 // receives, and the service must offer the MessageDefinition for the use case
 // (BaRS Core 1.5, content negotiation).
 func (c *Client) Negotiate(ctx context.Context, h Headers, facts *bars.Facts) (*Offer, error) {
-	statement, err := c.Metadata(ctx, Headers{Correlation: h.Correlation, Target: h.Target,
+	statement, err := c.Metadata(ctx, Headers{Correlation: h.Correlation, Target: h.Target, Base: h.Base,
 		Organisation: h.Organisation, OrganisationName: h.OrganisationName})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (c *Client) Negotiate(ctx context.Context, h Headers, facts *bars.Facts) (*
 	}
 	list, err := c.remember(ctx, call{method: http.MethodGet, path: "/MessageDefinition",
 		query: url.Values{"context": {h.Target.String(), bars.SystemUseCases + "|" + facts.UseCase}},
-		headers: Headers{Correlation: h.Correlation, Target: h.Target, Organisation: h.Organisation,
+		headers: Headers{Correlation: h.Correlation, Target: h.Target, Base: h.Base, Organisation: h.Organisation,
 			OrganisationName: h.OrganisationName}.ids(c.o.NewID)})
 	if err != nil {
 		return nil, err

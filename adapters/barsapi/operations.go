@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/nhs"
 )
 
 // The sender's operations are our own, in plain FHIR: systems on our side of
@@ -18,9 +20,14 @@ import (
 //	POST /$send-message                  sends a message Bundle and keeps it
 //	POST /ServiceRequest/{id}/$respond   answers a referral that was received
 //	POST /$forget-offers                 forgets what other systems said they take
+//	POST /HealthcareService/$search-directory
+//	                                     asks the directory for services for a patient
 
 // operation finds a sender's operation by its path; nil where there is none.
 func (s *server) operation(path string) func(http.ResponseWriter, *http.Request) error {
+	if path == "/HealthcareService/$search-directory" {
+		return s.find
+	}
 	if s.o.Client == nil {
 		return nil
 	}
@@ -89,7 +96,25 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	headers := Headers{RequestID: caller.RequestID, Correlation: caller.Correlation, Target: facts.Destination,
+	caller.Organisation = facts.Sender
+	key := operationKey(caller, "send", facts.Destination.String())
+	// The way may have changed since: what was carried out is never sent by another.
+	done, err := s.desk.Done(r.Context(), bars.Key{Door: key.Door, Sender: key.Sender, Target: key.Target,
+		Values: append(slices.Clone(key.Values), bundleValue(facts))}, body)
+	switch {
+	case err != nil:
+		return err
+	case done:
+		return sentBefore()
+	}
+	way, err := s.wayTo(r.Context(), facts.Destination)
+	if err != nil {
+		return err
+	}
+	if way.Reach == bars.ReachSOAP {
+		return s.queueMessage(w, r, bundle, body, facts, caller, way)
+	}
+	headers := Headers{RequestID: caller.RequestID, Correlation: caller.Correlation, Target: facts.Destination, Base: way.Address,
 		Organisation: facts.Sender, OrganisationName: facts.SenderName, UseContext: facts.UseContext()}
 	if _, err := s.o.Client.Negotiate(r.Context(), headers, facts); err != nil {
 		return sendingOutcome(err)
@@ -108,9 +133,7 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 		return sendingOutcome(err)
 	}
 	if kept {
-		caller.Organisation = facts.Sender
-		_, err := s.desk.Sent(r.Context(), bars.SentRequest{Caller: caller, Body: body, Bundle: bundle, Answer: reply.Resource,
-			Key: operationKey(caller, "send", facts.Destination.String())})
+		_, err := s.desk.Sent(r.Context(), bars.SentRequest{Caller: caller, Body: body, Bundle: bundle, Answer: reply.Resource, Key: key})
 		if again := s.unkept(caller, err); again != nil {
 			return again
 		}
@@ -121,9 +144,68 @@ func (s *server) sendMessage(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set(headerRequestID, caller.RequestID)
 	w.Header().Set(headerCorrelation, caller.Correlation)
 	if reply.Resource == nil {
-		return fhir.NewOutcome(fhir.KindDuplicate, "", "the receiver has had this message before; it is delivered")
+		return sentBefore()
 	}
 	return s.write(w, r, http.StatusOK, reply.Resource, "")
+}
+
+// bundleValue is a key of a message by its Bundle, whatever ids it comes under.
+func bundleValue(facts *bars.Facts) string { return "bundle " + strings.ToLower(facts.ID) }
+
+func sentBefore() error {
+	return fhir.NewOutcome(fhir.KindDuplicate, "", "this message was sent before: it is delivered, or in the outbox")
+}
+
+// wayTo finds how a service is reached: by a route of its own, of either kind;
+// else, where BaRS has the proxy only or nothing, as the directory says. One that
+// the directory lists with a BaRS endpoint goes through the proxy where there is
+// one.
+func (s *server) wayTo(ctx context.Context, target nhs.ServiceID) (bars.Way, error) {
+	if s.desk.Forwards(target) {
+		return bars.Way{Reach: bars.ReachSOAP}, nil
+	}
+	route, err := s.o.Client.o.Router.Route(ctx, target)
+	if err == nil && !route.Proxy {
+		return bars.Way{Reach: bars.ReachBaRS}, nil
+	}
+	noRoute := err
+	way, err := s.desk.Way(ctx, target)
+	switch {
+	case way.Reach == bars.ReachSOAP:
+		return way, nil
+	case noRoute == nil: // the proxy
+		return bars.Way{Reach: bars.ReachBaRS}, nil
+	case err != nil:
+		return way, err
+	case way.Reach == bars.ReachBaRS:
+		way.Address, err = ParseBase(way.Address)
+		return way, err
+	}
+	return way, sendingOutcome(noRoute)
+}
+
+// queueMessage puts a referral into the outbox for a receiver that only has the
+// NHS 111 SOAP door. The same Bundle again is the same referral, under whatever
+// ids it comes: what is sent is named after the Bundle.
+func (s *server) queueMessage(w http.ResponseWriter, r *http.Request, bundle *fhir.Resource, body []byte, facts *bars.Facts, caller bars.Caller, way bars.Way) error {
+	key := operationKey(caller, "send", facts.Destination.String())
+	key.Values = append(key.Values, bundleValue(facts))
+	result, err := s.desk.Queue(r.Context(), bars.QueueRequest{Caller: caller, Key: key, Body: body, Bundle: bundle, Way: way})
+	if err != nil {
+		return err
+	}
+	w.Header().Set(headerRequestID, caller.RequestID)
+	w.Header().Set(headerCorrelation, caller.Correlation)
+	if result.Replay != nil {
+		return sentBefore()
+	}
+	issues := []*fhir.Object{fhir.Obj("severity", "information", "code", "informational",
+		"diagnostics", "in the outbox, to be sent by NHS 111 SOAP under the MessageID "+result.Forwarded)}
+	for _, lost := range result.Warnings {
+		issues = append(issues, fhir.Obj("severity", "information", "code", "incomplete", "diagnostics", lost.Diagnostics, "expression", []string{lost.Expression}))
+	}
+	w.Header().Set("Location", s.o.BaseURL+"/"+result.Focus.String())
+	return s.write(w, r, http.StatusAccepted, fhir.NewObject("OperationOutcome").Set("issue", issues).Resource(), "")
 }
 
 // unkept judges a failure to keep what was delivered. To refuse it would make the

@@ -56,7 +56,11 @@ func senderName(bundle *fhir.Resource) string {
 
 // Sender delivers the outbox's messages of the standard. The client should make
 // one attempt a call: the outbox repeats.
-type Sender struct{ Client *Client }
+type Sender struct {
+	Client *Client
+	// Way finds a service that no route leads to; nil: such a service isn't found.
+	Way func(ctx context.Context, target nhs.ServiceID) (bars.Way, error)
+}
 
 // SendPolicy bounds the attempts at one message: a proxy answers within 32 s, and
 // answers that matter to a patient are tried for three days.
@@ -75,8 +79,18 @@ func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	if err != nil {
 		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
 	}
-	_, err = s.Client.Process(ctx, Headers{RequestID: m.ID, Correlation: l.Correlation, Target: nhs.ParseServiceID(m.Recipient),
-		Organisation: l.From, OrganisationName: l.FromName, UseContext: l.UseContext}, bundle)
+	h := Headers{RequestID: m.ID, Correlation: l.Correlation, Target: nhs.ParseServiceID(m.Recipient),
+		Organisation: l.From, OrganisationName: l.FromName, UseContext: l.UseContext}
+	_, err = s.Client.Process(ctx, h, bundle)
+	if errors.Is(err, ErrNoRoute) && s.Way != nil {
+		way, wayErr := s.Way(ctx, h.Target)
+		if wayErr != nil {
+			return outbox.Result{Reason: "the directory of services can't be asked"}
+		}
+		if h.Base, wayErr = ParseBase(way.Address); wayErr == nil && way.Reach == bars.ReachBaRS {
+			_, err = s.Client.Process(ctx, h, bundle)
+		}
+	}
 	return result(err)
 }
 

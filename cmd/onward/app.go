@@ -52,8 +52,24 @@ type app struct {
 	tls      *tls.Config    // nil: the server speaks http
 }
 
-// newApp wires the rooms together. national is nil where the sandbox is off.
-func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, profiles *profile.Set, reach *egress.Policy, sender, registry *barsapi.Client, national *barssandbox.Sandbox, log *slog.Logger) (*app, error) {
+// outside is what the rooms need of other systems.
+type outside struct {
+	soap      nhs111.Options
+	profiles  *profile.Set
+	reach     *egress.Policy
+	sender    *barsapi.Client
+	reports   *soapSending
+	directory *dos.Client          // nil: none but the sandbox's
+	registry  *barsapi.Client      // of pointers; nil: none is told
+	national  *barssandbox.Sandbox // nil where the sandbox is off
+}
+
+// recordsOf reads records through a desk that is opened later.
+type recordsOf struct{ *bars.Records }
+
+// newApp wires the rooms together.
+func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog.Logger) (*app, error) {
+	soap, profiles, reach, sender, national := out.soap, out.profiles, out.reach, out.sender, out.national
 	base := root + fhirPath
 	room := bars.Options{Base: base, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
 	var err error
@@ -63,15 +79,28 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 	if room.Access, err = c.BarsReceive.access(); err != nil {
 		return nil, err
 	}
-	if registry != nil {
+	if out.registry != nil {
 		room.Registry, room.PointReferrals = barsapi.Pointers{Product: c.BarsReceive.ProductID}, c.BarsReceive.Referrals
+	}
+	room.Forwarder = out.reports.forwarder
+	var stand *dos.Sandbox
+	records := &recordsOf{}
+	if c.sandbox() {
+		stand = dos.NewSandbox(dos.SandboxOptions{Records: records, Root: root, Path: dosPath, NewID: uuid.NewString, Log: log})
+	}
+	switch {
+	case out.directory != nil:
+		room.Directory, room.SendByDirectory = dos.Room{Source: out.directory}, true
+	case stand != nil:
+		room.Directory = dos.Room{Source: stand} // invented: nothing is sent because of it
 	}
 	if c.Enforce {
 		room.Profiles = profiles
 	}
 	desk := bars.NewDesk(db, room)
+	records.Records = desk.Records()
 	options := bars.SearchOptions(base, time.Now)
-	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types(), Profiles: profiles.Supported}
+	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types(), Profiles: profiles.Supported, Directory: room.Directory != nil}
 	statement := conformance.Statement(facts)
 	facts.BaRS, facts.Certificates = true, c.BarsReceive.Certificate
 	barsStatement := conformance.Statement(facts)
@@ -110,8 +139,7 @@ func newApp(db store.Store, c *serveCommand, root string, soap nhs111.Options, p
 			return outbox.Stats(ctx, db, time.Now())
 		}},
 	}
-	if c.sandbox() {
-		stand := dos.NewSandbox(dos.SandboxOptions{Records: desk.Records(), Root: root, Path: dosPath, NewID: uuid.NewString, Log: log})
+	if stand != nil {
 		a.dos = http.StripPrefix(dosPath, stand.Handler())
 	}
 	if national != nil {

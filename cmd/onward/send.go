@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/adapters/barsapi"
+	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
@@ -24,8 +25,10 @@ const maxMessageFile = 5 << 20
 // keeps nothing: a referral whose answers should be kept goes through a server's
 // $send-message.
 type sendCommand struct {
-	To      string      `help:"FHIR base of the receiver; else --proxy or --catalogue."`
+	To      string      `help:"FHIR base of the receiver; else --proxy, --catalogue or --soap."`
+	SOAP    string      `name:"soap" help:"Address of the NHS 111 SOAP door of a receiver that has no other; the referral is sent as a 111 report."`
 	Via     barsSending `embed:"" prefix:""`
+	Report  reportFlags `embed:"" prefix:"soap-"`
 	Service string      `required:"" help:"The target service: its DoS service id, or system|value."`
 	File    string      `arg:"" help:"The message, a Bundle in JSON."`
 	Explain bool        `help:"Print what the receiver says of a refusal, which may hold what the message holds."`
@@ -40,6 +43,9 @@ func (c *sendCommand) Run() error {
 	facts, bundle, err := c.read()
 	if err != nil {
 		return err
+	}
+	if c.SOAP != "" {
+		return c.sendReport(bundle, facts)
 	}
 	client, err := c.client(facts.Destination)
 	if err != nil {
@@ -102,7 +108,7 @@ func (c *sendCommand) read() (*bars.Facts, *fhir.Resource, error) {
 
 func (c *sendCommand) client(target nhs.ServiceID) (*barsapi.Client, error) {
 	if c.To == "" && c.Via.Proxy == "" && c.Via.Catalogue == "" {
-		return nil, usage("say where: --to URL of the receiver, --proxy URL or --catalogue URL")
+		return nil, usage("say where: --to URL of the receiver, --proxy URL, --catalogue URL or --soap URL")
 	}
 	if c.To != "" {
 		c.Via.Route = map[string]string{target.String(): c.To}
@@ -125,6 +131,10 @@ func (c *sendCommand) notSent(what string, err error) error {
 				fmt.Printf("Receiver says  %s\n", text)
 			}
 		}
+	}
+	var refused *nhs111.Refused
+	if errors.As(err, &refused) && refused.Temporary {
+		code = exitLater
 	}
 	return &exitError{code, fmt.Errorf("not delivered: %w (%s)", err, what)}
 }

@@ -31,9 +31,7 @@ func startPartners(t testing.TB) *partners {
 	here, there := freeAddress(t), freeAddress(t)
 	p.requester = startAt(t, here, "--bars-route", sandbox.EmergencyCare+"=http://"+there+"/FHIR/R4")
 	p.responder = startAt(t, there, "--bars-route", asking+"=http://"+here+"/FHIR/R4")
-	made := p.requester.do("PUT", "/FHIR/R4/HealthcareService/"+asking, plain(), []byte(`{"resourceType":"HealthcareService","id":"`+asking+`",
-		"identifier":[{"system":"https://fhir.nhs.uk/Id/dos-service-id","value":"`+asking+`"}],"active":true,"providedBy":{"reference":"Organization/A1001"},"name":"Sandbox 111 call centre"}`))
-	require.Equal(t, 201, made.status, "%s", made.body)
+	p.requester.hostAsking()
 	return p
 }
 
@@ -333,11 +331,16 @@ func TestTheStatementOfTheStandardListsWhatIsSent(t *testing.T) {
 // and its exit code.
 func send(t testing.TB, name string, args ...string) (string, int) {
 	t.Helper()
+	fill := strings.NewReplacer("@REFERRAL@", uuid.NewString(), "@ENCOUNTER@", uuid.NewString(), "@CASE@", uuid.NewString(), "@CAREPLAN@", uuid.NewString())
+	return sendFile(t, []byte(fill.Replace(conformant(t, name))), args...)
+}
+
+func sendFile(t testing.TB, message []byte, args ...string) (string, int) {
+	t.Helper()
 	binary, err := builtOnce()
 	require.NoError(t, err)
-	fill := strings.NewReplacer("@REFERRAL@", uuid.NewString(), "@ENCOUNTER@", uuid.NewString(), "@CASE@", uuid.NewString(), "@CAREPLAN@", uuid.NewString())
 	file := filepath.Join(t.TempDir(), "message.json")
-	require.NoError(t, os.WriteFile(file, []byte(fill.Replace(conformant(t, name))), 0o600))
+	require.NoError(t, os.WriteFile(file, message, 0o600))
 	cmd := exec.Command(binary, append([]string{"send", file}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

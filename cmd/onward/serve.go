@@ -42,6 +42,8 @@ type serveCommand struct {
 
 	BarsReceive barsReceiving `embed:"" prefix:"bars-"`
 	BarsSend    barsSending   `embed:"" prefix:"bars-"`
+	NHS111Send  nhs111Sending `embed:"" prefix:"nhs111-"`
+	DoS         dosAsking     `embed:"" prefix:"dos-"`
 
 	SubscriptionAllow []string `env:"ONWARD_SUBSCRIPTION_ALLOW" name:"subscription-allow" help:"Hosts, addresses and networks that Subscriptions may notify besides public addresses over https; comma-separated."`
 
@@ -107,6 +109,14 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
+	reports, err := c.NHS111Send.sending(c.BarsSend.Route)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	directory, err := c.DoS.client()
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
 	soap, err := c.nhs111Options(base)
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -119,7 +129,8 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a, err := newApp(db, c, base, soap, profiles, reach, calls.patient, registry, national, log)
+	a, err := newApp(db, c, base, outside{soap: soap, profiles: profiles, reach: reach, sender: calls.patient, reports: reports,
+		directory: directory, registry: registry, national: national}, log)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -133,7 +144,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	beside := newWorkers(db, a.desk, reach, calls.once, registry, c.ackSender(), c.owner(), log)
+	beside := newWorkers(db, a.desk, reach, senders{messages: calls.once, registry: registry, reports: reports.sender, acks: c.ackSender()}, c.owner(), log)
 	if a.testtool != nil {
 		beside.more = append(beside.more, a.testtool.Run)
 	}

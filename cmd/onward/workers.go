@@ -22,16 +22,26 @@ type workers struct {
 	more   []func(context.Context)
 }
 
-func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, messages, registry *barsapi.Client, acks *nhs111.AckSender, owner string, log *slog.Logger) *workers {
+// senders are what sends the messages of the outbox.
+type senders struct {
+	messages *barsapi.Client
+	registry *barsapi.Client // nil: no pointers are left
+	reports  *nhs111.Sender
+	acks     *nhs111.AckSender
+}
+
+func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by senders, owner string, log *slog.Logger) *workers {
 	policy := subscription.Policy()
 	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
+	by.reports.Note = desk.NoteDelivery
 	routes := map[string]outbox.Route{
 		subscription.Kind:   {Sender: client, Policy: policy},
-		barsapi.KindMessage: {Sender: &barsapi.Sender{Client: messages}, Policy: barsapi.SendPolicy()},
-		nhs111.AckKind:      {Sender: acks},
+		barsapi.KindMessage: {Sender: &barsapi.Sender{Client: by.messages, Way: desk.Way}, Policy: barsapi.SendPolicy()},
+		nhs111.OutboxKind:   {Sender: by.reports, Policy: nhs111.SendPolicy()},
+		nhs111.AckKind:      {Sender: by.acks},
 	}
-	if registry != nil {
-		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: registry}, Policy: barsapi.SendPolicy()}
+	if by.registry != nil {
+		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: by.registry}, Policy: barsapi.SendPolicy()}
 	}
 	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes})
 	return &workers{
