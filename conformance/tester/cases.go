@@ -5,5 +5,6 @@ import "slices"
 // Cases lists the cases that no TestScript can say, in the order in which they
 // run: a case that cancels what others look at comes after them.
 func Cases() []Case {
-	return slices.Concat(bookingCases(), referralCases(), applicationCases(), contentCases(), bookingFaults(), onceCases(), visibilityCases(), restCases(), cancelCases())
+	return slices.Concat(bookingCases(), referralCases(), applicationCases(), contentCases(), bookingFaults(),
+		freedomCases(), linkCases(), validationCases(), responseCases(), onceCases(), visibilityCases(), restCases(), rescheduleCases(), cancelFaults(), cancelCases())
 }

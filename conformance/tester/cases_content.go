@@ -63,6 +63,17 @@ var envelopeFaults = []fault{
 	}, orElse(contentIssues, unknown)},
 	{"event", "An event that the standard doesn't know is 400", func(_ *session, m message) { dig(m.header(), "eventCoding")["code"] = "no-such-event" }, contentIssues},
 	{"event-other", "A definition of another event is 400", func(_ *session, m message) { dig(m.header(), "eventCoding")["code"] = "servicerequest-response" }, bad("invariant", "required", "value", "structure", "invalid", "not-supported")},
+	{"receiver-other", "A message whose receiver is another organisation than the service's is 400", func(_ *session, m message) {
+		at := text(dig(m.header(), "destination", 0, "receiver"), "reference")
+		for _, e := range m.entries() {
+			if entry, _ := e.(map[string]any); text(entry, "fullUrl") == at {
+				dig(resourceOf(e), "identifier", 0)["value"] = "ZZ999"
+			}
+		}
+	}, contentIssues},
+	{"booking-response", "The event booking-response is 400", func(_ *session, m message) {
+		dig(m.header(), "eventCoding")["code"] = "booking-response"
+	}, bad("invariant", "required", "value", "structure", "invalid", "not-supported")},
 	{"no-reason", "A message without reason is 400", without("MessageHeader", "reason"), contentIssues},
 }
 

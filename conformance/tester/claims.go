@@ -131,6 +131,11 @@ func (s *session) lacks(need string) string {
 		return "the service has no MessageDefinition of a validation request and its cancellation for a use case that is tested"
 	case need == "application 4":
 		return ""
+	case strings.HasPrefix(need, "definition "):
+		if c.definitions[need[11:]] {
+			return ""
+		}
+		return "the service has no MessageDefinition of that message"
 	case strings.HasPrefix(need, "application "):
 		if why := s.lacks(needReferral); why != "" || c.of(need[12:]) != "" {
 			return why

@@ -2,12 +2,14 @@ package tester
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 const (
@@ -83,11 +85,23 @@ func heads(h http.Header) string {
 			continue
 		}
 		for _, value := range values {
-			lines = append(lines, name+": "+value)
+			lines = append(lines, name+": "+value+decoded(name, value))
 		}
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// decoded is what a header of the standard says that is Base64 of JSON.
+func decoded(name, value string) string {
+	if !strings.HasPrefix(name, "Nhsd-") || len(value) > maxShown {
+		return ""
+	}
+	text, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || !json.Valid(text) || !utf8.Valid(text) {
+		return ""
+	}
+	return "\n    = " + string(text)
 }
 
 // shown is a body for people: JSON indented, and cut.

@@ -61,7 +61,7 @@ func (s *session) freeSlot() (slot, error) {
 				s.slots = append(s.slots, slot{r.Get("id").Text(), r.Get("start").Text(), r.Get("end").Text()})
 			}
 		}
-		if len(s.slots) >= 12 {
+		if len(s.slots) >= 18 {
 			break
 		}
 	}

@@ -117,3 +117,9 @@ func FuzzClaims(f *testing.F) {
 		}
 	})
 }
+
+// Ensure that the headers that are Base64 are shown as what they say.
+func TestTheReportShowsWhatHeadersSay(t *testing.T) {
+	h := http.Header{"Nhsd-Target-Identifier": {targetHeader("a", "b")}, "Nhsd-Requesting-Software": {"***"}, "X-Request-Id": {"e30="}, "Authorization": {"Bearer s"}}
+	require.Equal(t, "Nhsd-Requesting-Software: ***\nNhsd-Target-Identifier: "+targetHeader("a", "b")+"\n    = {\"system\":\"a\",\"value\":\"b\"}\nX-Request-Id: e30=", heads(h))
+}
