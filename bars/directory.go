@@ -24,6 +24,7 @@ type service struct {
 	// needsBooking says that a referral must name its booking.
 	needsBooking bool
 	provider     nhs.ODSCode
+	providerName string
 	owner        store.Ref // the providing Organization
 	ids          []nhs.ServiceID
 }
@@ -117,7 +118,7 @@ func (d *Desk) readService(ctx context.Context, rec *store.Record) (*service, er
 	if err != nil {
 		return nil, err
 	}
-	s.provider = nhs.ODSOf(body)
+	s.provider, s.providerName = nhs.ODSOf(body), body.Get("name").Text()
 	return s, nil
 }
 

@@ -112,7 +112,7 @@ func (d *Desk) pointer(ctx context.Context, batch *store.Batch, rec *store.Recor
 	if s.provider == "" {
 		return nil, nil
 	}
-	p := &Pointer{ID: d.newID(), Correlation: who.Correlation, Focus: rec.Ref(), Patient: number, Custodian: s.provider, CustodianName: s.name,
+	p := &Pointer{ID: d.newID(), Correlation: who.Correlation, Focus: rec.Ref(), Patient: number, Custodian: s.provider, CustodianName: s.providerName,
 		Service: nhs.ServiceID{System: nhs.SystemDoS, Value: s.id}, Address: d.base + "/" + rec.Ref().String()}
 	for _, id := range s.ids {
 		if id.System == nhs.SystemDoS {

@@ -60,7 +60,7 @@ func TestABookingLeavesAPointerThatFollowsItToItsEnd(t *testing.T) {
 	require.NoError(t, err)
 	id := focus(result)
 	want := bars.Pointer{Correlation: req.Caller.Correlation, Focus: store.Ref{Type: "Appointment", ID: id}, Order: 1, Present: true, Patient: "9000000009",
-		Custodian: "B2002", CustodianName: "Service", Service: nhs.ServiceID{System: nhs.SystemDoS, Value: clinic},
+		Custodian: "B2002", CustodianName: "Organisation", Service: nhs.ServiceID{System: nhs.SystemDoS, Value: clinic},
 		Start: slotStart(0), End: slotEnd(0), Address: base + "/Appointment/" + id, UseContext: "a1t2|booked|booking-request|update"}
 	require.Equal(t, []bars.Pointer{want}, s.pointed("Appointment/"+id))
 

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -130,4 +131,24 @@ func TestBaRSAsksForAClientCertificate(t *testing.T) {
 	status, text = get(ca.client("proxy.example", ca))
 	require.Equal(t, 200, status, text)
 	require.Contains(t, text, `"Certificates"`)
+}
+
+// Ensure that a receiver without a sandbox leaves its pointers through a proxy that
+// demands a token, referrals' too where that is asked for, and waits while the
+// proxy is down.
+func TestPointersGoThroughTheProxyWithAToken(t *testing.T) {
+	keys := keyPair(t)
+	proxy := start(t, "--sandbox-application", filepath.Join(keys, "application.json"))
+	receiver := start(t, "--store", "sqlite::memory:", "--bars-registry", proxy.url+"/sandbox/bars/FHIR/R4", "--bars-registry-referrals",
+		"--bars-token-url", proxy.url+"/sandbox/oauth2/token", "--bars-client-id", "app-1", "--bars-key-id", "onward-1", "--bars-key", filepath.Join(keys, "private.pem"))
+	proxy.kill()
+	slot := receiver.freeSlots(1)[0]
+	booked := receiver.do("POST", messagePath, speaking(sandbox.UrgentTreatment), bookingFor(t, slot))
+	require.Equal(t, 200, booked.status, "%s", booked.body)
+	referred := receiver.do("POST", messagePath, speaking(sandbox.UrgentTreatment), tourFile(t, "refer.json"))
+	require.Equal(t, 200, referred.status, "%s", referred.body)
+	proxy.run()
+	proxy.eventuallyPointed(appointmentID(booked.body), slot.start)
+	id := entryOf(referred.resource(t), "ServiceRequest").Get("id").Text()
+	require.Eventually(t, func() bool { _, there := proxy.pointers()[id]; return there }, 20*time.Second, 20*time.Millisecond)
 }
