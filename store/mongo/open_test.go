@@ -108,11 +108,41 @@ func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
 }
 
 func TestAnIndexThatIsNotOursIsRefused(t *testing.T) {
+	ttl := func() *options.IndexOptions {
+		return options.Index().SetName("expiry").SetExpireAfterSeconds(24 * 60 * 60)
+	}
+	exp := bson.D{{Key: "exp", Value: 1}}
+	for name, model := range map[string]driver.IndexModel{
+		"another time":      {Keys: exp, Options: ttl().SetExpireAfterSeconds(1)},
+		"another field":     {Keys: bson.D{{Key: "at", Value: 1}}, Options: ttl()},
+		"another direction": {Keys: bson.D{{Key: "exp", Value: -1}}, Options: ttl()},
+		"unique":            {Keys: exp, Options: ttl().SetUnique(true)},
+		"sparse":            {Keys: exp, Options: ttl().SetSparse(true)},
+		"hidden":            {Keys: exp, Options: ttl().SetHidden(true)},
+		"of a part":         {Keys: exp, Options: ttl().SetPartialFilterExpression(bson.D{{Key: "owner", Value: "x"}})},
+		"with a collation":  {Keys: exp, Options: ttl().SetCollation(&options.Collation{Locale: "en"})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := serve(t, fakereplset.Options{})
+			_, err := shell(t, fake).Collection("claim").Indexes().CreateOne(t.Context(), model)
+			require.NoError(t, err)
+			_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+			require.ErrorContains(t, err, "index expiry of collection claim isn't as this program makes it; remove it with `db.claim.dropIndex(\"expiry\")`")
+		})
+	}
+}
+
+func TestACollectionWithACollationIsRefused(t *testing.T) {
 	fake := serve(t, fakereplset.Options{})
-	_, err := shell(t, fake).Collection("claim").Indexes().CreateOne(t.Context(), driver.IndexModel{Keys: bson.D{{Key: "exp", Value: 1}}, Options: options.Index().SetName("expiry").SetExpireAfterSeconds(1)})
-	require.NoError(t, err)
-	_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
-	require.ErrorContains(t, err, "index expiry of collection claim isn't as this program makes it; remove it with `db.claim.dropIndex(\"expiry\")`")
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		if c.Name != "listIndexes" || c.Doc.Lookup("listIndexes").StringValue() != "claim" {
+			return nil
+		}
+		id := bson.D{{Key: "v", Value: 2}, {Key: "key", Value: bson.D{{Key: "_id", Value: 1}}}, {Key: "name", Value: "_id_"}, {Key: "collation", Value: bson.D{{Key: "locale", Value: "en"}, {Key: "strength", Value: 2}}}}
+		return &fakereplset.Fault{Reply: bson.D{{Key: "ok", Value: 1.0}, {Key: "cursor", Value: bson.D{{Key: "id", Value: int64(0)}, {Key: "ns", Value: "fake.claim"}, {Key: "firstBatch", Value: bson.A{id}}}}}}
+	})
+	_, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+	require.ErrorContains(t, err, "collection claim has a collation")
 }
 
 func TestTwoStoresOfOneDatabaseAreOne(t *testing.T) {
@@ -269,7 +299,7 @@ func TestIndexesAreAsWrittenDown(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"res _id", "res t x -lu _id", "res t d.start.lo _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id", "res t lu partial",
+		"res _id", "res t x -lu _id", "res t x d.start.lo _id partial", "res t d.start.lo _id partial", "res t d.start.hi _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id", "res t lu partial",
 		"hist _id", "hist k -v", "hist t -lu -k", "hist -lu -k",
 		"claim _id", "claim slot part", "claim owner", "claim exp ttl", "aux _id", "aux kind _id", "aux exp ttl"}, got)
 }

@@ -242,6 +242,8 @@ func byIndex(t *testing.T, s store.Store) {
 		"by identifier":             {Type: "Appointment", Where: search.Has("identifier=s|a7")},
 		"who has a slot":            {Type: "Appointment", Where: search.And{search.Has("slot:Slot/x7"), search.Has("status:booked")}},
 		"all of a type":             {Type: "Slot"},
+		"what starts later":         {Type: "Slot", Where: search.Date{Param: "start", Op: search.Ge, Lo: 1990 * hour, Hi: 1990 * hour}},
+		"what starts earlier":       {Type: "Slot", Where: search.Date{Param: "start", Op: search.Lt, Lo: 10 * hour, Hi: 10 * hour}},
 	} {
 		plan, err := s.Explain(t.Context(), q)
 		require.NoError(t, err, what)

@@ -63,14 +63,18 @@ func key(fields ...any) bson.D {
 	return d
 }
 
+func there(path string) bson.D { return bson.D{exists(path, true)} }
+
 // indexes lists them by collection. Those that end with lu and _id both
-// descending serve history, whose order is that.
+// descending serve history, whose order is that. A condition on a date gives bounds
+// to its hi where it asks for what is later, to its lo where for what is earlier.
 func indexes() map[string][]index {
 	return map[string][]index{
 		"res": {
 			{name: "entries", keys: key("t", 1, "x", 1, "lu", -1, "_id", 1)},
-			{name: "start", keys: key("t", 1, "d.start.lo", 1, "_id", 1),
-				partial: bson.D{{Key: "d.start.lo", Value: bson.D{{Key: "$exists", Value: true}}}}},
+			{name: "entries by start", keys: key("t", 1, "x", 1, "d.start.lo", 1, "_id", 1), partial: there("d.start.lo")},
+			{name: "start", keys: key("t", 1, "d.start.lo", 1, "_id", 1), partial: there("d.start.lo")},
+			{name: "end", keys: key("t", 1, "d.start.hi", 1, "_id", 1), partial: there("d.start.hi")},
 			{name: "changed", keys: key("t", 1, "lu", -1, "_id", 1)},
 			{name: "history", keys: key("t", 1, "lu", -1, "_id", -1)},
 			{name: "all", keys: key("lu", -1, "_id", -1)},
@@ -144,17 +148,35 @@ func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
 	if err := cursor.Err(); err != nil {
 		return err
 	}
+	if found["_id_"].Lookup("collation").Type != 0 {
+		return ownError("collection " + c.Name() + " has a collation, by which several ids are one; move its documents to a collection without")
+	}
 	for _, ix := range wanted {
-		got, is := found[ix.name]
-		if !is || !sameKeys(got, ix.keys) || int32(number(got, "expireAfterSeconds")) != ix.ttl ||
-			(got.Lookup("partialFilterExpression").Type != 0) != (ix.partial != nil) {
-			return foreignIndex(c.Name(), ix.name)
-		}
-		if unique, _ := got.Lookup("unique").BooleanOK(); unique {
+		if got, is := found[ix.name]; !is || !ix.is(got) {
 			return foreignIndex(c.Name(), ix.name)
 		}
 	}
 	return nil
+}
+
+// is says whether the server has the index as it should be.
+func (ix index) is(got bson.Raw) bool {
+	for _, flag := range []string{"unique", "sparse", "hidden"} {
+		if set, _ := got.Lookup(flag).BooleanOK(); set {
+			return false
+		}
+	}
+	partial := ""
+	if filter, is := got.Lookup("partialFilterExpression").DocumentOK(); is {
+		if e, err := filter.IndexErr(0); err == nil {
+			partial = e.Key()
+		}
+	}
+	wanted := ""
+	if ix.partial != nil {
+		wanted = ix.partial[0].Key
+	}
+	return sameKeys(got, ix.keys) && int32(number(got, "expireAfterSeconds")) == ix.ttl && partial == wanted && got.Lookup("collation").Type == 0
 }
 
 func sameKeys(got bson.Raw, keys bson.D) bool {

@@ -108,7 +108,7 @@ func update(txn *lungo.Transaction, ns lungo.Handle, updates bson.A) bson.D {
 					change = &full
 				}
 			}
-			r, err = txn.Replace(ns, sub(u, "q"), nil, change, upsert)
+			r, err = replace(txn, ns, sub(u, "q"), change, upsert)
 		}
 		if err != nil {
 			return ok(bson.E{Key: "n", Value: int32(matched)}, bson.E{Key: "nModified", Value: int32(modified)}, writeError(i, err))
@@ -125,6 +125,25 @@ func update(txn *lungo.Transaction, ns lungo.Handle, updates bson.A) bson.D {
 		reply = append(reply, bson.E{Key: "upserted", Value: upserted})
 	}
 	return ok(reply...)
+}
+
+// replace does what lungo's Replace does, which matches all that there is, even
+// where nothing is found.
+func replace(txn *lungo.Transaction, ns lungo.Handle, query, next bsonkit.Doc, upsert bool) (*lungo.Result, error) {
+	found, err := look(txn, ns, query, nil, 1)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) > 0:
+		return txn.Replace(ns, query, nil, next, false)
+	case !upsert:
+		return &lungo.Result{}, nil
+	}
+	r, err := txn.Insert(ns, bsonkit.List{next}, true)
+	if err != nil {
+		return nil, err
+	}
+	return &lungo.Result{Upserted: next}, r.Error
 }
 
 func remove(txn *lungo.Transaction, ns lungo.Handle, deletes bson.A) bson.D {
