@@ -40,18 +40,18 @@ func ObjectOf(v Value) *Object {
 // *Object or json.RawMessage; what is nil, null or empty is left out. (null
 // inside a slice stays: it holds the place of a primitive with an extension.)
 func (o *Object) Set(name string, value any) *Object {
-	raw := encode(value)
-	if len(raw) == 0 || string(raw) == "null" {
-		return o
-	}
-	if len(o.text) == 0 {
+	before := len(o.text)
+	if before == 0 {
 		o.text = append(o.text, '{')
 	} else {
 		o.text = append(o.text, ',')
 	}
-	o.text = append(o.text, Quote(name)...)
-	o.text = append(o.text, ':')
-	o.text = append(o.text, raw...)
+	o.text = append(appendQuoted(o.text, name), ':')
+	at := len(o.text)
+	o.text = appendValue(o.text, value)
+	if raw := o.text[at:]; len(raw) == 0 || string(raw) == "null" {
+		o.text = o.text[:before]
+	}
 	return o
 }
 
@@ -69,45 +69,49 @@ func (o *Object) JSON() []byte {
 // Resource returns the object as a Resource. It panics if a RawMessage that it
 // was given isn't JSON, which only a programming error can cause.
 func (o *Object) Resource() *Resource {
-	r, err := Parse(o.JSON())
+	r, err := Adopt(o.JSON())
 	if err != nil {
 		panic("fhir: building a resource: " + err.Error())
 	}
 	return r
 }
 
-func encode(value any) []byte {
+// appendValue appends the JSON of a value; nothing where that is empty.
+func appendValue(out []byte, value any) []byte {
 	switch v := value.(type) {
 	case nil:
-		return nil
+		return out
 	case string:
 		if v == "" {
-			return nil
+			return out
 		}
-		return Quote(v)
+		return appendQuoted(out, v)
 	case bool:
-		return strconv.AppendBool(nil, v)
+		return strconv.AppendBool(out, v)
 	case int:
-		return strconv.AppendInt(nil, int64(v), 10)
+		return strconv.AppendInt(out, int64(v), 10)
 	case int64:
-		return strconv.AppendInt(nil, v, 10)
+		return strconv.AppendInt(out, v, 10)
 	case *Object:
-		return v.JSON()
+		if v.Empty() {
+			return out
+		}
+		return append(append(out, v.text...), '}')
 	case *Resource:
 		if v == nil {
-			return nil
+			return out
 		}
-		return unlessEmpty(v.JSON())
+		return append(out, unlessEmpty(v.JSON())...)
 	case Value:
-		return unlessEmpty(v.Raw())
+		return append(out, unlessEmpty(v.Raw())...)
 	case json.RawMessage:
-		return unlessEmpty(v)
+		return append(out, unlessEmpty(v)...)
 	case []string:
-		return encodeList(v)
+		return appendList(out, v)
 	case []*Object:
-		return encodeList(v)
+		return appendList(out, v)
 	case []json.RawMessage:
-		return encodeList(v)
+		return appendList(out, v)
 	}
 	panic("fhir: a builder can't encode this type")
 }
@@ -124,20 +128,22 @@ func unlessEmpty(raw []byte) []byte {
 	return raw
 }
 
-func encodeList[T any](items []T) []byte {
-	out := []byte{'['}
+func appendList[T any](out []byte, items []T) []byte {
+	before := len(out)
 	for _, item := range items {
-		raw := encode(any(item))
-		if len(raw) == 0 {
-			continue
-		}
-		if len(out) > 1 {
+		at := len(out)
+		if at == before {
+			out = append(out, '[')
+		} else {
 			out = append(out, ',')
 		}
-		out = append(out, raw...)
+		start := len(out)
+		if out = appendValue(out, any(item)); len(out) == start {
+			out = out[:at]
+		}
 	}
-	if len(out) == 1 {
-		return nil
+	if len(out) == before {
+		return out
 	}
 	return append(out, ']')
 }
@@ -145,10 +151,20 @@ func encodeList[T any](items []T) []byte {
 // Quote writes a JSON string. Unlike encoding/json it leaves <, > and & as
 // they are, so that narrative keeps its bytes; bytes that aren't UTF-8 become
 // U+FFFD.
-func Quote(s string) []byte {
-	out := make([]byte, 0, len(s)+2)
+func Quote(s string) []byte { return appendQuoted(make([]byte, 0, len(s)+2), s) }
+
+func appendQuoted(out []byte, s string) []byte {
 	out = append(out, '"')
-	for _, r := range s {
+	for s != "" {
+		n := 0
+		for n < len(s) && plain[s[n]] {
+			n++
+		}
+		if out = append(out, s[:n]...); n == len(s) {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[n:])
+		s = s[n+size:]
 		switch {
 		case r == '"' || r == '\\':
 			out = append(out, '\\', byte(r))

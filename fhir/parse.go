@@ -32,6 +32,20 @@ func Parse(text []byte) (*Resource, error) {
 		out:   make([]byte, 0, len(text)),
 		nodes: make([]node, 0, len(text)/16+16),
 	}
+	return p.resource()
+}
+
+// Adopt is Parse of a text that the caller gives away: the Resource is made in
+// its place.
+func Adopt(text []byte) (*Resource, error) {
+	if len(text) >= maxTextLen {
+		return nil, NewOutcome(KindTooLarge, "", "the document is too large")
+	}
+	p := parser{in: text, out: text[:0], nodes: make([]node, 0, min(len(text)/16, 1000)+16)}
+	return p.resource()
+}
+
+func (p *parser) resource() (*Resource, error) {
 	p.space()
 	if p.peek() != '{' {
 		return nil, p.fail("the body must be one JSON object")
@@ -98,6 +112,16 @@ func (p *parser) space() {
 			return
 		}
 	}
+}
+
+// copied appends what was read from a place on. Where the text is made in its own
+// place and had no white space so far, it stands there already.
+func (p *parser) copied(start int) {
+	if n := len(p.out); n == start && n > 0 && &p.out[0] == &p.in[0] {
+		p.out = p.out[:p.pos]
+		return
+	}
+	p.out = append(p.out, p.in[start:p.pos]...)
 }
 
 func (p *parser) take(c byte) {
@@ -319,11 +343,14 @@ func (p *parser) str() error {
 	start := p.pos
 	p.pos++
 	for p.pos < len(p.in) {
+		if p.pos = plainRun(p.in, p.pos); p.pos == len(p.in) {
+			break
+		}
 		c := p.in[p.pos]
 		switch {
 		case c == '"':
 			p.pos++
-			p.out = append(p.out, p.in[start:p.pos]...)
+			p.copied(start)
 			return nil
 		case c == '\\':
 			if err := p.escape(); err != nil {

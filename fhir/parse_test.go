@@ -233,6 +233,24 @@ func TestParseDoesNotKeepItsInput(t *testing.T) {
 	require.Equal(t, `{"a":"before"}`, string(r.JSON()))
 }
 
+func TestAnAdoptedTextIsReadAsAParsedOne(t *testing.T) {
+	for _, text := range []string{
+		`{"a":"before"}`, ` {"a":"before"}`, "{ \"a\" : [ 1.50 , true , null , \"\\u00e9 \" ] , \"b\" : { \"c\" : \"d\" } } ",
+		"{\"a\":\"x\", \"b\":\"y\",\"c\":{\"d\":[\"e\", \"f\"]}}",
+	} {
+		want, err := fhir.Parse([]byte(text))
+		require.NoError(t, err)
+		got, err := fhir.Adopt([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, string(want.JSON()), string(got.JSON()))
+		require.Equal(t, want.Get("a").Text(), got.Get("a").Text())
+	}
+	for _, wrong := range []string{``, `[]`, `{"a":1}x`, `{"a":"b`} {
+		_, err := fhir.Adopt([]byte(wrong))
+		require.Error(t, err, wrong)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		serviceRequest,
@@ -253,6 +271,10 @@ func FuzzParse(f *testing.F) {
 		bare := bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF"))
 		require.True(t, json.Valid(bare), "Parse takes only what is JSON")
 		require.Equal(t, compact(t, bare), string(r.JSON()))
+
+		adopted, err := fhir.Adopt(bytes.Clone(bare))
+		require.NoError(t, err)
+		require.Equal(t, string(r.JSON()), string(adopted.JSON()))
 
 		again, err := fhir.Parse(r.JSON())
 		require.NoError(t, err)

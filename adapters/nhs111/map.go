@@ -239,7 +239,7 @@ func (m *mapper) bundle(entries []entry) *fhir.Resource {
 		text = append(append(append(text, before...), e.url...), `","resource":`...)
 		text = append(append(text, texts[i]...), '}')
 	}
-	r, err := fhir.Parse(append(text, "]}"...))
+	r, err := fhir.Adopt(append(text, "]}"...))
 	if err != nil {
 		panic("nhs111: " + err.Error()) // our own text
 	}

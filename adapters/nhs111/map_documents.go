@@ -101,7 +101,7 @@ func binary(data []byte, mediaType string) *fhir.Resource {
 	text := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(data))+16)
 	text = append(append(text, head...), `,"data":"`...)
 	text = append(base64.StdEncoding.AppendEncode(text, data), `"}`...)
-	r, err := fhir.Parse(text)
+	r, err := fhir.Adopt(text)
 	if err != nil {
 		panic("nhs111: " + err.Error()) // our own text
 	}

@@ -20,7 +20,7 @@ func narrative(text *xmltree.Node) string {
 // lineWriter gathers lines with folded white space and no two blank lines.
 type lineWriter struct {
 	lines []string
-	line  strings.Builder
+	line  []byte
 	left  []string // paths of what words can't say
 }
 
@@ -32,10 +32,10 @@ func (w *lineWriter) text() string {
 
 // flush ends a line that has text, as the edges of a block do.
 func (w *lineWriter) flush() {
-	if text := strings.TrimSpace(strings.TrimRight(oneLine(w.line.String()), "| ")); text != "" {
+	if text := strings.TrimSpace(strings.TrimRight(oneLine(string(w.line)), "| ")); text != "" {
 		w.lines = append(w.lines, text)
 	}
-	w.line.Reset()
+	w.line = w.line[:0]
 }
 
 // lineBreak ends the line even where it is empty.
@@ -54,7 +54,7 @@ func (w *lineWriter) render(n *xmltree.Node) {
 	for _, c := range n.Children {
 		switch c.Local {
 		case "":
-			w.line.WriteString(c.Text)
+			w.line = append(w.line, c.Text...)
 		case "br":
 			w.lineBreak()
 		case "paragraph", "p", "item", "li", "tr", "caption", "list", "table":
@@ -63,20 +63,20 @@ func (w *lineWriter) render(n *xmltree.Node) {
 			w.flush()
 		case "td", "th":
 			w.render(c)
-			w.line.WriteString(" | ")
+			w.line = append(w.line, " | "...)
 		case "linkHtml":
 			w.render(c)
 			switch href, label := webAddress(c), c.Content(); {
 			case href == "" || label == href:
 			case label == "" && len(c.Elements()) == 0: // without words it is its own label
-				w.line.WriteString(href)
+				w.line = append(w.line, href...)
 			default:
-				w.line.WriteString(" (" + href + ")")
+				w.line = append(w.line, " ("+href+")"...)
 			}
 		case "footnote":
-			w.line.WriteString(" [")
+			w.line = append(w.line, " ["...)
 			w.render(c)
-			w.line.WriteString("] ")
+			w.line = append(w.line, "] "...)
 		case "footnoteRef":
 			w.left = append(w.left, "//footnoteRef/@IDREF")
 		case "renderMultiMedia":
@@ -84,9 +84,9 @@ func (w *lineWriter) render(n *xmltree.Node) {
 			w.render(c)
 		case "content":
 			before, after := struck(c)
-			w.line.WriteString(before)
+			w.line = append(w.line, before...)
 			w.render(c)
-			w.line.WriteString(after)
+			w.line = append(w.line, after...)
 		default:
 			w.render(c)
 		}
@@ -107,6 +107,11 @@ func struck(content *xmltree.Node) (before, after string) {
 // other than a web address, and of all others only the text is kept.
 func xhtmlDiv(sections []section) string {
 	var b strings.Builder
+	size := 64
+	for _, s := range sections {
+		size += len(s.Title) + len(s.Text) + len(s.Text)/2 + 32
+	}
+	b.Grow(size)
 	b.WriteString(`<div xmlns="http://www.w3.org/1999/xhtml">`)
 	for _, s := range sections {
 		if heading := headingOf(s.depth); s.Title != "" {

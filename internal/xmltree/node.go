@@ -183,10 +183,30 @@ var (
 
 // EscapeText makes a value safe as element text. Characters that XML 1.0 can't
 // hold become U+FFFD.
-func EscapeText(s string) string { return textEscaper.Replace(clean(s)) }
+func EscapeText(s string) string {
+	if verbatim(s) {
+		return s
+	}
+	return textEscaper.Replace(clean(s))
+}
 
 // EscapeAttr makes a value safe between double quotes.
-func EscapeAttr(s string) string { return attrEscaper.Replace(clean(s)) }
+func EscapeAttr(s string) string {
+	if verbatim(s) && strings.IndexByte(s, '\n') < 0 {
+		return s
+	}
+	return attrEscaper.Replace(clean(s))
+}
+
+// verbatim says whether a text can stand as it is, as most do.
+func verbatim(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' && c != '\n' || c >= 0x7f || c == '&' || c == '<' || c == '>' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
 
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
