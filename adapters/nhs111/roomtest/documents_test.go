@@ -154,9 +154,9 @@ func TestTheUseCaseIsOneThatTheServiceOffers(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, post(door(desk), "text/xml", compose(t)).Code)
 }
 
-// The DoS address alone says who acts; the document may name its recipient
-// without a code, by another one, or not at all.
-func TestAReportAddressedByServiceAloneReachesItsProvider(t *testing.T) {
+// The address says who acts; the document may name its recipient without a code,
+// by another one, or not at all.
+func TestAReportReachesTheProviderThatItIsAddressedTo(t *testing.T) {
 	noODS := edit{`<itk:address uri="urn:nhs-uk:addressing:ods:B2002"/>`, ""}
 	recipient := `<id root="2.16.840.1.113883.2.1.3.2.4.19.2" extension="B2002"/>`
 	for name, c := range map[string]struct {
@@ -169,6 +169,8 @@ func TestAReportAddressedByServiceAloneReachesItsProvider(t *testing.T) {
 		"by another code":            {compose(t, noODS, edit{recipient, `<id root="2.16.840.1.113883.2.1.3.2.4.19.2" extension="E5005"/>`}), "Provider of service 2000072489", true},
 		"to nobody":                  {compose(t, noODS, edit{`typeCode="PRCP"`, `typeCode="TRC"`}, edit{recipient, `<id nullFlavor="NI"/>`}), "Provider of service 2000072489", true},
 		"by a sender without a code": {composeFrom(t, "senders/platform.xml"), "Invented Skillset", false},
+		"by names for OIDs":          {composeFrom(t, "senders/prefixed.xml"), "Invented Department", true},
+		"by ODS address alone":       {composeFrom(t, "senders/online.xml"), "Invented Treatment Centre", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, desk := openRoom(t)
@@ -184,7 +186,7 @@ func TestAReportAddressedByServiceAloneReachesItsProvider(t *testing.T) {
 			require.Equal(t, []string{"Centre"}, names, "the provider that the room knows")
 			all := string(current(t, db, "ServiceRequest")[0].JSON())
 			require.Equal(t, c.further, strings.Contains(all, `"Also sent to"`) || strings.Count(all, `"Copy sent to"`) > 1)
-			id := regexp.MustCompile(`MessageID>(?:urn:uuid:)?([^<]*)<`).FindSubmatch(c.body)[1]
+			id := regexp.MustCompile(`MessageID[^>]*>(?:urn:uuid:)?([^<]+)<`).FindSubmatch(c.body)[1]
 			r := httptest.NewRequest(http.MethodGet, "/nhs111/report/"+string(id), nil)
 			read := httptest.NewRecorder()
 			h.ServeHTTP(read, r)
