@@ -156,6 +156,8 @@ func TestRequestsThatCannotBeReadGetTheNumberForIt(t *testing.T) {
 		{"a document type", `<!DOCTYPE a>` + good, "108"},
 		{"another SOAP", strings.ReplaceAll(good, nsSOAP12, "http://x.test/soap"), "108"},
 		{"another version", strings.Replace(good, ">1.5<", ">9.9<", 1), "107"},
+		{"another version without its namespace", strings.Replace(good, "<w:serviceVersion>1.5</w:serviceVersion>", "<serviceVersion>9.9</serviceVersion>", 1), "107"},
+		{"no service id", string(writeDetails(Account{"sandbox", "sandbox"}, "")), "103"},
 		{"an unknown operation", strings.ReplaceAll(good, "CheckCapacitySummary", "Other"), "108"},
 		{"an age in words", strings.Replace(good, ">35<", ">old<", 1), "114"},
 		{"no age", strings.Replace(good, "<w:age>35</w:age>", "", 1), "114"},
@@ -180,6 +182,12 @@ func TestRequestsThatCannotBeReadGetTheNumberForIt(t *testing.T) {
 	require.NoError(t, err)
 	res.Body.Close()
 	require.Equal(t, http.StatusOK, res.StatusCode)
+}
+
+func TestNoIdIsNoServices(t *testing.T) {
+	d := &Directory{Services: []Profiled{{Service: Service{ID: "1"}}}} // of an organisation without a code
+	require.Len(t, d.Details("1"), 1)
+	require.Empty(t, d.Details(""))
 }
 
 func TestTheStandInsRESTErrorsAreTheDirectorysOwn(t *testing.T) {

@@ -309,7 +309,7 @@ func (d *Directory) catchAll(a *Answer, p *Place) {
 func (d *Directory) Details(id string) []Service {
 	var list []Service
 	for _, s := range d.Services {
-		if s.ID == id || strings.EqualFold(s.ODS, id) {
+		if id != "" && (s.ID == id || strings.EqualFold(s.ODS, id)) {
 			list = append(list, s.Service)
 		}
 	}

@@ -29,8 +29,10 @@ func readEnvelope(text []byte) (envelopeRead, error) {
 	}
 	e := envelopeRead{SOAP: root.Space}
 	if head := root.Child("Header"); head != nil {
-		for _, v := range head.AllIn(nsDoS, "serviceVersion") {
-			e.Version = v.Content()
+		for _, v := range head.Elements() {
+			if v.Local == "serviceVersion" && (v.Space == nsDoS || v.Space == "") { // .NET's clients leave the namespace out
+				e.Version = v.Content()
+			}
 		}
 	}
 	bodies := root.All("Body")
