@@ -95,7 +95,14 @@ func TestAReferralThatWasSentOnCannotBeTakenBackUnseen(t *testing.T) {
 	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
 	_, err = s.manage(http.MethodDelete, "ServiceRequest", focus(first), "")
 	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
+	held := s.get("ServiceRequest", focus(first))
+	paused, err := held.Edit().SetText(held.Root(), "status", "on-hold").Done()
+	require.NoError(t, err)
+	_, err = s.manage(http.MethodPut, "ServiceRequest", focus(first), string(paused.JSON()))
+	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind, "%v", err)
 	require.Equal(t, "active", s.status("ServiceRequest", focus(first)))
+	_, err = s.manage(http.MethodPost, "ServiceRequest", "", string(held.JSON()))
+	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind, "a message is needed: %v", err)
 }
 
 func TestAReferralIsQueuedOnceUnderWhateverIdsItComes(t *testing.T) {

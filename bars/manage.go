@@ -168,7 +168,7 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 	if m.req.Type == "Appointment" {
 		return next, m.w.changeAppointment(next, current.ID, before)
 	}
-	if m.ended(next.Get("status").Text()) {
+	if next.Get("status").Text() != was {
 		return next, m.w.d.untold(ctx, current.Ref(), "ServiceRequest.status")
 	}
 	return next, nil

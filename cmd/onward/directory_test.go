@@ -38,7 +38,7 @@ func extension(r fhir.Value, name string) fhir.Value {
 // reached and, where it is ours, its next free slots, and that the answer is
 // FHIR.
 func TestACallHandlerFindsServicesAndSlots(t *testing.T) {
-	s := start(t)
+	s := start(t, "--store", "sqlite::memory:")
 	a := s.do("POST", findPath, plain(), triaged())
 	require.Equal(t, 200, a.status, "%s", a.body)
 	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
@@ -88,7 +88,7 @@ func TestACallHandlerFindsServicesAndSlots(t *testing.T) {
 // Ensure that what is for professionals only is told to who says that they are
 // one, and to nobody else.
 func TestWhatIsForProfessionalsIsOnlyToldToThem(t *testing.T) {
-	s := start(t)
+	s := start(t, "--store", "sqlite::memory:")
 	r := s.do("GET", "/FHIR/R4/HealthcareService/"+sandbox.UrgentTreatment, nil, nil).resource(t)
 	told, err := r.Edit().SetText(r.Root(), "extraDetails", "Ring the back door").Done()
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestWhatIsForProfessionalsIsOnlyToldToThem(t *testing.T) {
 // Ensure that each wrong question is refused with what is wrong with it, and that
 // neither the question nor the directory's words are repeated.
 func TestAWrongQuestionToTheDirectoryIsRefusedPrecisely(t *testing.T) {
-	s := start(t)
+	s := start(t, "--store", "sqlite::memory:")
 	for _, c := range []struct {
 		name, from, to string
 		status         int
@@ -137,7 +137,7 @@ func TestAWrongQuestionToTheDirectoryIsRefusedPrecisely(t *testing.T) {
 	statement := s.do("GET", "/FHIR/R4/metadata", nil, nil)
 	require.Contains(t, string(statement.body), "OperationDefinition/search-directory")
 
-	bare := start(t, "--no-sandbox")
+	bare := start(t, "--no-sandbox", "--store", "sqlite::memory:")
 	require.Equal(t, 501, bare.do("POST", findPath, plain(), triaged()).status)
 	require.NotContains(t, string(bare.do("GET", "/FHIR/R4/metadata", nil, nil).body), "search-directory")
 }
@@ -146,11 +146,11 @@ func TestAWrongQuestionToTheDirectoryIsRefusedPrecisely(t *testing.T) {
 // environment or a file, that the account is in no log, and that a directory that
 // is away is 503.
 func TestTheDirectoryIsAskedWithTheOperatorsAccount(t *testing.T) {
-	directory := start(t)
+	directory := start(t, "--store", "sqlite::memory:")
 	password := t.TempDir() + "/password"
 	require.NoError(t, os.WriteFile(password, []byte("sandbox\n"), 0o600))
 	args := func(user string) []string {
-		return []string{"--no-sandbox", "--dos-url", directory.url + "/sandbox/dos/", "--dos-username", user, "--dos-password-file", password}
+		return []string{"--no-sandbox", "--store", "sqlite::memory:", "--dos-url", directory.url + "/sandbox/dos/", "--dos-username", user, "--dos-password-file", password}
 	}
 	s := start(t, args("sandbox")...)
 	a := s.do("POST", findPath, plain(), triaged())

@@ -110,7 +110,7 @@ func TestABaRSReferralIsSentOnBySOAPThroughKills(t *testing.T) {
 	require.Equal(t, []int{1, 0}, []int{waiting, dead}, "the receiver is down")
 	a.kill()
 
-	b := startAt(t, there)
+	b := startAt(t, there, "--store", "sqlite::memory:")
 	door.set(true, nil)
 	a.run()
 	door.set(false, a.kill) // B has it, A doesn't know
@@ -159,9 +159,9 @@ func TestABaRSReferralIsSentOnBySOAPThroughKills(t *testing.T) {
 // Ensure that an update of a referral reaches the SOAP door as the next version of
 // its document, behind the first.
 func TestAnUpdateIsSentOnAsTheNextVersion(t *testing.T) {
-	b := start(t)
+	b := start(t, "--store", "sqlite::memory:")
 	door := newRelay(t, b.url+"/nhs111/report")
-	a := start(t, "--nhs111-route", sandbox.EmergencyCare+"="+door.url, "--nhs111-sender", "B2002")
+	a := start(t, "--store", "sqlite::memory:", "--nhs111-route", sandbox.EmergencyCare+"="+door.url, "--nhs111-sender", "B2002")
 	sent := a.do("POST", messagePath, speaking(sandbox.EmergencyCare), []byte(conformant(t, "a3-referral")))
 	require.Equal(t, 200, sent.status, "%s", sent.body)
 	update := strings.ReplaceAll(conformant(t, "a3-referral-update"), "@REFERRAL@", a.list("ServiceRequest")[0].Get("id").Text())
@@ -203,9 +203,9 @@ func (s *server) soapOnly(service, address string) {
 // Ensure that what a system of ours sends to a service goes by SOAP where the
 // directory lists nothing else, once, and by BaRS where it lists that.
 func TestTheDirectorySaysHowAServiceIsReached(t *testing.T) {
-	b := start(t)
+	b := start(t, "--store", "sqlite::memory:")
 	t.Setenv(passwordVariable, "sandbox")
-	a := start(t, "--dos-url", b.url+"/sandbox/dos", "--dos-username", "sandbox")
+	a := start(t, "--store", "sqlite::memory:", "--dos-url", b.url+"/sandbox/dos", "--dos-username", "sandbox")
 	a.hostAsking()
 	body := []byte(conformant(t, "a1-referral"))
 
@@ -236,7 +236,7 @@ func TestTheDirectorySaysHowAServiceIsReached(t *testing.T) {
 // Ensure that a refused report becomes a dead letter that says why, and that an
 // operator can mend the route and send it again.
 func TestAReportThatIsRefusedIsADeadLetter(t *testing.T) {
-	b := start(t, "--nhs111-ods", "Z9999")
+	b := start(t, "--store", "sqlite::memory:", "--nhs111-ods", "Z9999")
 	route := func(to string) []string { return []string{"--nhs111-route", sandbox.UrgentTreatment + "=" + to} }
 	a := start(t, route(b.url+"/nhs111/report")...)
 	require.Equal(t, 200, a.do("POST", messagePath, speaking(sandbox.UrgentTreatment), []byte(conformant(t, "a1-referral"))).status)
@@ -257,7 +257,7 @@ func TestAReportThatIsRefusedIsADeadLetter(t *testing.T) {
 	require.Contains(t, list, "nhs111-soap")
 	require.Contains(t, list, "HTTP 500, ITK error 1000")
 	id := strings.Fields(strings.Split(list, "\n")[1])[0]
-	c := start(t)
+	c := start(t, "--store", "sqlite::memory:")
 	outbox("retry", id)
 	a.args = route(c.url + "/nhs111/report")
 	a.run()
@@ -269,7 +269,7 @@ func TestAReportThatIsRefusedIsADeadLetter(t *testing.T) {
 
 // Ensure that a 111 report is a BaRS referral that any other receiver takes.
 func TestAReportThatCameBySOAPIsSentOnAsABaRSMessage(t *testing.T) {
-	a, b := start(t), start(t)
+	a, b := start(t, "--store", "sqlite::memory:"), start(t, "--store", "sqlite::memory:")
 	taken := a.do("POST", "/nhs111/report", http.Header{"Content-Type": {"text/xml"}}, tourFile(t, "report.xml"))
 	require.Equal(t, 200, taken.status, "%s", taken.body)
 	mapped := a.do("GET", "/nhs111/report/3D1F9A60-0001-4C1B-8E5B-5A6B7C8D9E01", http.Header{"Accept": {"application/fhir+json; fhirVersion=4.0"}}, nil)
@@ -281,7 +281,7 @@ func TestAReportThatCameBySOAPIsSentOnAsABaRSMessage(t *testing.T) {
 	require.Equal(t, "Sample", b.list("Patient")[0].Get("name").At(0).Get("family").Text())
 
 	// And once more by SOAP, from the command line.
-	c := start(t)
+	c := start(t, "--store", "sqlite::memory:")
 	to := []string{"--soap", c.url + "/nhs111/report", "--service", sandbox.UrgentTreatment}
 	out, code = sendFile(t, mapped.body, append(to, "--dry-run")...)
 	require.Equal(t, 0, code, out)
