@@ -197,6 +197,7 @@ func TestCommandsHaveTheShapeThatTheServerNeeds(t *testing.T) {
 		if c.Name == "commitTransaction" {
 			require.Equal(t, "majority", c.Doc.Lookup("writeConcern", "w").StringValue())
 			require.True(t, c.Doc.Lookup("writeConcern", "j").Boolean())
+			require.Equal(t, int64(10_000), c.Doc.Lookup("maxTimeMS").AsInt64())
 			continue
 		}
 		require.Zero(t, c.Doc.Lookup("writeConcern").Type, c.Name)

@@ -18,8 +18,8 @@ import (
 const endTime = 2 * time.Second
 
 func transaction() *options.TransactionOptions {
-	journal := true
-	return options.Transaction().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary()).
+	journal, most := true, writeTime // a commit that waits longer in the server isn't carried out
+	return options.Transaction().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary()).SetMaxCommitTime(&most).
 		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal})
 }
 
