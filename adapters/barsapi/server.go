@@ -88,6 +88,10 @@ func (d *Door) Render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
 	d.s.refusePlain(w, r, o)
 }
 
+// Refuse renders an error of what stands before the door, in the dialect that the
+// request speaks.
+func (d *Door) Refuse(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) { d.s.render(w, r, o) }
+
 func (s *server) render(w http.ResponseWriter, r *http.Request, o *fhir.Outcome) {
 	if s.speaks(r) {
 		s.refuse(w, r, o)

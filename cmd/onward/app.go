@@ -43,7 +43,7 @@ type app struct {
 	maxBody int64
 	desk    *bars.Desk
 	health  *httpx.Health
-	fhir    http.Handler
+	fhir    *barsapi.Door
 	soap    http.Handler
 	// The stand-ins; nil: none.
 	dos      http.Handler   // of the directory
@@ -186,8 +186,22 @@ func (a *app) handler() http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		a.urls(w)
 	})
-	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, mux)
-	return httpx.Log(a.log, doorOf, barsapi.EchoIDs(fhirPath, httpx.Limit(maxUnderWay, httpx.Guard(bounded))))
+	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, a.refuse, mux)
+	return httpx.Log(a.log, doorOf, barsapi.EchoIDs(fhirPath, httpx.Limit(maxUnderWay, a.refuse, httpx.Guard(a.refuse, bounded))))
+}
+
+// refuse answers what never reaches its door: below the FHIR path with an
+// OperationOutcome of the dialect that the request speaks.
+func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	if r.URL.Path != fhirPath && !strings.HasPrefix(r.URL.Path, fhirPath+"/") {
+		httpx.Plainly(w, r, status, reason)
+		return
+	}
+	kind := fhir.KindForbidden
+	if status == http.StatusServiceUnavailable {
+		kind = fhir.KindUnavailable
+	}
+	a.fhir.Refuse(w, r, fhir.NewOutcome(kind, "", reason))
 }
 
 // doorOf names the door of a path for the log.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/adapters/barsapi"
 	"github.com/onward-health/onward/conformance/sandbox"
 )
 
@@ -115,7 +118,10 @@ func TestBothIdsComeBackWhoeverAnswers(t *testing.T) {
 			h.Set("Origin", "https://evil.example")
 			h.Set("X-Request-Id", ids[0])
 			h.Set("X-Correlation-Id", ids[1])
-			return s.do("GET", "/FHIR/R4/metadata", h, nil)
+			a := s.do("GET", "/FHIR/R4/metadata", h, nil)
+			issue, word, _ := a.issue(t)
+			require.Equal(t, []any{403, "forbidden", "REC_FORBIDDEN"}, []any{a.status, issue, word})
+			return a
 		},
 		"plain FHIR": func() *answer {
 			h := plain()
@@ -139,3 +145,22 @@ func TestBothIdsComeBackWhoeverAnswers(t *testing.T) {
 }
 
 var ids = []string{uuid.NewString(), uuid.NewString()}
+
+// Ensure that a server with too much to do says so in the door's own words.
+func TestWhoComesTooManyIsToldInTheDoorsWords(t *testing.T) {
+	a := &app{fhir: barsapi.New(nil, barsapi.Options{BasePath: fhirPath})}
+	told := func(path string, header http.Header) *answer {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header = header
+		w := httptest.NewRecorder()
+		a.refuse(w, r, http.StatusServiceUnavailable, "too many requests at once")
+		return &answer{w.Code, w.Header(), w.Body.Bytes()}
+	}
+	h := speaking(sandbox.UrgentTreatment)
+	inBaRS := told("/FHIR/R4/Slot", h)
+	issue, word, _ := inBaRS.issue(t)
+	require.Equal(t, []any{503, "transient", "REC_UNAVAILABLE", h.Get("X-Request-Id")}, []any{inBaRS.status, issue, word, inBaRS.header.Get("X-Request-Id")})
+	issue, word, _ = told("/FHIR/R4/Slot", nil).issue(t)
+	require.Equal(t, []string{"transient", ""}, []string{issue, word}, "plain FHIR has no such words")
+	require.Equal(t, "too many requests at once\n", string(told("/nhs111/report", nil).body))
+}

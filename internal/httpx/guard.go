@@ -10,25 +10,21 @@ import (
 // Guard refuses what a web page could send to a server that asks nobody who
 // they are: a Host that isn't loopback (DNS rebinding) and a foreign Origin
 // (design D20).
-func Guard(next http.Handler) http.Handler {
+func Guard(refuse Refuse, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !LoopbackHost(r.Host) {
-			refuse(w, "this server has no authentication and answers to a loopback host name only")
+			refuse(w, r, http.StatusForbidden, "this server has no authentication and answers to a loopback host name only")
 			return
 		}
 		if origin := r.Header.Get("Origin"); origin != "" {
 			u, err := url.Parse(origin)
 			if err != nil || !LoopbackHost(u.Host) {
-				refuse(w, "this server has no authentication and answers no other web site's pages")
+				refuse(w, r, http.StatusForbidden, "this server has no authentication and answers no other web site's pages")
 				return
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func refuse(w http.ResponseWriter, reason string) {
-	http.Error(w, reason, http.StatusForbidden)
 }
 
 // LoopbackHost says whether a host, with or without port, is this machine's

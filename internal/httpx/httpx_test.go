@@ -41,7 +41,7 @@ func TestTheGuardRefusesForeignHostsAndOrigins(t *testing.T) {
 			r.Header.Set("Origin", c.origin)
 		}
 		w := httptest.NewRecorder()
-		Guard(ok).ServeHTTP(w, r)
+		Guard(Plainly, ok).ServeHTTP(w, r)
 		require.Equal(t, c.want, w.Code, "%s %s", c.host, c.origin)
 	}
 }
@@ -57,7 +57,7 @@ func blocking() (h http.Handler, started chan struct{}, release func()) {
 
 func TestOneRequestTooManyIsToldToComeBack(t *testing.T) {
 	inner, started, release := blocking()
-	h := Limit(1, inner)
+	h := Limit(1, Plainly, inner)
 	var wg sync.WaitGroup
 	wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
 	<-started
@@ -71,7 +71,7 @@ func TestOneRequestTooManyIsToldToComeBack(t *testing.T) {
 
 func TestBodiesUnderWayAreBounded(t *testing.T) {
 	inner, started, release := blocking()
-	h := LimitBodies(100, 60, time.Millisecond, inner)
+	h := LimitBodies(100, 60, time.Millisecond, Plainly, inner)
 	body := func(n int) *http.Request {
 		return httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", n)))
 	}

@@ -11,8 +11,17 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
+// Refuse answers a request that never reaches its door, in that door's words:
+// 403 or 503.
+type Refuse func(w http.ResponseWriter, r *http.Request, status int, reason string)
+
+// Plainly refuses in plain text.
+func Plainly(w http.ResponseWriter, _ *http.Request, status int, reason string) {
+	http.Error(w, reason, status)
+}
+
 // Limit bounds the requests under way; one more is told to come back.
-func Limit(max int, next http.Handler) http.Handler {
+func Limit(max int, refuse Refuse, next http.Handler) http.Handler {
 	places := make(chan struct{}, max)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -21,7 +30,7 @@ func Limit(max int, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, "too many requests at once")
 		}
 	})
 }
@@ -31,7 +40,7 @@ func Limit(max int, next http.Handler) http.Handler {
 // form. A request waits for its share, at most wait; then it is told to come
 // back. A body of unknown or compressed length counts as the largest that a door
 // takes.
-func LimitBodies(total, largest int64, wait time.Duration, next http.Handler) http.Handler {
+func LimitBodies(total, largest int64, wait time.Duration, refuse Refuse, next http.Handler) http.Handler {
 	share := semaphore.NewWeighted(total)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := r.ContentLength
@@ -46,7 +55,7 @@ func LimitBodies(total, largest int64, wait time.Duration, next http.Handler) ht
 		defer cancel()
 		if err := share.Acquire(ctx, min(n, total)); err != nil {
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many large requests at once", http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, "too many large requests at once")
 			return
 		}
 		defer share.Release(min(n, total))
