@@ -37,6 +37,18 @@ func sendingEnds(bundle, request string) store.Op {
 	return store.AuxDelete{Kind: kindSending, Key: sendingKey(bundle, request)}
 }
 
+// Tell puts messages for others into the outbox by themselves, such as what a
+// sender asked to be told of a request that was refused: nothing else of it is kept.
+func (d *Desk) Tell(ctx context.Context, messages []store.Op) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	if _, err := d.store.Commit(ctx, &store.Batch{Ops: messages}); err != nil {
+		return d.outcome(err)
+	}
+	return nil
+}
+
 func (d *Desk) mark(ctx context.Context, op store.Op) error {
 	if _, err := d.store.Commit(ctx, &store.Batch{Ops: []store.Op{op}}); err != nil {
 		return d.outcome(err)

@@ -14,8 +14,7 @@ import (
 // specification (ITK 2.2): infrastructure (the message has arrived) and business
 // (it has been taken). They are written to the outbox in the batch that stores
 // the message, so a message that was stored is acknowledged and a repeated one
-// isn't twice. A message that is refused has its answer in the SOAP fault; nothing
-// is queued for it.
+// isn't twice. What is told of a message that is refused is in ack_refusal.go.
 type Acks struct {
 	// Address is where messages to an organisation are posted; ok is false where
 	// that isn't known.
@@ -38,14 +37,23 @@ const (
 // address that isn't known is logged: the message itself is worth more.
 func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 	e := x.envelope
-	synchronous := e.Action == sendReceiveAction // its answer is the infrastructure acknowledgement
 	var wanted []*distribution
-	if e.InfrastructureAck && !synchronous {
+	if e.InfrastructureAck && !e.synchronous() {
 		wanted = append(wanted, d.infrastructureAck(e))
 	}
 	if e.BusinessAck {
 		wanted = append(wanted, d.businessAck(e))
 	}
+	return a.queue(x, d, wanted, func(*distribution) string { return d.uuid() })
+}
+
+// synchronous says whether the answer to the message is the infrastructure
+// acknowledgement itself.
+func (e *envelope) synchronous() bool { return e.Action == sendReceiveAction }
+
+// queue makes the operations that send acknowledgements to senderAddress.
+func (a *Acks) queue(x *exchange, d *door, wanted []*distribution, newID func(*distribution) string) ([]store.Op, error) {
+	e := x.envelope
 	if len(wanted) == 0 {
 		return nil, nil
 	}
@@ -61,7 +69,7 @@ func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 	}
 	var ops []store.Op
 	for i, w := range wanted {
-		id := d.uuid()
+		id := newID(w)
 		op, err := outbox.Put(outbox.Message{ID: id, Kind: AckKind, Recipient: string(organisation),
 			Focus: store.Ref{Type: "DistributionEnvelope", ID: strings.ToUpper(e.TrackingID)}, Order: int64(i + 1), Created: d.Clock().UTC(),
 			Body: soap11.write(headers{MessageID: id, Action: w.Service, To: endpoint, RelatesTo: e.MessageID}, w.xml())})
@@ -75,16 +83,24 @@ func (a *Acks) of(x *exchange, d *door) ([]store.Op, error) {
 
 // infrastructureAck says that the message has arrived.
 func (d *door) infrastructureAck(e *envelope) *distribution {
+	return d.infrastructureResponse(e, "OK", "<itk:errors/>")
+}
+
+func (d *door) infrastructureResponse(e *envelope, result, errors string) *distribution {
 	out := d.answering(e, infrastructureService, "ITKInfrastructureAcknowledgement-v1-0")
 	out.Payload = `<itk:InfrastructureResponse timestamp="` + fhir.FormatInstant(d.Clock().UTC()) + `" serviceRef="` + xmltree.EscapeAttr(e.Service) +
-		`" trackingIdRef="` + xmltree.EscapeAttr(e.TrackingID) + `" result="OK"><itk:reportingIdentity><itk:id` + out.Identity.attributes() +
-		`/></itk:reportingIdentity><itk:errors/></itk:InfrastructureResponse>`
+		`" trackingIdRef="` + xmltree.EscapeAttr(e.TrackingID) + `" result="` + result + `"><itk:reportingIdentity><itk:id` + out.Identity.attributes() +
+		`/></itk:reportingIdentity>` + errors + `</itk:InfrastructureResponse>`
 	return out
 }
 
 // businessAck says that the message has been taken (HL7
 // BusinessResponseMessage, acknowledgement code AA).
-func (d *door) businessAck(e *envelope) *distribution {
+func (d *door) businessAck(e *envelope) *distribution { return d.businessResponse(e, "AA", "") }
+
+// businessResponse is HL7's BusinessResponseMessage with an acknowledgement code
+// and what it says beside.
+func (d *door) businessResponse(e *envelope, code, detail string) *distribution {
 	out := d.answering(e, businessService, businessInteraction)
 	out.Profile = businessProfile
 	root := func(a itkAddress) string {
@@ -104,7 +120,7 @@ func (d *door) businessAck(e *envelope) *distribution {
 	organisation := out.From.URI[strings.LastIndexByte(out.From.URI, ':')+1:]
 	out.Payload = `<BusinessResponseMessage xmlns="` + nsHL7 + `"><id root="` + out.PayloadID + `"/><creationTime value="` + d.Clock().UTC().Format("20060102150405") + `+0000"/>` +
 		`<interactionId root="2.16.840.1.113883.2.1.3.2.4.12" extension="` + businessInteraction + `"/>` +
-		`<acknowledgedBy3 typeCode="AA"><conveyingTransmission><id root="` + xmltree.EscapeAttr(e.TrackingID) + `"/></conveyingTransmission></acknowledgedBy3>` +
+		`<acknowledgedBy3 typeCode="` + code + `"><conveyingTransmission><id root="` + xmltree.EscapeAttr(e.TrackingID) + `"/></conveyingTransmission>` + detail + `</acknowledgedBy3>` +
 		party("communicationFunction1", "SND", out.From) + party("communicationFunction", "RCV", out.To) +
 		`<controlActEvent1 classCode="CACT" moodCode="EVN"><author typeCode="AUT" contextControlCode="OP"><COCD_TP145207GB01.AssignedAuthorDevice classCode="ASSIGNED">` +
 		`<id root="` + localIDs + `" extension="onward"/>` + template("COCD_TP145207GB01#AssignedAuthorDevice") +
@@ -113,7 +129,7 @@ func (d *door) businessAck(e *envelope) *distribution {
 		`<representedOrganization classCode="ORG" determinerCode="INSTANCE"><id root="` + odsOrganisationOID + `" extension="` + xmltree.EscapeAttr(organisation) + `"/>` +
 		`<name>` + xmltree.EscapeText(organisation) + `</name>` + template("COCD_TP145207GB01#representedOrganization") + `</representedOrganization>` +
 		`</COCD_TP145207GB01.AssignedAuthorDevice></author></controlActEvent1>` +
-		`<acknowledgedBy2 typeCode="AA"><conveyingTransmission><id root="` + xmltree.EscapeAttr(payload) + `"/></conveyingTransmission></acknowledgedBy2></BusinessResponseMessage>`
+		`<acknowledgedBy2 typeCode="` + code + `"><conveyingTransmission><id root="` + xmltree.EscapeAttr(payload) + `"/></conveyingTransmission></acknowledgedBy2></BusinessResponseMessage>`
 	return out
 }
 

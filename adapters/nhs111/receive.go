@@ -19,6 +19,7 @@ type exchange struct {
 	envelope *envelope // nil until it could be read
 	text     []byte    // the message as UTF-8
 	reply    *distribution
+	arrived  bool // the DistributionEnvelope is in order and its payloads can be read
 }
 
 func (x *exchange) relatesTo() string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
 )
 
 // Desk is the part of the room that this door calls.
@@ -18,6 +19,8 @@ type Desk interface {
 	Message(ctx context.Context, req bars.MessageRequest) (*bars.MessageResult, error)
 	Attach(ctx context.Context, req bars.AttachRequest) (*bars.MessageResult, error)
 	Nullify(ctx context.Context, req bars.NullifyRequest) (*bars.MessageResult, error)
+	// Tell queues what a sender asked to be told of a message that was refused.
+	Tell(ctx context.Context, messages []store.Op) error
 	Service(ctx context.Context, target nhs.ServiceID) (*bars.Service, error)
 }
 
@@ -126,7 +129,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := d.receive(w, r, x); err != nil && !carriedOut(err) {
-		d.answerFault(w, x, d.toFault(err))
+		f := d.toFault(err)
+		d.tellRefusal(r, x, f)
+		d.answerFault(w, x, f)
 		return
 	}
 	d.answerSuccess(w, x)
@@ -149,6 +154,7 @@ func (d *door) deliver(r *http.Request, x *exchange, rules checkRules, body []by
 	if f != nil {
 		return f
 	}
+	x.arrived = true
 	target, _ := e.target(rules)
 	// What makes the message is its DistributionEnvelope: a sender that tries
 	// again stamps the SOAP headers anew.

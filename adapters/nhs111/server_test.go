@@ -24,6 +24,7 @@ import (
 
 // recordingDesk keeps what it is asked and remembers keys as the room does.
 type recordingDesk struct {
+	told      []store.Op
 	messages  []bars.MessageRequest
 	attached  []bars.AttachRequest
 	nullified []bars.NullifyRequest
@@ -57,6 +58,11 @@ func (d *recordingDesk) Message(_ context.Context, req bars.MessageRequest) (*ba
 		d.messages = append(d.messages, req)
 	}
 	return result, err
+}
+
+func (d *recordingDesk) Tell(_ context.Context, messages []store.Op) error {
+	d.told = append(d.told, messages...)
+	return nil
 }
 
 func (d *recordingDesk) Nullify(_ context.Context, req bars.NullifyRequest) (*bars.MessageResult, error) {
