@@ -48,8 +48,8 @@
 // Beside the NHS 111 services (SOAP 1.1) the door has ITK's generic service (SOAP
 // 1.1 and 1.2). It answers repeat caller queries from the reports of the last four
 // days, verifies XML signatures against authorities that it is given, and puts the
-// acknowledgements that a sender asks for (ackrequested, infackrequested) into the
-// outbox.
+// acknowledgements that a sender asks for (ackrequested, infackrequested), of refusals
+// too, into the outbox.
 //
 // GET /nhs111/report/{MessageID} reads a message back in FHIR R4, or in STU3 as the
 // reference adaptor maps it (stu3.go). The way out is Client: a BaRS referral
