@@ -22,7 +22,11 @@ func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resour
 	ctx = WithCaller(ctx, caller)
 	stored := 0
 	for chunk := range slices.Chunk(resources, LoadBatch) {
-		n, err := d.loadChunk(ctx, chunk)
+		n, err := d.loadChunk(ctx, chunk, false)
+		var conflict *store.ConflictError
+		if errors.As(err, &conflict) { // it may be a record that was deleted, which are rare
+			n, err = d.loadChunk(ctx, chunk, true)
+		}
 		stored += n
 		if err != nil {
 			return stored, d.outcome(err)
@@ -31,7 +35,9 @@ func (d *Desk) Load(ctx context.Context, caller Caller, resources []*fhir.Resour
 	return stored, nil
 }
 
-func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, error) {
+// loadChunk commits a chunk. Only with deleted it looks for those that were
+// deleted, one by one; without, they are a conflict.
+func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource, deleted bool) (int, error) {
 	refs := make([]store.Ref, len(chunk))
 	for i, r := range chunk {
 		if r.Type() == "Subscription" || !fhir.ValidID(r.ID()) {
@@ -50,8 +56,8 @@ func (d *Desk) loadChunk(ctx context.Context, chunk []*fhir.Resource) (int, erro
 	for _, rec := range found {
 		present[rec.Ref()] = true
 	}
-	for _, ref := range refs { // the deleted ones
-		if present[ref] {
+	for _, ref := range refs {
+		if !deleted || present[ref] {
 			continue
 		}
 		if _, err := d.store.Get(ctx, ref); err == nil {
