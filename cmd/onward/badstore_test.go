@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
 	"fmt"
 	"io"
@@ -56,6 +57,11 @@ func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
 			got := onward(t, "serve", "--listen", freeAddress(t), "--store", "sqlite:"+path)
 			require.Equal(t, 3, got.code, got.err)
 			require.Contains(t, got.err, row.says)
+			for _, command := range [][]string{{"store", "check"}, {"store", "backup", "--to", path + ".copy"}, {"seed", "--scale", "1"}} {
+				got := onward(t, append(command, "--store", "sqlite:"+path)...)
+				require.Equal(t, 3, got.code, "%v: %s", command, got.err)
+			}
+			require.NoFileExists(t, path+".copy")
 			after, _ := os.ReadFile(path)
 			require.Equal(t, string(before), string(after))
 		})
@@ -140,6 +146,51 @@ func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
 	}
 	require.True(t, s.create("room-again"))
 	require.Zero(t, onward(t, "store", "check", "--store", s.storeOf()).code)
+}
+
+// Ensure that a damaged page which is met only while serving is a fault that says
+// nothing of what stands there, that the rest is served, and that a check finds it.
+func TestDamageThatIsMetWhileServingIsAFault(t *testing.T) {
+	s := start(t, "--no-sandbox")
+	const patients = 40
+	for n := range patients {
+		body := fmt.Sprintf(`{"resourceType":"Patient","id":"p%d","name":[{"family":"Family%d"}],"address":[{"text":%q}]}`, n, n, strings.Repeat("x", 2000))
+		require.Equal(t, 201, s.do("PUT", fmt.Sprint("/FHIR/R4/Patient/p", n), plain(), []byte(body)).status)
+	}
+	s.stop()
+	path := strings.TrimPrefix(s.storeOf(), "sqlite:")
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	at := bytes.Index(file, []byte(`"family":"Family20"`))
+	require.Positive(t, at)
+	page := file[at/4096*4096:][:4096]
+	for i := range page {
+		page[i] = 0xaa
+	}
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+	s.run()
+	faults := 0
+	for n := range patients {
+		a := s.do("GET", fmt.Sprint("/FHIR/R4/Patient/p", n), nil, nil)
+		if a.status == 200 {
+			continue
+		}
+		faults++
+		code, _, diagnostics := a.issue(t)
+		require.Equal(t, 500, a.status, "%s", a.body)
+		require.Equal(t, "exception", code)
+		require.NotContains(t, diagnostics, "Family")
+		require.NotContains(t, strings.ToLower(string(a.body)), "select")
+	}
+	require.Contains(t, []int{1, 2, 3}, faults, "those of one page")
+	require.Contains(t, s.log(), "the file is damaged")
+	s.stop()
+	checked := onward(t, "store", "check", "--store", s.storeOf())
+	require.Equal(t, 1, checked.code, "%s %s", checked.out, checked.err)
+	require.NotContains(t, checked.out+checked.err, "Family")
+	backup := onward(t, "store", "backup", "--store", s.storeOf(), "--to", path+".copy")
+	require.NotZero(t, backup.code, "a damaged store was backed up as if it were whole")
+	require.NoFileExists(t, path+".copy")
 }
 
 func TestTheLogSaysWhatAnAcknowledgedWriteSurvives(t *testing.T) {
