@@ -15,6 +15,7 @@ type opening struct {
 	sync     string // full or normal
 	readOnly bool   // beside a running server too
 	into     bool   // to copy into
+	bulk     bool   // to load much at once
 	log      *slog.Logger
 }
 
@@ -37,7 +38,7 @@ func openStore(ctx context.Context, uri string, o opening) (bulkStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Sync: strings.ToUpper(o.sync), ReadOnly: o.readOnly, Import: o.into, Log: o.log})
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Sync: strings.ToUpper(o.sync), ReadOnly: o.readOnly, Import: o.into, Bulk: o.bulk, Log: o.log})
 	if err != nil {
 		return nil, cantOpen(err)
 	}

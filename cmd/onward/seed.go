@@ -35,7 +35,7 @@ func (c *seedCommand) Run() error {
 	}
 	ctx, stop := untilStopped()
 	defer stop()
-	db, err := openStore(ctx, c.Store, opening{log: slog.New(slog.DiscardHandler)})
+	db, err := openStore(ctx, c.Store, opening{bulk: true, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

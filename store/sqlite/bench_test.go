@@ -165,7 +165,7 @@ func newRaw(b *testing.B) *raw {
 	db.SetMaxOpenConns(1)
 	b.Cleanup(func() { db.Close() })
 	r := &raw{db, map[string]*sql.Stmt{}, map[word]int64{}}
-	for _, text := range append(writerPragmas("FULL"), schema...) {
+	for _, text := range append(writerPragmas("FULL", false), schema...) {
 		r.exec(b, text)
 	}
 	return r

@@ -31,6 +31,9 @@ type Options struct {
 	ReadOnly bool
 	// Import opens a store to copy into, which may hold an unfinished copy.
 	Import bool
+	// Bulk gives the writer more memory and a longer log, for loading much at once;
+	// nothing else may need the memory.
+	Bulk bool
 	// Log is told of what the opening does to a file; slog.Default if nil.
 	Log *slog.Logger
 }
@@ -160,7 +163,7 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 		}
 		return c.finished(ctx)
 	}
-	if err := c.pragmas(ctx, writerPragmas(o.Sync)); err != nil {
+	if err := c.pragmas(ctx, writerPragmas(o.Sync, o.Bulk || o.Import)); err != nil {
 		return err
 	}
 	if version == 0 {
