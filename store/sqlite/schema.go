@@ -108,16 +108,16 @@ var implied = []string{
 // bulk changes the same pages again and again: the longer they stay in memory and
 // in the log, the fewer are written twice.
 func writerPragmas(sync string, bulk bool) []string {
-	cache, checkpoint := 64<<10, 4000 // KiB, pages
+	cache, mapped, checkpoint := 64<<10, 256<<20, 4000 // KiB, bytes, pages
 	if bulk {
-		cache, checkpoint = 256<<10, 64_000
+		cache, mapped, checkpoint = 256<<10, 0x7fff0000, 64_000 // the most that SQLite maps
 	}
 	return []string{
 		`PRAGMA busy_timeout = 5000`,
 		`PRAGMA journal_mode = WAL`,
 		`PRAGMA synchronous = ` + sync,
 		fmt.Sprintf(`PRAGMA cache_size = -%d`, cache),
-		`PRAGMA mmap_size = 268435456`,
+		fmt.Sprintf(`PRAGMA mmap_size = %d`, mapped),
 		`PRAGMA temp_store = MEMORY`,
 		fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpoint),
 		`PRAGMA journal_size_limit = 67108864`,
