@@ -66,9 +66,9 @@ func (p *planner) filter(s *sqlText, a at, n search.Node) {
 	case nil:
 		s.add(`TRUE`)
 	case search.Has:
-		s.anyTerm(a, p.terms[string(n)])
+		p.anyTerm(s, a, p.terms[string(n)])
 	case search.HasAny:
-		s.anyTerm(a, p.termsOf(n))
+		p.anyTerm(s, a, p.termsOf(n))
 	case search.Prefix:
 		p.prefix(s, n)
 	case search.Date:
@@ -92,20 +92,22 @@ func (p *planner) filter(s *sqlText, a at, n search.Node) {
 	}
 }
 
-// fewTerms is how many terms are probed one by one; of more, the record's own are
-// looked through.
+// fewTerms is how many terms are named in a statement and probed one by one.
 const fewTerms = 4
 
-func (s *sqlText) anyTerm(a at, terms []int64) {
+// anyTerm probes x while many records are gone through, most of them in vain. Where
+// a rare condition drives, most records are read anyway, and what stands beside
+// them costs less than another place of the file.
+func (p *planner) anyTerm(s *sqlText, a at, terms []int64) {
 	switch n := len(terms); {
 	case n == 0:
 		s.add(`FALSE`)
+	case n > fewTerms || p.drive >= 0 && p.rows < manyRows:
+		s.add(`ix_any(r.ix, ?)`, packTerms(terms))
 	case n == 1:
 		s.add(`EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = `+a.lo+` AND pk = `+a.pk+`)`, terms[0])
-	case n <= fewTerms:
-		s.add(`EXISTS (SELECT 1 FROM x WHERE term IN (`+marks(n)+`) AND lo = `+a.lo+` AND pk = `+a.pk+`)`, anysOf(terms)...)
 	default:
-		s.add(`ix_any(r.ix, ?)`, packTerms(terms))
+		s.add(`EXISTS (SELECT 1 FROM x WHERE term IN (`+marks(n)+`) AND lo = `+a.lo+` AND pk = `+a.pk+`)`, anysOf(terms)...)
 	}
 }
 
