@@ -51,7 +51,8 @@ func spent() time.Duration {
 
 // BenchmarkReferral processes referrals (parse, checks, mapping to records,
 // index, durable commit) and beside them writes the same rows by hand, one
-// transaction a referral, with the same durability. Both times are CPU time.
+// transaction a referral, with the same durability. Both times are CPU time. It
+// also says what the referrals take on disk.
 func BenchmarkReferral(b *testing.B) {
 	for _, c := range []struct{ name, file, service string }{
 		{"16-entries", "../testdata/bars/a1-referral.json", clinic},
@@ -81,7 +82,6 @@ func benchReferral(b *testing.B, file, service string) {
 	path := filepath.Join(b.TempDir(), "onward.db")
 	db, err := sqlite.Open(ctx, path, sqlite.Options{})
 	require.NoError(b, err)
-	defer db.Close()
 	watched := &spy{Store: db}
 	desk := bars.NewDesk(watched, bars.Options{Base: base})
 	_, err = desk.Load(ctx, bars.Caller{Door: "setup"}, directory(b))
@@ -103,8 +103,22 @@ func benchReferral(b *testing.B, file, service string) {
 	}
 	ours := spent() - begun
 	raw := rawWrites(b, path, filepath.Join(b.TempDir(), "raw.db"), watched.batches)
+	require.NoError(b, db.Close())
+	b.ReportMetric(onDisk(b, path), "x-json-on-disk")
 	b.ReportMetric(float64(ours)/float64(raw), "x-raw-cpu")
 	b.ReportMetric(float64(ours.Microseconds())/float64(b.N), "cpu-us/referral")
+}
+
+// onDisk is the file's size in terms of the resources' JSON.
+func onDisk(b *testing.B, path string) float64 {
+	db, err := sql.Open("sqlite", path)
+	require.NoError(b, err)
+	defer db.Close()
+	var json int64
+	require.NoError(b, db.QueryRow(`SELECT (SELECT sum(length(body)) FROM res) + (SELECT coalesce(sum(length(body)), 0) FROM hist)`).Scan(&json))
+	file, err := os.Stat(path)
+	require.NoError(b, err)
+	return float64(file.Size()) / float64(json)
 }
 
 // rawRow is a row that the store wrote.
