@@ -53,6 +53,9 @@ func (w *writer) auxCondition(ctx context.Context, i int, kind, key string, c st
 }
 
 func (w *writer) auxWrite(ctx context.Context, kind, key string, val []byte, exp any) error {
+	if kind != kit.KindMeta {
+		val = w.values.short(val)
+	}
 	_, err := w.exec(ctx, `INSERT INTO aux (kind, key, ver, val, exp) VALUES (?, ?, 1, ?, ?)
 		ON CONFLICT (kind, key) DO UPDATE SET ver = ver + 1, val = excluded.val, exp = excluded.exp`,
 		kind, key, blob(val), exp)
@@ -152,7 +155,11 @@ func (c *conn) aux(ctx context.Context, kind, text string, args []any, out *[]st
 	return c.each(ctx, text, args, func(scan func(...any) error) error {
 		a := store.Aux{Kind: kind}
 		var exp sql.NullInt64
-		if err := scan(&a.Key, &a.Version, &a.Value, &exp); err != nil {
+		err := scan(&a.Key, &a.Version, &a.Value, &exp)
+		if err == nil && kind != kit.KindClaim {
+			a.Value, err = c.values.long(a.Value)
+		}
+		if err != nil {
 			return err
 		}
 		if exp.Valid {

@@ -118,6 +118,9 @@ func (w *writer) replay(ctx context.Context, idem *store.Idem, now int64) (*stor
 		doc := store.Aux{Kind: store.KindIdem, Key: key}
 		found, err := w.row(ctx, `SELECT val FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`,
 			[]any{store.KindIdem, key, now}, &doc.Value)
+		if err == nil {
+			doc.Value, err = w.values.long(doc.Value)
+		}
 		if err != nil {
 			return nil, err
 		}

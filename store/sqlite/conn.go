@@ -20,6 +20,7 @@ type conn struct {
 	asked  int            // searches since crowds was emptied
 
 	maxScan int // see Options.MaxScan
+	values  squeezer
 }
 
 func connect(ctx context.Context, db *sql.DB, pragmas []string) (*conn, error) {

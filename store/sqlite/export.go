@@ -158,7 +158,11 @@ func (x *exporter) documents(ctx context.Context, c *conn, after exported) error
 		ORDER BY kind, key LIMIT ? + 0`, []any{after.A, after.B, kit.KindMeta, x.now, exportRows}, func(scan func(...any) error) error {
 		var exp *int64
 		a := &store.Aux{}
-		if err := scan(&a.Kind, &a.Key, &a.Version, &a.Value, &exp); err != nil {
+		err := scan(&a.Kind, &a.Key, &a.Version, &a.Value, &exp)
+		if err == nil {
+			a.Value, err = c.values.long(a.Value)
+		}
+		if err != nil {
 			return err
 		}
 		if exp != nil {

@@ -108,7 +108,7 @@ func (w *writer) take(ctx context.Context, i store.Item) error {
 			return errMeta
 		}
 		_, err := w.exec(ctx, `INSERT OR REPLACE INTO aux (kind, key, ver, val, exp) VALUES (?, ?, ?, ?, ?)`,
-			a.Kind, a.Key, a.Version, blob(a.Value), expiry(a.Expires))
+			a.Kind, a.Key, a.Version, blob(w.values.short(a.Value)), expiry(a.Expires))
 		return err
 	}
 	return errors.New("store: an item without content")

@@ -42,6 +42,7 @@ var upgrades = []upgrade{
 		// Given statistics, SQLite plans a statement again for each new argument, which
 		// costs more than most searches; the plans don't depend on them.
 		`DROP TABLE IF EXISTS sqlite_stat1`, `DROP TABLE IF EXISTS sqlite_stat4`,
+		`UPDATE aux SET val = CAST(x'00' || val AS BLOB) WHERE kind <> 'meta' AND substr(val, 1, 1) IN (x'00', x'01')`, // see squeeze.go
 		`ALTER TABLE types ADD COLUMN main INTEGER NOT NULL DEFAULT 0`,
 		`ALTER TABLE res RENAME TO old_res`,
 		`DROP INDEX res_id`, `DROP INDEX res_typ_lu`, `DROP INDEX res_lu`, `DROP INDEX res_del`,

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func TestAFileOfTheFirstSchemaGetsFeedAndCounters(t *testing.T) {
 	}
 	_, err = s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Delete{Ref: store.Ref{Type: "Slot", ID: "1"}}}})
 	must(t, err)
+	longDocuments(t, s)
 	want := tell(t, s)
 	must(t, s.Close())
 	toSchemaThree(t, path)
@@ -78,6 +80,7 @@ func TestAFileOfTheThirdSchemaIsMigratedWithAllThatItHolds(t *testing.T) {
 			must(t, err)
 		}
 	}
+	longDocuments(t, s)
 	sum := func(s *sqlite.Store) string {
 		d, err := store.Sum(t.Context(), s, clock.Now(), "", 0, func(store.CopyStep) {})
 		must(t, err)
@@ -107,5 +110,13 @@ func TestAFileOfTheThirdSchemaIsMigratedWithAllThatItHolds(t *testing.T) {
 	must(t, err)
 	if len(faults) > 0 {
 		t.Error(faults)
+	}
+}
+
+// longDocuments puts documents that schema 3 kept otherwise.
+func longDocuments(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	for i, val := range []string{"\x00zero", "\x01one", strings.Repeat(`{"name":"value"}`, 100), "{}"} {
+		commit(t, s, store.AuxPut{Kind: "k", Key: fmt.Sprint(i), Value: []byte(val)})
 	}
 }
