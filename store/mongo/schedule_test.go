@@ -70,7 +70,21 @@ type schedule struct {
 	fake   *fakereplset.Server
 	stores [2]*mongo.Store
 	actors []*actor
-	log    []string
+
+	mu  sync.Mutex // a command whose client has given up may come in at any time
+	log []string
+}
+
+func (s *schedule) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, what)
+}
+
+func (s *schedule) notes() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.log, "\n")
 }
 
 // actor makes one batch, whose traces bear its mark.
@@ -96,13 +110,16 @@ func (s *schedule) run() {
 	for n := range 1 + g.IntN(2) {
 		s.actors = append(s.actors, newActor(g, p, fmt.Sprintf("m%d-%d", s.seed, n)))
 	}
+	var patience []time.Duration
+	for range s.actors {
+		patience = append(patience, time.Duration(100+g.IntN(2500))*time.Millisecond)
+	}
 	late := make(chan struct{})
-	s.fake.Hook(s.faults(g, late))
+	s.fake.Hook(s.faults(g, late)) // which has g from here on
 	var wg sync.WaitGroup
 	for n, a := range s.actors {
-		patience := time.Duration(100+g.IntN(2500)) * time.Millisecond
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+			ctx, cancel := context.WithTimeout(s.t.Context(), patience[n])
 			defer cancel()
 			a.result, a.err = s.stores[n].Commit(ctx, a.batch)
 		})
@@ -213,7 +230,7 @@ func (s *schedule) faults(g *rand.Rand, late chan struct{}) func(fakereplset.Cal
 		if what == "forgets" {
 			s.fake.Forget()
 		}
-		s.log = append(s.log, fmt.Sprintf("%s %d %s", c.Name, c.N, what))
+		s.note(fmt.Sprintf("%s %d %s", c.Name, c.N, what))
 		return f
 	}
 }
@@ -283,7 +300,7 @@ func (a *actor) judge() {
 func (s *schedule) check(a *actor, when string) {
 	there, whole := s.traces(a)
 	fail := func(format string, args ...any) {
-		s.t.Errorf("seed %d, %s of %s, told %s (%v), %s: %s\n%s", s.seed, a.kind, a.mark, a.told, a.err, when, fmt.Sprintf(format, args...), strings.Join(s.log, "\n"))
+		s.t.Errorf("seed %d, %s of %s, told %s (%v), %s: %s\n%s", s.seed, a.kind, a.mark, a.told, a.err, when, fmt.Sprintf(format, args...), s.notes())
 	}
 	switch {
 	case !whole:
@@ -402,7 +419,7 @@ func (s *schedule) again(a *actor) {
 		return // another was first
 	}
 	require.NoError(s.t, err, "seed %d", s.seed)
-	require.Equal(s.t, there, done.Replay != nil, "seed %d, %s: %v", s.seed, a.kind, s.log)
+	require.Equal(s.t, there, done.Replay != nil, "seed %d, %s: %s", s.seed, a.kind, s.notes())
 	a.told, a.result = "done", &store.Result{}
 	s.check(a, "after it was repeated")
 }
