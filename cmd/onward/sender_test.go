@@ -287,6 +287,38 @@ func TestAReceiverIsFoundByTheCatalogue(t *testing.T) {
 	require.Len(t, receiver.list("ServiceRequest"), 1)
 }
 
+// Ensure that a dead letter is sent again from the command line, and takes effect
+// once.
+func TestADeadLetterIsSentAgainFromTheCommandLine(t *testing.T) {
+	p := startPartners(t)
+	require.Equal(t, 200, p.requester.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(conformant(t, "a6-referral"))).status)
+	// The requester no longer has the service that answers go to.
+	service := p.requester.do("GET", "/FHIR/R4/HealthcareService/"+asking, nil, nil)
+	require.Less(t, p.requester.do("DELETE", "/FHIR/R4/HealthcareService/"+asking, nil, nil).status, 300)
+	require.Equal(t, 200, p.responder.move("arrived", "").status)
+	require.Eventually(t, func() bool { _, dead := p.responder.unsent(); return dead == 1 }, 30*time.Second, 50*time.Millisecond)
+	restored := service.resource(t)
+	require.Contains(t, []int{200, 201}, p.requester.do("PUT", "/FHIR/R4/HealthcareService/"+asking, plain(), restored.JSON()).status)
+	p.responder.stop()
+	binary, err := builtOnce()
+	require.NoError(t, err)
+	outbox := func(args ...string) string {
+		cmd := exec.Command(binary, append([]string{"outbox"}, args...)...)
+		cmd.Dir = p.responder.dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	lines := strings.Split(strings.TrimSpace(outbox("list")), "\n")
+	require.Len(t, lines, 2)
+	id, _, _ := strings.Cut(lines[1], " ")
+	outbox("retry", id)
+	p.responder.run()
+	p.requester.shows("arrived")
+	require.Eventually(t, func() bool { waiting, dead := p.responder.unsent(); return waiting+dead == 0 }, 30*time.Second, 50*time.Millisecond)
+	require.Equal(t, 2, p.requester.versions("Encounter/"+p.requester.encounter().Get("id").Text()))
+}
+
 // Ensure that the test tool sends the responses that its numbers ask for, and that
 // a sender of ours takes them.
 func TestTheTestToolSendsTheResponsesThatNumbersAskFor(t *testing.T) {
