@@ -195,10 +195,10 @@ var (
 )
 
 // telecomElement writes a ContactPoint. emergency marks it as the number to
-// call, in place of a use.
+// call, in place of a use. An old one is nothing to call, see oldContacts.
 func telecomElement(t fhir.Value, emergency bool) *xmlElement {
 	value := t.Get("value").Text()
-	if value == "" {
+	if value == "" || t.Get("use").Text() == "old" && !emergency {
 		return nil
 	}
 	use := telecomUses[t.Get("use").Text()]

@@ -21,21 +21,8 @@ type documentOptions struct {
 // versions. The error is a KindProcessing
 // Outcome: the message isn't a referral of one patient.
 func writeDocument(message *fhir.Resource, o documentOptions) (document, set string, err error) {
-	w := &documentWriter{documentOptions: o, named: map[string]fhir.Value{}}
-	for entry := range message.Get("entry").Items() {
-		r := entry.Get("resource")
-		typ := r.Get("resourceType").Text()
-		w.resources = append(w.resources, r)
-		w.named[entry.Get("fullUrl").Text()] = r
-		if id := r.Get("id").Text(); id != "" {
-			w.named[typ+"/"+id] = r
-		}
-	}
-	w.header, w.request = w.only("MessageHeader"), w.only("ServiceRequest")
-	w.patient = w.follow(w.request.Get("subject"))
-	w.encounter = w.follow(w.request.Get("encounter"))
-	w.plan = w.follow(w.request.Get("basedOn").At(0))
-	w.laidOut = planSections(w.plan)
+	w := newWriter(message)
+	w.documentOptions = o
 	wrong := &fhir.Outcome{Kind: fhir.KindProcessing}
 	for _, need := range []struct {
 		found bool
@@ -66,6 +53,26 @@ type documentWriter struct {
 	header, request, patient, encounter, plan fhir.Value
 	laidOut                                   []*planSection // the plan's narrative
 	triaged                                   bool           // a triage of NHS Pathways is written
+}
+
+// newWriter reads a message.
+func newWriter(message *fhir.Resource) *documentWriter {
+	w := &documentWriter{named: map[string]fhir.Value{}}
+	for entry := range message.Get("entry").Items() {
+		r := entry.Get("resource")
+		typ := r.Get("resourceType").Text()
+		w.resources = append(w.resources, r)
+		w.named[entry.Get("fullUrl").Text()] = r
+		if id := r.Get("id").Text(); id != "" {
+			w.named[typ+"/"+id] = r
+		}
+	}
+	w.header, w.request = w.only("MessageHeader"), w.only("ServiceRequest")
+	w.patient = w.follow(w.request.Get("subject"))
+	w.encounter = w.follow(w.request.Get("encounter"))
+	w.plan = w.follow(w.request.Get("basedOn").At(0))
+	w.laidOut = planSections(w.plan)
+	return w
 }
 
 // only is the resource of a type that stands once in the message.

@@ -142,7 +142,7 @@ func (w *documentWriter) sections() []*xmlElement {
 	if text := w.answers(); text != "" {
 		out = append(out, w.section(answersTitle, text, "", nil))
 	}
-	return out
+	return append(out, w.wordSections()...)
 }
 
 // titled parts the title that mapReport puts in front of a section's text.
@@ -169,7 +169,7 @@ func (w *documentWriter) says(text string) bool {
 // complaint is what the patient said, by observation or condition.
 func (w *documentWriter) complaint() string {
 	for _, o := range w.all("Observation") {
-		if fhir.CodeOf(o.Get("code"), nhs.SystemSNOMED) == "33962009" {
+		if fhir.CodeOf(o.Get("code"), nhs.SystemSNOMED) == reportedCondition {
 			return o.Get("valueString").Text()
 		}
 	}

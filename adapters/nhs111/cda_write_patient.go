@@ -1,6 +1,8 @@
 package nhs111
 
 import (
+	"slices"
+
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
 )
@@ -195,6 +197,7 @@ func (w *documentWriter) patientTelecoms() []*xmlElement {
 
 // firstPhone is the first phone, else the first telecom.
 func firstPhone(all []fhir.Value) fhir.Value {
+	all = slices.DeleteFunc(slices.Clone(all), func(t fhir.Value) bool { return t.Get("use").Text() == "old" })
 	for _, t := range all {
 		if t.Get("system").Text() == "phone" {
 			return t

@@ -2,6 +2,7 @@ package nhs111
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,55 @@ func TestWhatHasNoPlaceInAReportStandsThereInWords(t *testing.T) {
 		"Can the patient walk? with help", "assigningAuthorityName=\"https://supplier.example/Id/case-number\""} {
 		require.Contains(t, document, words)
 	}
+	for title, lines := range map[string][]string{
+		"Observations": {"2026-11-20T08:50:00+00:00 Heart rate 88 beats/min (final); note: Regular &amp; &lt;strong&gt;",
+			"2026-11-20T08:51:00+00:00 to 2026-11-20T08:52:00+00:00 Blood pressure (preliminary); component: code Systolic, value 132 mmHg, code Diastolic, data absent reason Cuff slipped"},
+		"Conditions":                 {"2015 Asthma (inactive); body site: Both lungs; note: Last attack in 2024. No spacer."},
+		"Allergies and intolerances": {"2019-05-02 Penicillin (Active); criticality: high; reaction: manifestation Anaphylaxis, severity severe"},
+		"Medication":                 {"2026-10 Sample medicine 5 mg tablets (active); dosage: One each morning"},
+		"Procedures":                 {"2012-03 Appendicectomy (completed); outcome: No complication"},
+		"Communications":             {"2026-11-20T08:55:00+00:00 (completed); payload: content Told to keep the leg up; sender: Chris Handler"},
+		"Related people":             {"Nell Nearby; relationship: Neighbour with a key; telecom: 01632 960006 mobile"},
+		"Tasks":                      {"2026-11-20T09:00:00+00:00 Ring back (requested); intent: order; description: Ring back before noon"},
+		"Devices":                    {"(active); device name: name Cardiac pacemaker, type user-friendly-name"},
+		contactsTitle: {"temp, practitioner: 01632 960004", "old, patient: 01632 960001", "temp, patient: 01632 960002",
+			"temp, patient: 01632 960003", "old, organization: 01632 960005"},
+	} {
+		_, section, found := strings.Cut(document, "<title>"+title+"</title><text>")
+		require.True(t, found, title)
+		section, _, _ = strings.Cut(section, "</text>")
+		for _, line := range lines {
+			require.Contains(t, section, "<content>"+line+"</content>")
+		}
+		require.Equal(t, len(lines), strings.Count(section, "<content>"), "%s: %s", title, section)
+	}
+	require.NotContains(t, document, `tel:01632 960001`, "nobody is to call an old number")
+	require.Contains(t, document, `<telecom value="tel:01632 960002"/>`)
+}
+
+func TestWhatIsSaidInWordsIsBoundedAndSaysWhereItWasCut(t *testing.T) {
+	entries, loop := []string{}, ""
+	for i := range maxWordLines + 3 {
+		entries = append(entries, fmt.Sprintf(`{"fullUrl":"urn:uuid:%d","resource":{"resourceType":"Task","status":"requested","description":"%d"}}`, i, i))
+	}
+	for range 100 { // a name that leads back to itself, a hundred times at each step
+		loop += `{"url":"https://a.example/b","valueReference":{"reference":"urn:uuid:loop"}},`
+	}
+	entries = append(entries, fmt.Sprintf(`{"fullUrl":"urn:uuid:long","resource":{"resourceType":"Procedure","status":"completed","code":{"text":"%s"}}}`,
+		strings.Repeat("ä", maxWordLine+1)),
+		`{"fullUrl":"urn:uuid:loop","resource":{"resourceType":"Device","type":{"text":"x","extension":[`+strings.TrimSuffix(loop, ",")+`]}}}`)
+	text := strings.TrimSuffix(strings.TrimSpace(string(plainReferral(t).Get("entry").Raw())), "]") + "," + strings.Join(entries, ",") + "]"
+	message, err := plainReferral(t).Edit().Set(plainReferral(t).Root(), "entry", []byte(text)).Done()
+	require.NoError(t, err)
+	document, _, err := writeDocument(message, documentOptions{NewID: counter()})
+	require.NoError(t, err)
+	require.Contains(t, document, "4 more are left out of this report")
+	require.Contains(t, document, strings.Repeat("ä", maxWordLine-100))
+	require.NotContains(t, document, strings.Repeat("ä", maxWordLine+1))
+	require.Contains(t, document, cutOff)
+	require.Less(t, len(document), 200_000)
+	require.True(t, slices.ContainsFunc(notWrittenOf(message, document), func(i fhir.Issue) bool { return i.Expression == "Bundle.entry" }))
+	require.False(t, slices.ContainsFunc(notWrittenOf(plainReferral(t), ""), func(i fhir.Issue) bool { return i.Expression == "Bundle.entry" }))
 }
 
 func TestAMessageThatIsNoReferralIsntWritten(t *testing.T) {
@@ -149,15 +199,19 @@ func TestWrittenDocumentsAndEnvelopesAreValidAgainstThePublishedSchemas(t *testi
 		t.Skip("xmllint is absent; install libxml2-utils to validate against the schemas")
 	}
 	schemas := filepath.Join(samplesDir(t), "schemas", "Schemas")
+	messages := map[string]*fhir.Resource{"of another kind": plainReferral(t)}
 	for name, body := range referralBodies(t) {
+		first, _, err := through(body, "", compatRules())
+		require.NoError(t, err)
+		messages[name] = first.Bundle
+	}
+	for name, message := range messages {
 		t.Run(name, func(t *testing.T) {
-			first, _, err := through(body, "", compatRules())
-			require.NoError(t, err)
-			document, _, err := writeDocument(first.Bundle, documentOptions{NewID: counter()})
+			document, _, err := writeDocument(message, documentOptions{NewID: counter()})
 			require.NoError(t, err)
 			requireValid(t, lint, filepath.Join(schemas, "POCD_MT000002UK01.xsd"), []byte(document))
-			c := testClient(first.Bundle)
-			out, err := c.Compose(first.Bundle, Revision{Number: 1})
+			c := testClient(message)
+			out, err := c.Compose(message, Revision{Number: 1})
 			require.NoError(t, err)
 			// The envelope's schema doesn't know the document's types.
 			start, end := bytes.Index(out.Envelope, []byte("<ClinicalDocument")), bytes.Index(out.Envelope, []byte("</ClinicalDocument>"))

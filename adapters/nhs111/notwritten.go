@@ -2,8 +2,8 @@ package nhs111
 
 // NotWritten lists what of a BaRS referral message a 111 report has no place
 // for, by FHIR path from the resource's type. A test holds writeDocument to it.
-// What remarks and answers write in words is among it: the words are there, the
-// resource isn't.
+// What remarks, answers and wordSections write in words is among it: the words are
+// there, the resource isn't.
 var NotWritten = []Omission{
 	{Path: "Bundle.timestamp", Why: "when the message was made; the receiver stamps its own"},
 	{Path: "MessageHeader.source.name", Why: "the sending organisation is named, its supplier isn't"},
@@ -20,6 +20,19 @@ var NotWritten = []Omission{
 	{Path: "Consent.dateTime", Why: "a report has its own time only"},
 	{Path: "Encounter.identifier.system", Why: "an identifier whose system has no OID becomes a local case id"},
 	{Path: "Flag", Why: "in words"},
+	{Path: "Observation", Why: "in words, but for the reported condition"},
+	{Path: "Condition", Why: "in words, but for the reported condition and codes that are discriminators"},
+	{Path: "AllergyIntolerance", Why: "in words"},
+	{Path: "MedicationStatement", Why: "in words"},
+	{Path: "Procedure", Why: "in words"},
+	{Path: "Communication", Why: "in words"},
+	{Path: "RelatedPerson", Why: "in words, but for guardians and those who spoke for the patient"},
+	{Path: "Task", Why: "in words"},
+	{Path: "Device", Why: "in words"},
+	{Path: "Patient.telecom", Why: "that a number is old or temporary is in words; an old one stands there only"},
+	{Path: "Patient.contact.telecom", Why: "that a number is old or temporary is in words; an old one stands there only"},
+	{Path: "Practitioner.telecom", Why: "that a number is old or temporary is in words; an old one stands there only"},
+	{Path: "Organization.telecom", Why: "that a number is old or temporary is in words; an old one stands there only"},
 	{Path: "QuestionnaireResponse", Why: "of NHS Pathways whole, others in words"},
 	{Path: "Patient.communication.language", Why: "the schema takes a bare code, without words"},
 	{Path: "Consent.sourceReference", Why: "the report is a document of its own and names itself"},
