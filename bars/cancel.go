@@ -28,7 +28,7 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 		return err
 	}
 	w.focus = stored.Ref()
-	if err := w.noteCancellation(ctx, m, stored); err != nil {
+	if err := w.noteCancellation(ctx, m, stored, r); err != nil {
 		return err
 	}
 	if err := w.applyStatus(m.focus, stored, r, "cancelationReason"); err != nil {

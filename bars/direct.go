@@ -47,7 +47,9 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 			err = w.followBooking(ctx, r, id, before)
 		}
 	case "ServiceRequest":
-		err = checkServiceRequest(r, before)
+		if err = checkServiceRequest(r, before); err == nil {
+			err = w.tellPlain(ctx, store.Ref{Type: r.Type(), ID: id}, r, before)
+		}
 	case "Encounter":
 		err = w.followEncounter(ctx, r, id, before)
 	case "Subscription":

@@ -130,7 +130,11 @@ func (w *work) withdrawReferral(ctx context.Context, wrote written) error {
 	w.focus = found[0].Ref()
 	switch r.Get("status").Text() {
 	case "active", "on-hold":
-		if err := w.d.untold(ctx, w.focus, ""); err != nil {
+		next, err := r.Edit().SetText(r.Root(), "status", "entered-in-error").Done()
+		if err != nil {
+			return err
+		}
+		if err := w.tellOf(ctx, w.focus, next, ""); err != nil {
 			return err
 		}
 		return w.markError(found[0])

@@ -45,13 +45,15 @@ type exchange struct {
 	Cases     []string `json:"cases,omitempty"`     // its identifiers, system|value
 	Planned   string   `json:"planned,omitempty"`   // the receiver's Encounter
 
-	LastUpdated string            `json:"lastUpdated,omitempty"` // of the newest request
-	Forwards    int               `json:"forwards,omitempty"`    // versions that were sent on (Forwarder)
-	ForwardSet  string            `json:"forwardSet,omitempty"`  // and the name of them all
-	Interim     string            `json:"interim,omitempty"`     // Bundle.id of the interim response
-	Told        string            `json:"told,omitempty"`        // lastUpdated of our newest response
-	Parts       map[string]string `json:"parts,omitempty"`       // fullUrl of the requests -> record
-	Answers     map[string]string `json:"answers,omitempty"`     // fullUrl of the responses -> record
+	LastUpdated    string            `json:"lastUpdated,omitempty"`    // of the newest request
+	Forwards       int               `json:"forwards,omitempty"`       // versions that were sent on (Forwarder)
+	ForwardSet     string            `json:"forwardSet,omitempty"`     // and the name of them all
+	ForwardTo      string            `json:"forwardTo,omitempty"`      // the service that they went to
+	ForwardAddress string            `json:"forwardAddress,omitempty"` // and where that is, "" where a route says so
+	Interim        string            `json:"interim,omitempty"`        // Bundle.id of the interim response
+	Told           string            `json:"told,omitempty"`           // lastUpdated of our newest response
+	Parts          map[string]string `json:"parts,omitempty"`          // fullUrl of the requests -> record
+	Answers        map[string]string `json:"answers,omitempty"`        // fullUrl of the responses -> record
 
 	Theirs map[string]string `json:"theirs,omitempty"` // the receiver's record -> ours, of a request that was sent
 

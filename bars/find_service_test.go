@@ -48,6 +48,15 @@ type soapRoutes map[string]bool
 
 func (r soapRoutes) Routed(target nhs.ServiceID) bool { return r[target.Value] }
 
+// Withdraws: all but the hospital's receiver.
+func (soapRoutes) Withdraws(target nhs.ServiceID) bool { return target.Value != hospital }
+
+func (r soapRoutes) Withdraw(f bars.Forwarding) (*bars.Forwarded, error) {
+	id := f.Set + "withdrawn/" + strconv.Itoa(f.Version)
+	return &bars.Forwarded{ID: id, Set: f.Set, Op: store.AuxPut{Kind: "sent", Key: id, Value: f.Bundle.JSON()},
+		Lost: []fhir.Issue{{Expression: "ServiceRequest.reasonCode", Diagnostics: "in words"}}}, nil
+}
+
 func (soapRoutes) Forward(f bars.Forwarding) (*bars.Forwarded, error) {
 	set := f.Set
 	if set == "" {

@@ -19,6 +19,12 @@ type Forwarder interface {
 	// Forward makes the operation that puts a referral into the outbox, for the
 	// batch that writes it here. The error is an Outcome: it can't be written.
 	Forward(f Forwarding) (*Forwarded, error)
+	// Withdraws says that a service's receiver can be told that a referral is
+	// withdrawn.
+	Withdraws(target nhs.ServiceID) bool
+	// Withdraw is Forward for such word: the message's ServiceRequest is revoked or
+	// entered-in-error. What is sent must follow from Target, Set and Version.
+	Withdraw(f Forwarding) (*Forwarded, error)
 }
 
 // Forwarding is a referral to be sent on.
@@ -56,8 +62,7 @@ func (w *work) forward(m *message, x *exchange) error {
 	if !found {
 		return nil
 	}
-	_, err := w.queue(m, x, target, "")
-	return err
+	return w.queue(m, x, target, "")
 }
 
 // elsewhere is the id of a service under which its referrals are sent on.
@@ -88,17 +93,38 @@ func (w *work) forwardNext(ctx context.Context, m *message) error {
 	return w.remember(x)
 }
 
-// queue puts a referral into the outbox, and writes the Communication that says
-// so and what the receiver can't be told.
-func (w *work) queue(m *message, x *exchange, target nhs.ServiceID, address string) (*Forwarded, error) {
+// outgoing is what is sent on.
+type outgoing struct {
+	target    nhs.ServiceID
+	address   string // "" where the forwarder has a route
+	bundle    *fhir.Resource
+	withdrawn bool
+	subject   fhir.Value // the patient
+	sender    string     // reference to who sends it
+}
+
+// queue sends a referral on.
+func (w *work) queue(m *message, x *exchange, target nhs.ServiceID, address string) error {
+	return w.send(x, outgoing{target: target, address: address, bundle: m.bundle, subject: m.focus.res.Get("subject"), sender: m.sender.fullURL})
+}
+
+// send puts the next version of a referral, or that it is withdrawn, into the
+// outbox, and writes the Communication that says so and what the receiver can't be
+// told.
+func (w *work) send(x *exchange, o outgoing) error {
 	x.Forwards++
+	x.ForwardTo, x.ForwardAddress = o.target.String(), o.address
 	note := store.Ref{Type: "Communication", ID: w.d.newID()}
-	sent, err := w.d.forwarder.Forward(Forwarding{Target: target, Address: address, Bundle: m.bundle, Note: note,
-		Set: x.ForwardSet, Version: x.Forwards, Focus: w.focus, Order: int64(x.Forwards), Created: w.d.now()})
-	if err != nil {
-		return nil, err
+	forward := w.d.forwarder.Forward
+	if o.withdrawn {
+		forward = w.d.forwarder.Withdraw
 	}
-	x.ForwardSet = sent.Set
+	sent, err := forward(Forwarding{Target: o.target, Address: o.address, Bundle: o.bundle, Note: note,
+		Set: x.ForwardSet, Version: x.Forwards, Focus: refOf(x.Focus), Order: int64(x.Forwards), Created: w.d.now()})
+	if err != nil {
+		return err
+	}
+	x.ForwardSet, w.sent = sent.Set, sent
 	w.batch.Ops = append(w.batch.Ops, sent.Op)
 	var lost []*fhir.Object
 	for _, issue := range sent.Lost {
@@ -106,14 +132,14 @@ func (w *work) queue(m *message, x *exchange, target nhs.ServiceID, address stri
 	}
 	r := fhir.NewObject("Communication").
 		Set("identifier", []*fhir.Object{fhir.Obj("system", "urn:ietf:rfc:3986", "value", "urn:uuid:"+strings.ToLower(sent.ID))}).
-		Set("basedOn", []*fhir.Object{fhir.Obj("reference", w.focus.String())}).
+		Set("basedOn", []*fhir.Object{fhir.Obj("reference", x.Focus)}).
 		Set("status", deliveryWaits).
 		Set("medium", []*fhir.Object{fhir.Obj("text", "NHS 111 SOAP")}).
-		Set("subject", m.focus.res.Get("subject")).
-		Set("recipient", []*fhir.Object{fhir.Obj("identifier", fhir.Obj("system", target.System, "value", target.Value))}).
-		Set("sender", fhir.Obj("reference", m.sender.fullURL)).
+		Set("subject", o.subject).
+		Set("recipient", []*fhir.Object{fhir.Obj("identifier", fhir.Obj("system", o.target.System, "value", o.target.Value))}).
+		Set("sender", fhir.Obj("reference", o.sender)).
 		Set("note", lost).Resource()
-	return sent, w.write(&entry{typ: note.Type, res: r.Root(), plan: plan{ref: note}}, r, w.who)
+	return w.write(&entry{typ: note.Type, res: r.Root(), plan: plan{ref: note}}, r, w.who)
 }
 
 // The states of a Communication that tells of a message in the outbox.
@@ -167,82 +193,81 @@ func (d *Desk) noteDelivery(ctx context.Context, ref store.Ref, delivered bool, 
 	return err
 }
 
-// untold refuses to end a referral that was sent on: its receiver can't be told
-// and would go on expecting the patient.
-func (x *exchange) untold(path string) error {
-	if x == nil || x.Forwards == 0 {
-		return nil
-	}
-	return cannotTell(path)
-}
-
-func (d *Desk) untold(ctx context.Context, focus store.Ref, path string) error {
-	x, err := d.exchangeOf(ctx, focus)
-	if err != nil {
-		return err
-	}
-	return x.untold(path)
-}
-
-func cannotTell(path string) error {
-	return fhir.NewOutcome(fhir.KindProcessing, path, "this service is reached by NHS 111 SOAP, which has no message for this: tell it by telephone")
-}
-
-// QueueRequest asks the Desk to send a new referral to a receiver that takes
-// another format.
+// QueueRequest asks the Desk to send a new referral, or the cancellation of one, to
+// a receiver that takes another format.
 type QueueRequest struct {
 	Caller Caller
 	Key    Key
 	Body   []byte
-	// Bundle is the message; its source.endpoint is a service that we host.
+	// Bundle is the message; its source.endpoint is a service that we host. A
+	// cancellation names the referral by the id under which it is kept here.
 	Bundle *fhir.Resource
 	Way    Way
 }
 
 // Queue keeps a referral as one that was sent, as Sent does, and puts it into the
-// outbox, in one batch. The result's Warnings say what the receiver isn't told.
-// Bookings, updates and cancellations are refused: the other format has none.
+// outbox, in one batch; a cancellation withdraws it here and there. The result's
+// Warnings say what the receiver isn't told. Bookings and updates are refused.
 func (d *Desk) Queue(ctx context.Context, req QueueRequest) (*MessageResult, error) {
 	if d.forwarder == nil {
 		return nil, noWay()
 	}
 	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
-		m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
-		if err != nil {
-			return nil, err
+		for range attempts {
+			result, err := d.queueOnce(ctx, &req, idem)
+			if !raced(err) {
+				return result, err
+			}
 		}
-		if err := m.classify(); err != nil {
-			return nil, err
-		}
-		if m.rule.act != actRefer {
-			return nil, cannotTell(m.focus.path())
-		}
-		s, err := d.service(ctx, nhs.ParseServiceID(m.source))
-		if err != nil {
-			return nil, err
-		}
-		w := d.newWork(req.Caller, s)
-		m.destination = m.destinations[0]
-		x, err := w.placeSent(ctx, m, nil)
-		if err != nil {
-			return nil, err
-		}
-		sent, err := w.queue(m, x, m.destination.service, req.Way.Address)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.remember(x); err != nil {
-			return nil, err
-		}
-		w.noteMessage(m)
-		result, err := d.commit(ctx, w, idem)
-		if err != nil {
-			return nil, err
-		}
-		if result.Replay != nil {
-			return replayed(result.Replay), nil
-		}
-		return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus),
-			Forwarded: sent.ID, Warnings: append(m.warnings, sent.Lost...)}, nil
+		return nil, keepsChanging()
 	})
+}
+
+func (d *Desk) queueOnce(ctx context.Context, req *QueueRequest, idem *store.Idem) (*MessageResult, error) {
+	m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.classify(); err != nil {
+		return nil, err
+	}
+	s, err := d.service(ctx, nhs.ParseServiceID(m.source))
+	if err != nil {
+		return nil, err
+	}
+	w := d.newWork(req.Caller, s)
+	m.destination = m.destinations[0]
+	switch m.rule.act {
+	case actRefer:
+		err = w.queueNew(ctx, m, req.Way)
+	case actCancelReferral:
+		err = w.withdrawQueued(ctx, m, req.Way)
+	default:
+		err = cannotTell(m.focus.path())
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.noteMessage(m)
+	result, err := d.commit(ctx, w, idem)
+	if err != nil {
+		return nil, err
+	}
+	if result.Replay != nil {
+		return replayed(result.Replay), nil
+	}
+	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus),
+		Forwarded: w.sent.ID, Warnings: append(m.warnings, w.sent.Lost...)}, nil
+}
+
+// queueNew keeps a new referral as one that was sent, and sends it.
+func (w *work) queueNew(ctx context.Context, m *message, way Way) error {
+	x, err := w.placeSent(ctx, m, nil)
+	if err != nil {
+		return err
+	}
+	if err := w.queue(m, x, m.destination.service, way.Address); err != nil {
+		return err
+	}
+	return w.remember(x)
 }

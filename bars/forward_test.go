@@ -2,8 +2,10 @@ package bars_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
@@ -68,7 +70,18 @@ func TestAReferralIsSentOnInTheCommitThatStoresIt(t *testing.T) {
 	require.NoError(t, s.desk.NoteDelivery(s.ctx, "Communication/gone", true, ""))
 }
 
-func TestAReportsNextVersionIsSentOnAndItsNullificationRefused(t *testing.T) {
+// withdrawn lists the messages of withdrawals that a scene queued.
+func (s *scene) withdrawn() []*fhir.Resource {
+	var out []*fhir.Resource
+	for key, value := range s.sent() {
+		if strings.Contains(key, "withdrawn/") {
+			out = append(out, parse(s.t, value))
+		}
+	}
+	return out
+}
+
+func TestAReportsNextVersionAndItsNullificationAreSentOn(t *testing.T) {
 	s := open(t, forwarding(clinic))
 	_, err := s.report(document(1, "one"))
 	require.NoError(t, err)
@@ -83,26 +96,114 @@ func TestAReportsNextVersionIsSentOnAndItsNullificationRefused(t *testing.T) {
 	}
 	require.Len(t, s.sent(), 2)
 	require.Len(t, sets, 1)
-	_, err = s.nullify(setURI)
-	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
-	require.Equal(t, []string{"active"}, s.statuses("ServiceRequest"))
+	for range 2 { // nullified twice is nullified
+		_, err = s.nullify(setURI)
+		require.NoError(t, err)
+		require.Equal(t, []string{"entered-in-error"}, s.statuses("ServiceRequest"))
+		require.Len(t, s.withdrawn(), 1)
+	}
+	for set := range sets {
+		require.NotEmpty(t, s.sent()[strings.TrimSpace(set)+"withdrawn/3"], "the next version of the same set")
+	}
+	told := s.withdrawn()[0].Get("entry")
+	require.Equal(t, "entered-in-error", told.At(1).Dig("resource", "status").Text())
+	named := map[string]string{}
+	for item := range told.Items() {
+		named[item.Get("fullUrl").Text()] = item.Dig("resource", "resourceType").Text()
+	}
+	require.Equal(t, "Patient", named[told.At(1).Dig("resource", "subject", "reference").Text()])
+	require.Equal(t, "Organization", named[told.At(0).Dig("resource", "sender", "reference").Text()])
+	require.Equal(t, "Organization", named[told.At(0).Dig("resource", "destination").At(0).Dig("receiver", "reference").Text()])
+}
+
+func TestWhoeverAReferralWasSentOnToIsToldThatItIsWithdrawn(t *testing.T) {
+	revoked := func(s *scene, id string) string {
+		held := s.get("ServiceRequest", id)
+		next, err := held.Edit().SetText(held.Root(), "status", "revoked").Done()
+		require.NoError(s.t, err)
+		return string(next.JSON())
+	}
+	for name, withdraw := range map[string]func(s *scene, id string) error{
+		"a message": func(s *scene, id string) error { _, err := s.send(referralCancel(t, id)); return err },
+		"DELETE": func(s *scene, id string) error {
+			_, err := s.manage(http.MethodDelete, "ServiceRequest", id, "")
+			return err
+		},
+		"PUT": func(s *scene, id string) error {
+			_, err := s.manage(http.MethodPut, "ServiceRequest", id, revoked(s, id))
+			return err
+		},
+		"plain FHIR": func(s *scene, id string) error {
+			_, err := s.put(revoked(s, id), 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, forwarding(clinic))
+			id := focus(s.accepted(referral(t)))
+			require.NoError(t, withdraw(s, id))
+			require.Equal(t, "revoked", s.status("ServiceRequest", id))
+			require.Len(t, s.withdrawn(), 1)
+			require.Equal(t, "revoked", s.withdrawn()[0].Get("entry").At(1).Dig("resource", "status").Text())
+			require.Len(t, s.sent(), 2)
+			require.Len(t, s.all("Communication"), 2, "and a record of both")
+			require.Empty(t, s.broken())
+		})
+	}
 }
 
 func TestAReferralThatWasSentOnCannotBeTakenBackUnseen(t *testing.T) {
-	s := open(t, forwarding(clinic))
-	first := s.accepted(referral(t))
-	_, err := s.send(referralCancel(t, focus(first)))
+	s := open(t, forwarding(hospital)) // its receiver takes no withdrawals
+	first, err := s.sendTo(hospital, referral(t, toService(hospital)))
+	require.NoError(t, err)
+	_, err = s.sendTo(hospital, referralCancel(t, focus(first), toService(hospital)))
 	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
-	_, err = s.manage(http.MethodDelete, "ServiceRequest", focus(first), "")
-	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind)
-	held := s.get("ServiceRequest", focus(first))
+	require.Equal(t, "active", s.status("ServiceRequest", focus(first)))
+	kept := s.get("ServiceRequest", focus(first))
+	telephoned, err := kept.Edit().SetText(kept.Root(), "status", "revoked").Done()
+	require.NoError(t, err)
+	_, err = s.put(string(telephoned.JSON()), 0)
+	require.NoError(t, err, "staff who telephoned write it down")
+	require.Empty(t, s.withdrawn())
+
+	s = open(t, forwarding(clinic))
+	id := focus(s.accepted(referral(t)))
+	held := s.get("ServiceRequest", id)
 	paused, err := held.Edit().SetText(held.Root(), "status", "on-hold").Done()
 	require.NoError(t, err)
-	_, err = s.manage(http.MethodPut, "ServiceRequest", focus(first), string(paused.JSON()))
+	_, err = s.manage(http.MethodPut, "ServiceRequest", id, string(paused.JSON()))
 	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind, "%v", err)
-	require.Equal(t, "active", s.status("ServiceRequest", focus(first)))
+	require.Equal(t, "active", s.status("ServiceRequest", id))
 	_, err = s.manage(http.MethodPost, "ServiceRequest", "", string(held.JSON()))
 	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind, "a message is needed: %v", err)
+	require.Empty(t, s.withdrawn())
+}
+
+func TestAQueuedReferralIsWithdrawnByTheIDUnderWhichItIsKept(t *testing.T) {
+	s := open(t, forwarding())
+	from := changes{"MessageHeader.source.endpoint": nhs.SystemDoS + "|" + hospital}
+	queue := func(body []byte, values ...string) (*bars.MessageResult, error) {
+		return s.desk.Queue(s.ctx, bars.QueueRequest{Key: bars.Key{Door: "send", Values: values}, Body: body, Bundle: parse(t, string(body)),
+			Way: bars.Way{Reach: bars.ReachSOAP, Address: "https://soap.example"}})
+	}
+	sent, err := queue(referral(t, from), "a")
+	require.NoError(t, err)
+	_, err = queue(referralCancel(t, uuid.NewString(), from, changes{"Bundle.id": "other"}), "b")
+	refused(t, err, fhir.KindNotFound)
+	cancel := referralCancel(t, focus(sent), from, changes{"Bundle.id": "cancel"})
+	ended, err := queue(cancel, "c")
+	require.NoError(t, err)
+	require.Contains(t, ended.Forwarded, "withdrawn/2")
+	require.Equal(t, "ServiceRequest.reasonCode", ended.Warnings[len(ended.Warnings)-1].Expression)
+	require.Equal(t, "revoked", s.status("ServiceRequest", focus(sent)))
+	again, err := queue(cancel, "c")
+	require.NoError(t, err)
+	require.NotNil(t, again.Replay)
+	_, err = queue(referralCancel(t, focus(sent), from, changes{"Bundle.id": "twice"}), "d")
+	refused(t, err, fhir.KindConflict)
+	require.Len(t, s.withdrawn(), 1)
+	_, err = queue(booking(t, 0, from), "e")
+	refused(t, err, fhir.KindProcessing)
 }
 
 func TestAReferralIsQueuedOnceUnderWhateverIdsItComes(t *testing.T) {

@@ -169,7 +169,7 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 		return next, m.w.changeAppointment(next, current.ID, before)
 	}
 	if next.Get("status").Text() != was {
-		return next, m.w.d.untold(ctx, current.Ref(), "ServiceRequest.status")
+		return next, m.w.tellOf(ctx, current.Ref(), next, "ServiceRequest.status")
 	}
 	return next, nil
 }

@@ -103,7 +103,7 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	if err := w.noteCancellation(ctx, m, stored); err != nil {
+	if err := w.noteCancellation(ctx, m, stored, r); err != nil {
 		return err
 	}
 	return w.applyStatus(m.focus, stored, r, "reasonCode")
@@ -111,17 +111,22 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 
 // noteCancellation notes in the exchange that a message ends the record, and
 // closes the Encounter that was opened for it. What was changed here meanwhile
-// must not be cancelled unseen (BaRS Core 1.5, applying an update).
-func (w *work) noteCancellation(ctx context.Context, m *message, stored *store.Record) error {
+// must not be cancelled unseen (BaRS Core 1.5, applying an update). Whoever a
+// referral was sent on to is told.
+func (w *work) noteCancellation(ctx context.Context, m *message, stored *store.Record, r *fhir.Resource) error {
 	x, err := w.d.exchangeOf(ctx, stored.Ref())
 	if err != nil || x == nil {
 		return err
 	}
-	if err := x.untold(m.focus.path()); err != nil {
-		return err
-	}
 	if x.changedHere(stored, m) {
 		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the record was changed here after it was received")
+	}
+	next, err := restated(m.focus, r, "reasonCode")
+	if err != nil {
+		return err
+	}
+	if err := w.tellEnd(ctx, x, next, m.focus.path()); err != nil {
+		return err
 	}
 	x.Version = stored.Version + 1
 	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
@@ -205,11 +210,7 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 // applyStatus writes the stored record with the entry's status and reason;
 // nothing else of it changes.
 func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource, reason string) error {
-	edit := r.Edit().Set(r.Root(), "status", e.res.Get("status").Raw())
-	if value := e.res.Get(reason); value.Exists() {
-		edit.Set(r.Root(), reason, value.Raw())
-	}
-	updated, err := edit.Done()
+	updated, err := restated(e, r, reason)
 	if err != nil {
 		return err
 	}
@@ -222,4 +223,13 @@ func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource, rea
 	w.mean(e, plan{ref: stored.Ref(), known: true, written: true})
 	w.changed[stored.Ref()] = updated
 	return nil
+}
+
+// restated is a record with the status and reason of an entry.
+func restated(e *entry, r *fhir.Resource, reason string) (*fhir.Resource, error) {
+	edit := r.Edit().Set(r.Root(), "status", e.res.Get("status").Raw())
+	if value := e.res.Get(reason); value.Exists() {
+		edit.Set(r.Root(), reason, value.Raw())
+	}
+	return edit.Done()
 }

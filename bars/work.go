@@ -23,8 +23,10 @@ type work struct {
 	changed map[store.Ref]*fhir.Resource
 	// planned is the Encounter that a referral opens.
 	planned *fhir.Resource
-	diary   *diary
-	change  int // which of a transaction's changes this is
+	// sent is what was put into the outbox for another system.
+	sent   *Forwarded
+	diary  *diary
+	change int // which of a transaction's changes this is
 }
 
 // plan says what becomes of an entry.

@@ -3,6 +3,7 @@ package nhs111
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/onward-health/onward/fhir"
 )
@@ -11,7 +12,10 @@ import (
 type documentOptions struct {
 	Version int    // of the document in its set, from 1
 	Set     string // a UUID; "": what the referral says, see setID
-	NewID   func() string
+	// Withdrawn is when the referral was withdrawn, which the document then says
+	// instead of what is in it; zero: it wasn't.
+	Withdrawn time.Time
+	NewID     func() string
 }
 
 // writeDocument writes a BaRS referral message (BaRS application 1) as a 111
@@ -101,8 +105,11 @@ func (w *documentWriter) follow(reference fhir.Value) fhir.Value {
 
 func (w *documentWriter) uuid() string { return strings.ToUpper(w.NewID()) }
 
-// effective is when the report was made.
+// effective is when the report was made, or the referral withdrawn.
 func (w *documentWriter) effective() string {
+	if !w.Withdrawn.IsZero() {
+		return fhir.FormatInstant(w.Withdrawn)
+	}
 	return orElse(w.request.Dig("occurrencePeriod", "start").Text(), w.request.Get("authoredOn").Text())
 }
 
@@ -130,6 +137,11 @@ func (w *documentWriter) setID() string {
 
 func (w *documentWriter) document() *xmlElement {
 	title := orElse(w.plan.Get("title").Text(), "Integrated Urgent Care Report")
+	body, replaced := w.body, w.replaced
+	if !w.Withdrawn.IsZero() {
+		title, body = "Withdrawal of a referral", w.withdrawal
+		replaced = func() []*xmlElement { return []*xmlElement{w.nullified()} }
+	}
 	doc := el("ClinicalDocument", at("xmlns", nsHL7, "xmlns:npfitlc", nsNPFIT, "xmlns:xsi", nsXSI, "classCode", "DOCCLIN", "moodCode", "EVN"),
 		el("typeId", at("root", "2.16.840.1.113883.1.3", "extension", "POCD_HD000040")),
 		el("npfitlc:messageType", at("root", "2.16.840.1.113883.2.1.3.2.4.18.17", "extension", "POCD_MT200001GB02")),
@@ -149,10 +161,10 @@ func (w *documentWriter) document() *xmlElement {
 	doc.add(w.signing("legalAuthenticator", "LA", 1)...)
 	doc.add(w.signing("authenticator", "AUTHEN", 0)...)
 	doc.add(w.participants()...)
-	doc.add(w.replaced()...)
+	doc.add(replaced()...)
 	doc.add(w.authorizations()...).add(w.componentOf())
 	return doc.add(el("component", nil, el("structuredBody", at("classCode", "DOCBODY", "moodCode", "EVN"),
-		el("component", nil, w.body()))))
+		el("component", nil, body()))))
 }
 
 func (w *documentWriter) confidentiality() *xmlElement {

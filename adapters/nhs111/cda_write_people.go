@@ -27,6 +27,9 @@ func (w *documentWriter) authors() []*xmlElement {
 	var out []*xmlElement
 	author := func(who, period fhir.Value) {
 		authored := orElse(w.request.Get("authoredOn").Text(), w.effective())
+		if !w.Withdrawn.IsZero() {
+			authored = w.effective()
+		}
 		if len(out) > 0 { // the first one's time is when the referral was written
 			authored = orElse(period.Get("start").Text(), authored)
 		}

@@ -49,6 +49,8 @@ type Outgoing struct {
 	Address string `json:"address,omitempty"`
 	// Note is the room's record of the sending, "" where there is none.
 	Note string `json:"note,omitempty"`
+	// Nullifies says that it withdraws a referral.
+	Nullifies bool `json:"nullifies,omitempty"`
 
 	set  string
 	lost []fhir.Issue
@@ -71,13 +73,33 @@ func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, 
 	if !fhir.ValidUUID(message.ID()) {
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "Bundle.id", "must be a UUID, which becomes the MessageID")
 	}
-	id := uuid.MustParse(message.ID())
+	interaction := interactionOther
+	for category := range referralOf(message).Get("category").Items() {
+		if fhir.CodeOf(category, codeSystemBase+"usecases-categories-bars") == useCaseED {
+			interaction = interactionED
+		}
+	}
+	out, err := c.compose(message, uuid.MustParse(message.ID()), documentOptions{Version: revision.Number, Set: revision.Set}, wrapping{reportProfile, interaction})
+	if err != nil {
+		return nil, err
+	}
+	out.lost = notWrittenOf(message, string(out.Envelope))
+	return out, nil
+}
+
+// wrapping is what an ITK envelope says of its document.
+type wrapping struct{ profile, interaction string }
+
+// compose writes a document and its envelope. id becomes the MessageID, and all
+// other ids follow from it.
+func (c *Client) compose(message *fhir.Resource, id uuid.UUID, o documentOptions, wrap wrapping) (*Outgoing, error) {
 	derived := func(what string) string { return strings.ToUpper(uuid.NewSHA1(id, []byte(what)).String()) }
 	made := 0
-	document, set, err := writeDocument(message, documentOptions{Version: revision.Number, Set: revision.Set, NewID: func() string {
+	o.NewID = func() string {
 		made++
 		return derived("document " + strconv.Itoa(made))
-	}})
+	}
+	document, set, err := writeDocument(message, o)
 	if err != nil {
 		return nil, err
 	}
@@ -91,24 +113,17 @@ func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, 
 		return nil, fhir.NewOutcome(fhir.KindProcessing, "MessageHeader.destination", "must name a DoS service or an organisation by ODS code")
 	}
 	payload := "uuid_" + derived("payload")
-	interaction := interactionOther
-	for category := range referralOf(message).Get("category").Items() {
-		if fhir.CodeOf(category, codeSystemBase+"usecases-categories-bars") == useCaseED {
-			interaction = interactionED
-		}
-	}
 	envelope := el("itk:DistributionEnvelope", at("xmlns:itk", nsITK),
 		el("itk:header", at("service", sendReport, "trackingid", derived("tracking")),
 			el("itk:addresslist", nil, addresses...),
 			el("itk:auditIdentity", nil, el("itk:id", at("uri", auditURI+string(sender)))),
-			el("itk:manifest", at("count", "1"), el("itk:manifestitem", at("id", payload, "mimetype", "text/xml", "profileid", reportProfile))),
+			el("itk:manifest", at("count", "1"), el("itk:manifestitem", at("id", payload, "mimetype", "text/xml", "profileid", wrap.profile))),
 			el("itk:senderAddress", at("uri", odsURI+string(sender))),
-			el("itk:handlingSpecification", nil, el("itk:spec", at("key", nsITK+":interaction", "value", interactionBase+interaction)))),
+			el("itk:handlingSpecification", nil, el("itk:spec", at("key", nsITK+":interaction", "value", interactionBase+wrap.interaction)))),
 		el("itk:payloads", at("count", "1"), el("itk:payload", at("id", payload), &xmlElement{raw: document})))
 	var b strings.Builder
 	envelope.write(&b)
-	return &Outgoing{MessageID: strings.ToUpper(message.ID()), Service: sendReport, Sender: sender, Envelope: []byte(b.String()),
-		set: set, lost: notWrittenOf(message, document)}, nil
+	return &Outgoing{MessageID: strings.ToUpper(id.String()), Service: sendReport, Sender: sender, Envelope: []byte(b.String()), set: set}, nil
 }
 
 // senderOf is the organisation that the message is sent in the name of.

@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
 )
 
 const toolkitFault = `<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>s:%where</faultcode><faultstring>x</faultstring><detail>` +
@@ -169,4 +171,77 @@ func TestWhatAReportDoesNotSayIsListedByPathAndNeverByValue(t *testing.T) {
 		require.True(t, paths[path], "%s: %v", path, paths)
 	}
 	require.False(t, paths["Condition.code.text"], "the reported condition is written")
+}
+
+// withdrawn is the message of a referral's end, as the room writes it.
+func withdrawn(t testing.TB, status string) *fhir.Resource {
+	t.Helper()
+	message := plainReferral(t)
+	request := referralOf(message)
+	ended, err := message.Edit().Set(request, "status", fhir.Quote(status)).
+		Set(request, "reasonCode", []byte(`[{"coding":[{"system":"http://snomed.info/sct","code":"1","display":"Seen <elsewhere>"}],"text":"Walked in"}]`)).Done()
+	require.NoError(t, err)
+	return ended
+}
+
+func TestAWithdrawalIsTheNullificationOfItsSet(t *testing.T) {
+	c := &Client{Clock: func() time.Time { return testNow }}
+	sent, err := c.Compose(plainReferral(t), Revision{Number: 1})
+	require.NoError(t, err)
+	first, err := c.Withdraw(withdrawn(t, "revoked"), Revision{Set: sent.set, Number: 2}, testNow)
+	require.NoError(t, err)
+	again, err := c.Withdraw(withdrawn(t, "revoked"), Revision{Set: sent.set, Number: 2}, testNow)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.NotEqual(t, sent.MessageID, first.MessageID)
+	for _, text := range []string{`profileid="` + profileNullification, interactionNullify, `<setId root="` + sent.set + `"/><versionNumber value="2"/>`,
+		`<effectiveTime value="` + hl7Value(fhir.FormatInstant(testNow)) + `"/>`, "<content>This referral is withdrawn.</content>",
+		"<content>Reason: Walked in, Seen &lt;elsewhere&gt;</content>"} {
+		require.Contains(t, string(first.Envelope), text)
+	}
+	for _, text := range []string{"Heart rate", "PathwaysCase", "ClinicalDiscriminator"} {
+		require.NotContains(t, string(first.Envelope), text, "what was said of the patient isn't said again")
+	}
+	require.Len(t, first.Lost(), 2)
+	wrong, err := c.Withdraw(withdrawn(t, "entered-in-error"), Revision{Set: sent.set, Number: 2}, testNow)
+	require.NoError(t, err)
+	require.Contains(t, string(wrong.Envelope), "This referral was entered in error.")
+	_, err = c.Withdraw(withdrawn(t, "revoked"), Revision{Number: 2}, testNow)
+	require.Equal(t, fhir.KindProcessing, fhir.AsOutcome(err).Kind, "no set")
+
+	// Our own door reads it as one.
+	body := c.SOAP("https://receiver.test/report", first)
+	root, err := xmltree.Read(body, xmltree.Rules{Instructions: true})
+	require.NoError(t, err)
+	e, f := readEnvelope(root)
+	require.Nil(t, f)
+	require.Equal(t, nullification, e.kind())
+	documents, f := e.documents(body)
+	require.Nil(t, f)
+	names, _, bad := readNullification(source{Envelope: e, Documents: documents, Now: testNow, NewID: counter()})
+	require.Nil(t, bad)
+	require.Equal(t, []string{uri(sent.set), uri(sent.set)}, names)
+}
+
+// The national adaptor answers every nullification with its internal error: that
+// must not wait for three days, because somebody has to telephone.
+func TestANullificationThatIsAnsweredByAnInternalErrorEndsAfterAnHour(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(strings.NewReplacer("%where", "Client", "%code", "2200").Replace(toolkitFault)))
+	}))
+	defer server.Close()
+	s := &Sender{Client: &Client{Clock: func() time.Time { return testNow }}}
+	for _, c := range []struct {
+		nullifies bool
+		age       time.Duration
+		want      outbox.Verdict
+	}{{true, time.Minute, outbox.Again}, {true, time.Hour, outbox.Dead}, {false, time.Hour, outbox.Again}} {
+		m, err := (&Outgoing{MessageID: "M", Service: sendReport, Envelope: []byte("<a/>"), Address: server.URL, Nullifies: c.nullifies}).
+			Queued(nhs.SystemDoS+"|1", store.Ref{Type: "ServiceRequest", ID: "1"}, 2, testNow.Add(-c.age))
+		require.NoError(t, err)
+		result := s.Send(context.Background(), m)
+		require.Equal(t, c.want, result.Verdict, "%+v", c)
+		require.Equal(t, c.want == outbox.Dead, strings.Contains(result.Reason, "telephone"))
+	}
 }

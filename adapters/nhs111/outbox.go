@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,8 @@ func SafeAddress(text string) bool {
 type Forwarder struct {
 	Client *Client
 	Routes Routes
+	// Deaf are services whose receivers take no nullifications.
+	Deaf map[nhs.ServiceID]bool
 }
 
 var _ bars.Forwarder = (*Forwarder)(nil)
@@ -63,6 +66,24 @@ func (f *Forwarder) Forward(o bars.Forwarding) (*bars.Forwarded, error) {
 	if err != nil {
 		return nil, err
 	}
+	return forwarded(out, o)
+}
+
+// Withdraws says that nobody has told us that the receiver takes no
+// nullifications.
+func (f *Forwarder) Withdraws(target nhs.ServiceID) bool { return !f.Deaf[target] }
+
+// Withdraw composes the nullification of a referral and makes the operation that
+// queues it, behind the referral.
+func (f *Forwarder) Withdraw(o bars.Forwarding) (*bars.Forwarded, error) {
+	out, err := f.Client.Withdraw(o.Bundle, Revision{Set: o.Set, Number: o.Version}, o.Created)
+	if err != nil {
+		return nil, err
+	}
+	return forwarded(out, o)
+}
+
+func forwarded(out *Outgoing, o bars.Forwarding) (*bars.Forwarded, error) {
 	out.Address, out.Note = o.Address, o.Note.String()
 	m, err := out.Queued(o.Target.String(), o.Focus, o.Order, o.Created)
 	if err != nil {
@@ -97,6 +118,11 @@ func SendPolicy() outbox.Policy {
 	return outbox.Policy{Timeout: defaultWait + 5*time.Second, LongestWait: 30 * time.Minute, MaxAttempts: 160, MaxAge: 72 * time.Hour}
 }
 
+// nullifyPatience bounds how long a nullification is sent again that the receiver
+// answers by its internal error: the national adaptor answers each so, and somebody
+// has to telephone.
+const nullifyPatience = time.Hour
+
 // Send makes one attempt. A route goes before the address that the message came
 // with, so that an operator can mend it.
 func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
@@ -104,7 +130,7 @@ func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	if err := json.Unmarshal(m.Body, &out); err != nil {
 		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
 	}
-	result := s.attempt(ctx, m.Recipient, &out)
+	result := s.attempt(ctx, m, &out)
 	ended := result.Verdict == outbox.Dead || result.Verdict == outbox.Again && m.Last
 	if s.Note == nil || out.Note == "" || result.Verdict == outbox.Again && !ended {
 		return result
@@ -115,8 +141,8 @@ func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	return result
 }
 
-func (s *Sender) attempt(ctx context.Context, recipient string, out *Outgoing) outbox.Result {
-	endpoint := orElse(s.Routes[nhs.ParseServiceID(recipient)], out.Address)
+func (s *Sender) attempt(ctx context.Context, m outbox.Message, out *Outgoing) outbox.Result {
+	endpoint := orElse(s.Routes[nhs.ParseServiceID(m.Recipient)], out.Address)
 	if endpoint == "" { // an operator can add one
 		return outbox.Result{Reason: "the recipient has no address for NHS 111 SOAP: set a route"}
 	}
@@ -140,6 +166,10 @@ func (s *Sender) attempt(ctx context.Context, recipient string, out *Outgoing) o
 	result.After = refused.After
 	if !refused.Temporary {
 		result.Verdict = outbox.Dead
+	}
+	if out.Nullifies && refused.Code == strconv.Itoa(codeInternal) && s.Client.now().Sub(m.Created) >= nullifyPatience {
+		result.Verdict = outbox.Dead
+		result.Reason += ": it seems to take no nullifications, tell it by telephone"
 	}
 	return result
 }

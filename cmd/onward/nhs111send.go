@@ -20,8 +20,9 @@ import (
 // nhs111Sending holds the flags of sending by SOAP; docs/operations.md explains
 // each.
 type nhs111Sending struct {
-	Route       map[string]string `env:"ONWARD_NHS111_ROUTE" help:"Services whose referrals go by NHS 111 SOAP: service=URL of the SOAP door, separated by semicolons."`
-	reportFlags `embed:""`
+	Route           map[string]string `env:"ONWARD_NHS111_ROUTE" help:"Services whose referrals go by NHS 111 SOAP: service=URL of the SOAP door, separated by semicolons."`
+	NoNullification []string          `env:"ONWARD_NHS111_NO_NULLIFICATION" name:"no-nullification" help:"Services whose SOAP door takes no nullifications: a referral to one can't be cancelled here."`
+	reportFlags     `embed:""`
 }
 
 // reportFlags say in whose name reports are sent and how we show who we are.
@@ -54,7 +55,15 @@ func (n *nhs111Sending) sending(direct map[string]string) (*soapSending, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &soapSending{forwarder: &nhs111.Forwarder{Client: client, Routes: routes}, sender: &nhs111.Sender{Client: client, Routes: routes}}, nil
+	deaf := map[nhs.ServiceID]bool{}
+	for _, service := range n.NoNullification {
+		id := nhs.ParseServiceID(strings.TrimSpace(service))
+		if id.Value == "" {
+			return nil, usage("--nhs111-no-nullification must list service ids")
+		}
+		deaf[id] = true
+	}
+	return &soapSending{forwarder: &nhs111.Forwarder{Client: client, Routes: routes, Deaf: deaf}, sender: &nhs111.Sender{Client: client, Routes: routes}}, nil
 }
 
 func (n *reportFlags) client() (*nhs111.Client, error) {

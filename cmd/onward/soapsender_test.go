@@ -149,12 +149,50 @@ func TestABaRSReferralIsSentOnBySOAPThroughKills(t *testing.T) {
 	require.Contains(t, string(told[0].Get("note").Raw()), "QuestionnaireResponse: ")
 	require.NotContains(t, a.log()+b.log(), "9000000009")
 
-	// The receiver couldn't be told of a cancellation, so the sender is.
+	// A cancellation reaches the receiver as the nullification of the same set,
+	// through a kill too, and once.
+	door.set(true, nil)
 	cancel := strings.ReplaceAll(conformant(t, "a1-cancel"), "@REFERRAL@", a.list("ServiceRequest")[0].Get("id").Text())
+	headers = speaking(sandbox.UrgentTreatment)
+	ended := a.do("POST", messagePath, headers, []byte(cancel))
+	require.Equal(t, 200, ended.status, "%s", ended.body)
+	require.Equal(t, 409, a.do("POST", messagePath, headers, []byte(cancel)).status)
+	require.Equal(t, "revoked", a.list("ServiceRequest")[0].Get("status").Text())
+	a.kill()
+	require.Equal(t, "active", b.list("ServiceRequest")[0].Get("status").Text())
+	door.set(false, nil)
+	a.run()
+	a.delivered()
+	require.Equal(t, "entered-in-error", b.list("ServiceRequest")[0].Get("status").Text())
+	after, _, versions := door.seen()
+	after = after[len(messages):]
+	require.Len(t, slices.Compact(after), 1, "the MessageID stays")
+	require.NotEqual(t, messages[0], after[0])
+	require.Equal(t, "2", versions[len(versions)-1])
+	told = a.list("Communication")
+	require.Len(t, told, 2)
+	for _, one := range told {
+		require.Equal(t, "completed", one.Get("status").Text())
+	}
+	withdrawal := b.do("GET", "/nhs111/report/"+after[0], nil, nil)
+	require.Equal(t, 200, withdrawal.status, "%s", withdrawal.body)
+	require.Contains(t, string(withdrawal.body), "Nullification of a report")
+	require.NotContains(t, a.log()+b.log(), "9000000009")
+}
+
+// Ensure that a referral to a receiver which takes no nullifications can't be
+// cancelled here, so that its sender telephones.
+func TestAReceiverThatTakesNoNullificationsIsTelephoned(t *testing.T) {
+	door := newRelay(t, "http://"+freeAddress(t)+"/nhs111/report")
+	a := start(t, "--store", "sqlite::memory:", "--nhs111-route", sandbox.UrgentTreatment+"="+door.url, "--nhs111-no-nullification", sandbox.UrgentTreatment)
+	sent := a.do("POST", messagePath, speaking(sandbox.UrgentTreatment), []byte(conformant(t, "a1-referral")))
+	require.Equal(t, 200, sent.status, "%s", sent.body)
+	id := a.list("ServiceRequest")[0].Get("id").Text()
+	cancel := strings.ReplaceAll(conformant(t, "a1-cancel"), "@REFERRAL@", id)
 	refused := a.do("POST", messagePath, speaking(sandbox.UrgentTreatment), []byte(cancel))
 	require.Equal(t, 422, refused.status, "%s", refused.body)
 	require.Contains(t, string(refused.body), "telephone")
-	gone := a.do("DELETE", "/FHIR/R4/ServiceRequest/"+a.list("ServiceRequest")[0].Get("id").Text(), speaking(sandbox.UrgentTreatment), nil)
+	gone := a.do("DELETE", "/FHIR/R4/ServiceRequest/"+id, speaking(sandbox.UrgentTreatment), nil)
 	require.Equal(t, 422, gone.status, "%s", gone.body)
 	require.Equal(t, "active", a.list("ServiceRequest")[0].Get("status").Text())
 }
@@ -227,9 +265,24 @@ func TestTheDirectorySaysHowAServiceIsReached(t *testing.T) {
 	require.Len(t, b.list("ServiceRequest"), 2)
 
 	cancel := strings.ReplaceAll(conformant(t, "a1-cancel"), "@REFERRAL@", uuid.NewString())
-	refused := a.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(cancel))
-	require.Equal(t, 422, refused.status, "%s", refused.body)
-	require.Contains(t, string(refused.body), "telephone")
+	unknown := a.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(cancel))
+	require.Equal(t, 404, unknown.status, "%s", unknown.body)
+	var queuedID string
+	for _, one := range a.list("Communication") {
+		queuedID = strings.TrimPrefix(one.Get("basedOn").At(0).Get("reference").Text(), "ServiceRequest/")
+	}
+	cancel = strings.ReplaceAll(conformant(t, "a1-cancel"), "@REFERRAL@", queuedID)
+	ended := a.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(cancel))
+	require.Equal(t, 202, ended.status, "%s", ended.body)
+	require.Contains(t, string(ended.body), `"expression":["ServiceRequest.reasonCode"]`)
+	a.delivered()
+	withdrawn := 0
+	for _, one := range b.list("ServiceRequest") {
+		if one.Get("status").Text() == "entered-in-error" {
+			withdrawn++
+		}
+	}
+	require.Equal(t, 1, withdrawn)
 
 	b.stop()
 	unsure := a.do("POST", "/FHIR/R4/$send-message", newIDs(), []byte(strings.ReplaceAll(conformant(t, "a1-referral"), "0c000000-0000-4000-8000-000000000103", "0c000000-0000-4000-8000-000000000903")))
