@@ -177,7 +177,7 @@ func (a *app) handler() http.Handler {
 	}
 	if a.national != nil {
 		mux.Handle("/sandbox/bars/", a.national)
-		mux.Handle(barssandbox.TokenPath, a.national)
+		mux.Handle(barssandbox.OAuthPath+"/", a.national)
 		mux.Handle(testtool.Path+"/", a.testtool)
 	}
 	mux.HandleFunc("GET /healthz", a.health.Live)

@@ -1,11 +1,15 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -19,6 +23,8 @@ const (
 	maxAssertion = 16 << 10
 	maxAhead     = 310 * time.Second // five minutes, and the platform's tolerance
 	skew         = 10 * time.Second
+	keysTime     = 55 * time.Second // for a published key set to come
+	keysKept     = time.Hour        // how long it is believed
 )
 
 // Application is a registered client of the API.
@@ -28,6 +34,14 @@ type Application struct {
 	// Products are the APIs that it may call; "booking-and-referral" is ours.
 	Products []string
 	Keys     jwk.Set // public keys
+	// Published is where the application publishes its keys, "" where Keys holds
+	// them.
+	Published string
+	Revoked   bool
+
+	mu    sync.Mutex
+	kept  jwk.Set // what was published
+	until time.Time
 }
 
 // registration is an application as its file holds it.
@@ -35,18 +49,21 @@ type registration struct {
 	ClientID string          `json:"client_id"`
 	Name     string          `json:"name,omitempty"`
 	Products []string        `json:"products,omitempty"`
-	JWKS     json.RawMessage `json:"jwks"`
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI  string          `json:"jwks_uri,omitempty"`
+	Status   string          `json:"status,omitempty"`
 }
 
 // ParseApplication reads a registration: a JSON object with client_id, jwks (a
-// JSON Web Key Set of public RSA keys with a kid) and, where wanted, name and
-// products, which are booking-and-referral unless said.
+// JSON Web Key Set of public RSA keys with a kid) or jwks_uri (where they are
+// published) and, where wanted, name, products, which are booking-and-referral
+// unless said, and status, approved or revoked.
 func ParseApplication(text []byte) (*Application, error) {
 	var r registration
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r); err != nil {
-		return nil, errors.New("it must be a JSON object with client_id, name, products and jwks")
+		return nil, errors.New("it must be a JSON object with client_id, name, products, status and jwks or jwks_uri")
 	}
 	if r.ClientID == "" || len(r.ClientID) > 200 {
 		return nil, errors.New("client_id must be there")
@@ -55,10 +72,27 @@ func ParseApplication(text []byte) (*Application, error) {
 	if a.Products == nil {
 		a.Products = []string{product}
 	}
-	if len(r.JWKS) == 0 {
-		return a, nil // asks in vain until a key is registered
+	if r.Status != "" && r.Status != "approved" && r.Status != "revoked" {
+		return nil, errors.New("status must be approved or revoked")
 	}
-	keys, err := jwk.Parse(r.JWKS)
+	a.Revoked = r.Status == "revoked"
+	switch u, err := url.Parse(r.JWKSURI); {
+	case r.JWKSURI == "" && len(r.JWKS) == 0:
+		return a, nil // asks in vain until a key is registered
+	case r.JWKSURI == "":
+	case len(r.JWKS) > 0 || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return nil, errors.New("jwks_uri must be an absolute http or https URL, and there be no jwks beside it")
+	default:
+		a.Published = r.JWKSURI
+		return a, nil
+	}
+	var err error
+	a.Keys, err = parseKeys(r.JWKS)
+	return a, err
+}
+
+func parseKeys(text []byte) (jwk.Set, error) {
+	keys, err := jwk.Parse(text)
 	if err != nil {
 		return nil, errors.New("jwks must be a JSON Web Key Set")
 	}
@@ -68,8 +102,45 @@ func ParseApplication(text []byte) (*Application, error) {
 			return nil, errors.New("jwks must hold public RSA keys, each with a kid, and no private one")
 		}
 	}
-	a.Keys = keys
-	return a, nil
+	return keys, nil
+}
+
+// faultJWKS: the keys that an application publishes can't be had.
+var faultJWKS = &tokenFault{http.StatusForbidden, "public_key error", "The JWKS endpoint, for your client_assertion can't be reached"}
+
+// keys are the application's public keys; those that it publishes are believed for
+// an hour.
+func (a *Application) keys(ctx context.Context, now time.Time) (jwk.Set, error) {
+	if a.Published == "" {
+		return a.Keys, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept != nil && now.Before(a.until) {
+		return a.kept, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keysTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Published, nil)
+	if err != nil {
+		return nil, faultJWKS
+	}
+	r.Header.Set("User-Agent", "APIM")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, faultJWKS
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxForm))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return nil, faultJWKS
+	}
+	found, err := parseKeys(text)
+	if err != nil {
+		return nil, faultJWKS
+	}
+	a.kept, a.until = found, now.Add(keysKept)
+	return found, nil
 }
 
 // assertion is a client assertion whose claims are right; verify says whether it
@@ -150,12 +221,12 @@ func decodePart(text string) *fhir.Resource {
 func (a *assertion) tooFar(now time.Time) bool { return a.expires.Sub(now) > maxAhead }
 
 // verify checks key, signature and audience.
-func (a *assertion) verify(application *Application, audience string) error {
-	if application.Keys.Len() == 0 {
+func (a *assertion) verify(keys jwk.Set, audience string) error {
+	if keys.Len() == 0 {
 		return &tokenFault{http.StatusForbidden, "public_key error",
 			"You need to register a public key to use this authentication method - please contact support to configure"}
 	}
-	key, found := application.Keys.LookupKeyID(a.kid)
+	key, found := keys.LookupKeyID(a.kid)
 	if !found {
 		return invalidAssertion(http.StatusUnauthorized, "Invalid 'kid' header", "no matching public key")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
@@ -68,7 +69,11 @@ func (c *call) catalogue(typ, rest string) error {
 		}
 		return c.search(e)
 	}
-	if err := c.allowed(http.MethodGet, http.MethodPut, http.MethodDelete); err != nil {
+	verbs := []string{http.MethodGet, http.MethodPut, http.MethodDelete}
+	if e.kind == kindTemplate { // a template is read by search alone (BaRS API 1.4.0, paths)
+		verbs = verbs[1:]
+	}
+	if err := c.allowed(verbs...); err != nil {
 		return err
 	}
 	if !fhir.ValidID(id) {
@@ -112,6 +117,11 @@ func (c *call) put(e entry, id string, before *record) error {
 	if err != nil {
 		return err
 	}
+	if e.kind == kindTemplate && !res.Get("meta", "lastUpdated").Exists() { // published templates come without
+		if res, err = updatedNow(res, c.s.o.Now()); err != nil {
+			return err
+		}
+	}
 	if err := c.s.check(c.r.Context(), e, res); err != nil {
 		return err
 	}
@@ -132,6 +142,14 @@ func (c *call) put(e entry, id string, before *record) error {
 	c.w.Header().Set("Location", c.base+e.address(id))
 	write(c.w, status, catalogueType, rec.res.JSON())
 	return nil
+}
+
+// updatedNow says of a record that it was updated at a time.
+func updatedNow(res *fhir.Resource, at time.Time) (*fhir.Resource, error) {
+	if res.Get("meta").Exists() {
+		return res.Edit().SetText(res.Get("meta"), "lastUpdated", fhir.FormatInstant(at)).Done()
+	}
+	return res.Edit().Set(res.Root(), "meta", fhir.Obj("lastUpdated", fhir.FormatInstant(at)).JSON()).Done()
 }
 
 // address is a record's path.

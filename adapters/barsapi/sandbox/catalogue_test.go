@@ -115,7 +115,13 @@ func TestEveryTypeOfTheCatalogueLivesItsLife(t *testing.T) {
 			require.Equal(t, 201, created.status, "%s", created.body)
 			require.Equal(t, catalogueType, created.header.Get("Content-Type"))
 			at := strings.TrimPrefix(created.header.Get("Location"), root+ProxyPath)
-			require.Equal(t, created.body, sc.do("GET", at, epc(), "").body)
+			read := func() *answer { return sc.do("GET", at, epc(), "") }
+			if path == "/Endpoint/$template" { // has no read
+				require.Equal(t, 405, read().status)
+				read = func() *answer { return &answer{status: 404} }
+			} else {
+				require.Equal(t, created.body, read().body)
+			}
 
 			again := sc.do("POST", path, epc(), body)
 			require.Equal(t, 409, again.status)
@@ -139,7 +145,8 @@ func TestEveryTypeOfTheCatalogueLivesItsLife(t *testing.T) {
 			gone := sc.do("DELETE", at, epc(), "")
 			require.Equal(t, 200, gone.status)
 			require.Equal(t, "OperationOutcome", gone.json(t).Type())
-			require.Equal(t, 404, sc.do("GET", at, epc(), "").status)
+			require.Equal(t, 404, read().status)
+			require.Zero(t, sc.do("GET", path+"?identifier="+identifierIn(created.json(t)), epc(), "").json(t).Get("entry").Len())
 			require.Equal(t, 201, sc.do("PUT", at, epc(), body).status, "PUT creates what isn't there")
 		})
 	}
@@ -155,6 +162,14 @@ func TestTemplatesAndEndpointsKeepApart(t *testing.T) {
 	ref := sc.enter("/Endpoint/$template", endpoint("3000000001", "p-1", "http://receiver.example"))
 	require.Equal(t, 404, sc.do("GET", "/"+ref, epc(), "").status)
 	require.Equal(t, 404, sc.slots("3000000001").status, "a template is no route")
+	for name, meta := range map[string]string{"p-5": "", "p-6": `"meta":{"profile":["http://hl7.org/fhir/StructureDefinition/Endpoint"]},`} {
+		body := strings.Replace(endpoint("3000000001", name, "http://receiver.example"), `"meta":{"lastUpdated":"2026-11-20T10:00:00Z"},`, meta, 1)
+		got := sc.do("POST", "/Endpoint/$template", epc(), body) // as published
+		require.Equal(t, 201, got.status, "%s", got.body)
+		require.Equal(t, fhir.FormatInstant(sc.at.Now()), got.json(t).Get("meta", "lastUpdated").Text())
+		require.Equal(t, meta != "", got.json(t).Get("meta", "profile").Exists())
+		require.Equal(t, 400, sc.do("POST", "/Endpoint", epc(), body).status, "an endpoint needs it")
+	}
 	query := "/Endpoint/$template?Endpoint.identifier=https://fhir.nhs.uk/id/product-id%7Cp-1"
 	for more, want := range map[string]int{"": 1, "&ConnectionType=hl7-fhir-msg": 1, "&ConnectionType=hl7-fhir-rest": 0, "&PayloadType=http://terminology.hl7.org/CodeSystem/endpoint-payload-type%7Cbars": 1} {
 		require.Equal(t, want, sc.do("GET", query+more, epc(), "").json(t).Get("entry").Len(), more)
@@ -273,7 +288,7 @@ func TestAnAddressThatIsNoLongerAllowedIsNotCalled(t *testing.T) {
 
 func TestVerbsAndPathsOfTheCatalogue(t *testing.T) {
 	sc := newScene(t)
-	for path, allow := range map[string]string{"/Endpoint": "GET, POST", "/Endpoint/x": "GET, PUT, DELETE", "/Endpoint/$template": "GET, POST", "/Endpoint/x/$template": "GET, PUT, DELETE"} {
+	for path, allow := range map[string]string{"/Endpoint": "GET, POST", "/Endpoint/x": "GET, PUT, DELETE", "/Endpoint/$template": "GET, POST", "/Endpoint/x/$template": "PUT, DELETE"} {
 		got := sc.do("PATCH", path, epc(), "{}")
 		require.Equal(t, 405, got.status, path)
 		require.Equal(t, allow, got.header.Get("Allow"), path)

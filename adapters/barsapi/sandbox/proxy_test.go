@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir/validate"
 	"github.com/onward-health/onward/nhs"
 )
@@ -205,6 +206,10 @@ func TestMetadataWithoutATargetIsTheProxysOwnAndNeedsNothing(t *testing.T) {
 	require.True(t, validate.Resource(statement, validate.Options{}).OK(), "%s", got.body)
 	require.Equal(t, "OAuth", statement.Get("rest", "security", "service", "coding", "code").Text())
 	require.Equal(t, root+ProxyPath, statement.Get("implementation", "url").Text())
+	require.Equal(t, 2*len(bars.Definitions()), statement.Get("messaging", "supportedMessage").Len(), "each message, sent and received")
+	for resource := range statement.Get("rest", "resource").Items() {
+		require.Equal(t, resource.Get("type").Text() != "CapabilityStatement", resource.Get("searchParam").Exists(), resource.Get("type").Text())
+	}
 }
 
 func TestMetadataWithATargetIsTheReceivers(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -65,9 +67,21 @@ func identifierTerms(name string, v fhir.Value) []term {
 	return list
 }
 
+// encodedAgain reads a value that was percent-encoded twice, as the API's
+// specification allows for tokens.
+func encodedAgain(text string) string {
+	if strings.Contains(text, "|") {
+		return text
+	}
+	if decoded, err := url.QueryUnescape(text); err == nil {
+		return decoded
+	}
+	return text
+}
+
 // parseToken reads "system|value".
 func parseToken(name, text string) (term, error) {
-	system, value, found := strings.Cut(text, "|")
+	system, value, found := strings.Cut(encodedAgain(text), "|")
 	if !found || system == "" || value == "" {
 		return term{}, fhir.NewOutcome(fhir.KindValue, "", "the parameter must be a system, a bar and a value")
 	}
@@ -216,6 +230,28 @@ func (c *call) body(typ string) (*fhir.Resource, error) {
 		return nil, fhir.NewOutcome(fhir.KindInvalid, "resourceType", "resourceType must equal the type in the path")
 	}
 	return res, nil
+}
+
+// takesJSON demands that the caller takes the one form that registry and catalogue
+// answer in.
+func (c *call) takesJSON() error {
+	accept := strings.Join(c.r.Header.Values("Accept"), ",")
+	if strings.TrimSpace(accept) == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
+		if err != nil {
+			continue
+		}
+		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
+			continue
+		}
+		if slices.Contains([]string{"application/fhir+json", "application/json", "application/*", "*/*"}, media) {
+			return nil
+		}
+	}
+	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "this path answers application/fhir+json only")
 }
 
 // withID gives a resource its id.

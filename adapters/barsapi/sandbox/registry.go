@@ -25,6 +25,10 @@ const (
 	typeBooking      = "749001000000101"
 	typeReferral     = "3457005"   // in the API's specification
 	typeReferral2    = "736253002" // in the guide
+	systemFormat     = "https://fhir.nhs.uk/England/CodeSystem/England-NRLFormatCode"
+	formatStructured = "urn:nhs-ic:structured"
+	extStability     = "https://fhir.nhs.uk/England/StructureDefinition/Extension-England-ContentStability"
+	systemStability  = "https://fhir.nhs.uk/England/CodeSystem/England-NRLContentStability"
 	pageSize         = 20
 	pageTokenParam   = "next-page-token"
 )
@@ -221,12 +225,27 @@ func checkPointer(res *fhir.Resource, owner string) error {
 	code := pointerCode(res)
 	demand(code != "", "type", "the type must be that of a booking or of a referral")
 	demand(res.Get("content", "attachment", "url").Text() != "", "content.attachment.url", "the attachment must have its address")
+	demand(res.Get("category", "coding", "code").Exists(), "category", "there must be a category")
+	demand(res.Get("content", "attachment", "contentType").Text() == "application/fhir+json", "content.attachment.contentType", "the attachment must be application/fhir+json")
+	demand(res.Get("content", "format", "system").Text() == systemFormat && res.Get("content", "format", "code").Text() == formatStructured,
+		"content.format", "the format must be "+formatStructured)
+	demand(stability(res) == "static", "content.extension", "the content's stability must be static")
 	if code == typeBooking {
 		for _, name := range []string{"start", "end"} {
 			demand(res.Get("context", "period", name).Exists(), "context.period."+name, "a booking's pointer must have the time of the appointment")
 		}
 	}
 	return o.OrNil()
+}
+
+// stability is what a pointer says of how its content changes.
+func stability(res *fhir.Resource) string {
+	for extension := range res.Get("content").At(0).Get("extension").Items() {
+		if extension.Get("url").Text() == extStability {
+			return fhir.CodeOf(extension.Get("valueCodeableConcept"), systemStability)
+		}
+	}
+	return ""
 }
 
 // searchPointers answers GET /DocumentReference, 20 at a time.
@@ -263,7 +282,10 @@ func (c *call) searchPointers() error {
 				own, _ := nhs.ParseODSCode(identifierOf(res.Get("custodian", "identifier"), nhs.SystemODS))
 				return own == code
 			})
+		case "_id":
+			filters = append(filters, func(res *fhir.Resource) bool { return res.ID() == value })
 		case "type", "category":
+			value = encodedAgain(value)
 			code := value[strings.LastIndexByte(value, '|')+1:]
 			filters = append(filters, func(res *fhir.Resource) bool { return hasCode(res.Get(name), code) })
 		case pageTokenParam:
@@ -273,7 +295,7 @@ func (c *call) searchPointers() error {
 			}
 			after = string(raw)
 		default:
-			return fhir.NewOutcome(fhir.KindValue, "", "the registry knows no such parameter: it takes subject:identifier, custodian:identifier, type, category and "+pageTokenParam)
+			return fhir.NewOutcome(fhir.KindValue, "", "the registry knows no such parameter: it takes subject:identifier, custodian:identifier, _id, type, category and "+pageTokenParam)
 		}
 	}
 	if subject.value == "" {

@@ -24,7 +24,9 @@ func pointer(id string, changes ...string) string {
 		"category":[{"coding":[{"system":"http://snomed.info/sct","code":"419891008"}]}],
 		"subject":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"` + patient + `"}},
 		"custodian":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A1001"}},
-		"content":[{"attachment":{"contentType":"application/fhir+json","url":"http://receiver.example/FHIR/R4/Appointment/` + id + `"},
+		"content":[{"extension":[{"url":"https://fhir.nhs.uk/England/StructureDefinition/Extension-England-ContentStability","valueCodeableConcept":
+				{"coding":[{"system":"https://fhir.nhs.uk/England/CodeSystem/England-NRLContentStability","code":"static"}]}}],
+			"attachment":{"contentType":"application/fhir+json","url":"http://receiver.example/FHIR/R4/Appointment/` + id + `"},
 			"format":{"system":"https://fhir.nhs.uk/England/CodeSystem/England-NRLFormatCode","code":"urn:nhs-ic:structured"}}],
 		"context":{"period":{"start":"2026-11-21T10:00:00Z","end":"2026-11-21T10:20:00Z"}}}`
 	return strings.NewReplacer(changes...).Replace(text)
@@ -129,6 +131,12 @@ func TestWhatAPointerMustHave(t *testing.T) {
 		"type":           pointer("b-1", `749001000000101`, `1`),
 		"address":        pointer("b-1", `"url"`, `"title"`),
 		"period":         pointer("b-1", `"period"`, `"_period"`, `{"start":"2026-11-21T10:00:00Z","end":"2026-11-21T10:20:00Z"}`, `{"id":"x"}`),
+		"category":       pointer("b-1", `"category"`, `"securityLabel"`),
+		"content type":   pointer("b-1", `"application/fhir+json"`, `"application/pdf"`),
+		"format":         pointer("b-1", "urn:nhs-ic:structured", "urn:nhs-ic:unstructured"),
+		"format's own":   pointer("b-1", "England-NRLFormatCode", "other"),
+		"stability":      pointer("b-1", `"static"`, `"dynamic"`),
+		"stability's":    pointer("b-1", "Extension-England-ContentStability", "other"),
 		"status":         pointer("b-1", `"current"`, `"gone"`),
 		"resource":       `{"resourceType":"Patient"}`,
 		"JSON":           `{`,
@@ -236,4 +244,40 @@ func FuzzPointer(f *testing.F) {
 			require.NotEmpty(t, pointerTerms(res)[0].value)
 		}
 	})
+}
+
+// Ensure that tokens are read that were percent-encoded twice, as the API's
+// specification prints them, and that a pointer is found by its id.
+func TestPointersAreFoundByEncodedTokensAndById(t *testing.T) {
+	sc := newScene(t)
+	id := strings.TrimPrefix(sc.leave(pointer("b-1")), "/DocumentReference/")
+	sc.leave(pointer("b-2"))
+	for query, want := range map[string]int{
+		"subject:identifier=https%253A%252F%252Ffhir.nhs.uk%252FId%252Fnhs-number%257C" + patient:                                                                                2,
+		"subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C" + patient + "&custodian:identifier=https%253A%252F%252Ffhir.nhs.uk%252FId%252Fods-organization-code%257CA1001": 2,
+		"subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C" + patient + "&custodian:identifier=https%253A%252F%252Ffhir.nhs.uk%252FId%252Fods-organization-code%257CB2002": 0,
+		"subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C" + patient + "&type=http%253A%252F%252Fsnomed.info%252Fsct%257C749001000000101":                                 2,
+		"subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C" + patient + "&type=http%253A%252F%252Fsnomed.info%252Fsct%257C3457005":                                         0,
+		"subject:identifier=https://fhir.nhs.uk/Id/nhs-number%7C" + patient + "&_id=" + id:                                                                                       1,
+	} {
+		got := sc.do("GET", "/DocumentReference?"+query, headers(), "")
+		require.Equal(t, 200, got.status, "%s %s", query, got.body)
+		require.Equal(t, want, got.json(t).Get("entry").Len(), query)
+	}
+}
+
+// Ensure that registry and catalogue refuse whoever takes no JSON.
+func TestRegistryAndCatalogueAnswerInJSONOnly(t *testing.T) {
+	sc := newScene(t)
+	for accept, want := range map[string]int{"application/fhir+xml; version=1.5.0": 406, "text/html; version=1.5.0, application/fhir+json;version=1.5.0;q=0": 406,
+		"application/json; version=1.5.0": 200, "application/fhir+xml, */*;version=1.5.0": 200} {
+		for _, path := range []string{ofPatient, "/Organization?identifier=https://fhir.nhs.uk/Id/ods-organization-code%7CA1001"} {
+			got := sc.do("GET", path, with(headerTarget+":", "Accept:"+accept), "")
+			require.Equal(t, want, got.status, "%s: %s", accept, path)
+			if want == 406 {
+				code, issue := got.code(t)
+				require.Equal(t, "SEND_NOT_ACCEPTABLE processing", code+" "+issue)
+			}
+		}
+	}
 }

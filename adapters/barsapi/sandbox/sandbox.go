@@ -18,7 +18,8 @@ import (
 // Where the stand-ins are mounted.
 const (
 	ProxyPath = "/sandbox/bars/FHIR/R4"
-	TokenPath = "/sandbox/oauth2/token"
+	OAuthPath = "/sandbox/oauth2"
+	TokenPath = OAuthPath + "/token"
 )
 
 // Store is the part of the store that the stand-ins use.
@@ -106,6 +107,7 @@ func (s *Sandbox) Client() *http.Client { return s.o.Client }
 func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(TokenPath, s.token)
+	mux.HandleFunc(OAuthPath+"/", s.noSuchOAuth)
 	mux.HandleFunc(ProxyPath+"/_ping", s.ping)
 	mux.HandleFunc(ProxyPath+"/_status", s.status)
 	mux.HandleFunc(ProxyPath+"/", s.proxy)
@@ -158,10 +160,12 @@ func (s *Sandbox) nationalChecks(r *http.Request, suffix string) error {
 func (s *Sandbox) serveNational(w http.ResponseWriter, r *http.Request, base, suffix string) {
 	c := &call{s: s, w: w, r: r, base: base}
 	typ, rest, _ := strings.Cut(strings.TrimPrefix(suffix, "/"), "/")
-	var err error
-	if typ == "DocumentReference" {
+	err := c.takesJSON()
+	switch {
+	case err != nil:
+	case typ == "DocumentReference":
 		err = c.registry(rest)
-	} else {
+	default:
 		err = c.catalogue(typ, rest)
 	}
 	if err != nil {

@@ -162,6 +162,11 @@ func (s *Sandbox) refuseToken(w http.ResponseWriter, err error) {
 	write(w, f.status, "application/json", fhir.Obj("error", f.code, "error_description", f.description, "message_id", id).JSON())
 }
 
+// noSuchOAuth answers every other path of the token service.
+func (s *Sandbox) noSuchOAuth(w http.ResponseWriter, _ *http.Request) {
+	s.refuseToken(w, invalidRequest(http.StatusNotFound, "Not Found"))
+}
+
 // client reads the form and gives the application that asks.
 func (s *Sandbox) client(w http.ResponseWriter, r *http.Request) (string, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -176,6 +181,9 @@ func (s *Sandbox) client(w http.ResponseWriter, r *http.Request) (string, error)
 	case "client_credentials":
 	case "":
 		return "", invalidRequest(http.StatusBadRequest, "grant_type is missing")
+	case "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange":
+		return "", &tokenFault{http.StatusUnauthorized, "unauthorized_client",
+			"you have tried to request authorization but your application is not configured to use this authorization grant type"}
 	default:
 		return "", &tokenFault{http.StatusBadRequest, "unsupported_grant_type", "grant_type is invalid"}
 	}
@@ -205,7 +213,14 @@ func (s *Sandbox) client(w http.ResponseWriter, r *http.Request) (string, error)
 	if application == nil {
 		return "", invalidAssertion(http.StatusUnauthorized, "Invalid 'iss'/'sub' claims", "")
 	}
-	if err := a.verify(application, s.o.Root+TokenPath); err != nil {
+	if application.Revoked {
+		return "", &tokenFault{http.StatusUnauthorized, "access_denied", "The developer app associated with the API key is not approved or revoked"}
+	}
+	keys, err := application.keys(r.Context(), s.o.Now())
+	if err != nil {
+		return "", err
+	}
+	if err := a.verify(keys, s.o.Root+TokenPath); err != nil {
 		return "", err
 	}
 	// Remembered last, so that only who has the key can use an id up.

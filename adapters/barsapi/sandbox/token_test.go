@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -214,11 +215,13 @@ func TestTheFormOfATokenRequestIsChecked(t *testing.T) {
 		description string
 	}{
 		{change("grant_type", ""), "invalid_request", "grant_type is missing"},
+		{change("grant_type", "authorization_code"), "unauthorized_client", "you have tried to request authorization but your application is not configured to use this authorization grant type"},
+		{change("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), "unauthorized_client", "you have tried to request authorization but your application is not configured to use this authorization grant type"},
 		{change("grant_type", "password"), "unsupported_grant_type", "grant_type is invalid"},
 		{change("client_assertion_type", "x"), "invalid_request", "Missing or invalid client_assertion_type - must be '" + assertionIs + "'"},
 	} {
 		got := sc.ask(row.values)
-		require.Equal(t, 400, got.status)
+		require.Equal(t, map[bool]int{true: 401, false: 400}[row.kind == "unauthorized_client"], got.status)
 		require.Equal(t, row.kind, got.json(t).Get("error").Text())
 		require.Equal(t, row.description, got.json(t).Get("error_description").Text())
 	}
@@ -307,4 +310,66 @@ func TestOfManyUsesAtOnceOneSucceeds(t *testing.T) {
 		wg.Wait()
 		require.EqualValues(t, 1, good.Load())
 	}
+}
+
+// Ensure that an application's own key set is fetched, believed for an hour, and
+// that it is told where its keys can't be had.
+func TestKeysAreFetchedWhereTheyArePublished(t *testing.T) {
+	sc, c := registered(t)
+	pair, err := onePair()
+	require.NoError(t, err)
+	asked, body := 0, string(pair.JWKS)
+	publisher := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		require.Equal(t, "APIM", r.UserAgent())
+		if body == "" {
+			w.WriteHeader(500)
+		}
+		_, _ = w.Write([]byte(body))
+	}))
+	application, err := ParseApplication([]byte(`{"client_id":"client-1","jwks_uri":"` + publisher.URL + `/jwks"}`))
+	require.NoError(t, err)
+	sc.s.o.Applications = []*Application{application}
+	reached := func() string {
+		got := sc.ask(form(c.sign(sc, jwa.RS512, nil, nil)))
+		if got.status == 200 {
+			return ""
+		}
+		require.Equal(t, 403, got.status)
+		require.Equal(t, "public_key error", got.json(t).Get("error").Text())
+		return got.json(t).Get("error_description").Text()
+	}
+	require.Empty(t, reached())
+	body = ""
+	sc.at.add(59 * time.Minute)
+	require.Empty(t, reached())
+	require.Equal(t, 1, asked)
+	sc.at.add(time.Minute)
+	unreached := "The JWKS endpoint, for your client_assertion can't be reached"
+	require.Equal(t, unreached, reached())
+	body = "{"
+	require.Equal(t, unreached, reached())
+	publisher.Close()
+	require.Equal(t, unreached, reached())
+	for _, wrong := range []string{`"jwks_uri":"keys.json"`, `"jwks_uri":"file:///keys.json"`, `"jwks_uri":"https://a.example","jwks":{"keys":[]}`, `"status":"perhaps"`} {
+		_, err := ParseApplication([]byte(`{"client_id":"client-1",` + wrong + `}`))
+		require.Error(t, err, wrong)
+	}
+}
+
+func TestARevokedApplicationAndOtherPathsAreRefused(t *testing.T) {
+	sc, c := registered(t)
+	sc.s.o.Applications[0].Revoked = true
+	t.Cleanup(func() { sc.s.o.Applications[0].Revoked = false })
+	got := sc.ask(form(c.sign(sc, jwa.RS512, nil, nil)))
+	require.Equal(t, 401, got.status)
+	require.Equal(t, "access_denied", got.json(t).Get("error").Text())
+	require.Equal(t, "The developer app associated with the API key is not approved or revoked", got.json(t).Get("error_description").Text())
+	got = sc.to(OAuthPath+"/tokens", "POST", nil, "")
+	require.Equal(t, 404, got.status)
+	require.Equal(t, "invalid_request", got.json(t).Get("error").Text())
+	require.Equal(t, "Not Found", got.json(t).Get("error_description").Text())
+	revoked, err := ParseApplication([]byte(`{"client_id":"x","status":"revoked"}`))
+	require.NoError(t, err)
+	require.True(t, revoked.Revoked)
 }
