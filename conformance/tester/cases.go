@@ -6,5 +6,5 @@ import "slices"
 // run: a case that cancels what others look at comes after them.
 func Cases() []Case {
 	return slices.Concat(bookingCases(), referralCases(), applicationCases(), contentCases(), bookingFaults(),
-		freedomCases(), linkCases(), validationCases(), responseCases(), onceCases(), visibilityCases(), restCases(), rescheduleCases(), cancelFaults(), cancelCases())
+		freedomCases(), linkCases(), validationCases(), responseCases(), answersToRequests(), onceCases(), visibilityCases(), restCases(), rescheduleCases(), writeCases(), cancelFaults(), cancelCases(), registryCases(), catalogueCases())
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// Definitions of responses: who takes one is asked for what it answers.
-const defInterim = "bars-message-servicerequest-response-validation-interim"
-
 // linkCases refer and book for the same patient (BaRS Core, linking).
 func linkCases() []Case {
 	both := []string{needBooking, needReferral, "application 1"}

@@ -70,15 +70,19 @@ func findReferral(s *session) error {
 // applicationCases sends one conformant referral of each application.
 func applicationCases() []Case {
 	var out []Case
-	for _, n := range []string{"1", "2", "3", "4", "5", "6"} {
+	for _, n := range []string{"1", "2", "3", "4", "5", "6", "8"} {
+		ending := " is taken, reads as it was sent and can be cancelled"
+		if n == "8" {
+			ending = " is taken with its broker and shortlist, and reads as it was sent"
+		}
 		out = append(out, Case{"application/a" + n,
-			"A conformant referral of application " + n + " is taken, reads as it was sent and can be cancelled (BaRS application " + n + ")",
+			"A conformant referral of application " + n + ending + " (BaRS application " + n + ")",
 			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error {
 				c, _, _, err := s.refer(s.claims.of(n))
 				if err != nil {
 					return err
 				}
-				if err := s.read(c, "active", "completed"); err != nil {
+				if err := s.read(c, "active", "completed"); err != nil || n == "8" {
 					return err
 				}
 				if err := s.cancel(c); err != nil {
@@ -87,7 +91,7 @@ func applicationCases() []Case {
 				return s.read(c, "revoked", "entered-in-error")
 			}})
 	}
-	for _, n := range []string{"3", "6"} {
+	for _, n := range []string{"3", "4", "6"} {
 		out = append(out, Case{"application/a" + n + "-update",
 			"An update of a referral of application " + n + " is taken, and the referral stays active under its id (BaRS application " + n + ")",
 			[]string{"application " + n, "ServiceRequest read"}, func(s *session) error { return s.update(n) }})
@@ -112,7 +116,11 @@ func (s *session) update(application string) error {
 			encounter = found.Get("id").Text()
 		}
 	}
-	later, err := s.message("a"+application+"-referral-update", use, "@REFERRAL@", c.id, "@ENCOUNTER@", encounter)
+	name := "a" + application + "-referral-update"
+	if application == "4" {
+		name = "a4-validation-update"
+	}
+	later, err := s.message(name, use, "@REFERRAL@", c.id, "@ENCOUNTER@", encounter)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,12 @@ func (s *session) readClaims() error {
 	if a.status == http.StatusOK && a.resource != nil {
 		s.claims.readStatement(a.resource)
 	}
+	if a, err = s.do(s.national(http.MethodGet, "/metadata", nil)); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotReachable, err)
+	}
+	if a.status == http.StatusOK && a.resource != nil {
+		s.claims.readNational(a.resource)
+	}
 	contexts := "/MessageDefinition?context=" + url.QueryEscape(s.System+"|"+s.Service)
 	if a, err = s.do(s.get(contexts)); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotReachable, err)
@@ -64,6 +70,24 @@ func (c *claims) readStatement(r *fhir.Resource) {
 			c.messaging = c.messaging || strings.TrimPrefix(op.Get("name").Text(), "$") == "process-message"
 		}
 		for typ := range rest.Get("resource").Items() {
+			if rest.Get("mode").Text() == "client" || national[typ.Get("type").Text()] {
+				continue // what it asks of others, and what readNational reads
+			}
+			for i := range typ.Get("interaction").Items() {
+				c.interaction[typ.Get("type").Text()+" "+i.Get("code").Text()] = true
+			}
+		}
+	}
+}
+
+// readNational reads what a national service, which is asked without a target,
+// claims of registry and catalogue.
+func (c *claims) readNational(r *fhir.Resource) {
+	for rest := range r.Get("rest").Items() {
+		for typ := range rest.Get("resource").Items() {
+			if rest.Get("mode").Text() == "client" || !national[typ.Get("type").Text()] {
+				continue
+			}
 			for i := range typ.Get("interaction").Items() {
 				c.interaction[typ.Get("type").Text()+" "+i.Get("code").Text()] = true
 			}
@@ -130,6 +154,10 @@ func (s *session) lacks(need string) string {
 	case need == "application 4" && !(c.definitions[defValidation] && c.definitions[defReferralCancel] && c.of("4") != ""):
 		return "the service has no MessageDefinition of a validation request and its cancellation for a use case that is tested"
 	case need == "application 4":
+		return ""
+	case need == "application 8" && !(c.definitions[defReferral] && c.of("8") != ""):
+		return "the service has no MessageDefinition of a referral for a use case of a broker"
+	case need == "application 8":
 		return ""
 	case strings.HasPrefix(need, "definition "):
 		if c.definitions[need[11:]] {

@@ -23,7 +23,7 @@ var (
 // message reads a conformant message and addresses it: to the service that is
 // tested, from the organisation that the tester plays, for a use case, as new and in a journey of
 // its own.
-// fill holds pairs of place and value.
+// fill holds pairs of place and value, which go before the usual ones.
 func (s *session) message(name, forUseCase string, fill ...string) (message, error) {
 	text, err := messages.Read(name)
 	if err != nil {
@@ -36,14 +36,24 @@ func (s *session) message(name, forUseCase string, fill ...string) (message, err
 	if forUseCase != "" {
 		out = useCase.ReplaceAllString(out, `"`+forUseCase+`"`)
 	}
-	fill = append([]string{"2000072489", s.Service, "2000011147", s.Service, "https://fhir.nhs.uk/Id/dos-service-id", s.System,
-		"A1001", s.Organisation, "B2002", s.Receiver}, fill...)
+	fill = append(fill, "2000072489", s.Service, "2000011147", s.Service, "https://fhir.nhs.uk/Id/dos-service-id", s.System,
+		"A1001", s.Organisation, "B2002", s.Receiver)
 	m := message{}
 	if err := json.Unmarshal([]byte(strings.NewReplacer(fill...).Replace(out)), &m); err != nil {
 		return nil, fmt.Errorf("the message %s can't be made for these parameters", name)
 	}
 	m["id"] = s.NewID()
 	return m, nil
+}
+
+// at is the resource of an entry by its fullUrl.
+func (m message) at(fullURL string) map[string]any {
+	for _, e := range m.entries() {
+		if entry, is := e.(map[string]any); is && entry["fullUrl"] == fullURL {
+			return resourceOf(e)
+		}
+	}
+	return map[string]any{}
 }
 
 func (m message) json() []byte {

@@ -1,6 +1,7 @@
 package tester
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -31,6 +32,8 @@ type Options struct {
 	Transport http.RoundTripper // default http.DefaultTransport
 	Now       func() time.Time  // default time.Now
 	NewID     func() string     // default random UUIDs
+	// Pause waits where the receiver says that its limit is reached; default a timer.
+	Pause func(context.Context, time.Duration) error
 }
 
 func (o Options) withDefaults() Options {
@@ -52,5 +55,19 @@ func (o Options) withDefaults() Options {
 	if o.NewID == nil {
 		o.NewID = uuid.NewString
 	}
+	if o.Pause == nil {
+		o.Pause = pause
+	}
 	return o
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -3,6 +3,7 @@ package tester
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -24,6 +25,8 @@ type creation struct {
 	use         string // use case
 	correlation string
 	over        bool
+	state       string // how it ended, where no cancellation did it
+	byREST      bool   // it was made by REST, so it is cancelled by it
 }
 
 // shared is what several cases look at, made by the first that needs it.
@@ -34,6 +37,8 @@ type shared struct {
 	referralRequest   *request
 	referralAnswer    *answer
 	seen              []slot // all slots that were offered
+	pointer           *pointer
+	endpoint          *listed
 }
 
 // days is how many days ahead free slots are looked for.
@@ -205,6 +210,9 @@ func (s *session) referred() (*creation, error) {
 // cancel cancels a record by message, with the correlation id of its first
 // request.
 func (s *session) cancel(c *creation) error {
+	if national[c.typ] || c.byREST || c.use != "" && c.use[1:2] == "8" {
+		return s.remove(c)
+	}
 	m, err := s.cancellationOf(c)
 	if err != nil {
 		return err
@@ -218,17 +226,42 @@ func (s *session) cancel(c *creation) error {
 	return err
 }
 
+// remove cancels a record by REST, or deletes one of registry or catalogue. What
+// application 8 refers has no message that cancels it.
+func (s *session) remove(c *creation) error {
+	r := s.with(http.MethodDelete, c.path(), nil)
+	if national[c.typ] {
+		r = s.national(http.MethodDelete, c.path(), nil)
+	} else if !s.claims.interaction[c.typ+" delete"] {
+		return errors.New("there is no message that cancels it, and the receiver doesn't claim DELETE")
+	}
+	a, err := s.do(r)
+	if err != nil {
+		return err
+	}
+	if a.status/100 != 2 && a.status != http.StatusNotFound {
+		return fmt.Errorf("DELETE is answered %d", a.status)
+	}
+	c.over = true
+	if national[c.typ] {
+		c.state = "deleted"
+	}
+	return a.fault
+}
+
 // tidy cancels what the cases left and lists everything that was made.
 func (s *session) tidy() []Remainder {
 	out := []Remainder{}
 	for _, c := range s.made {
-		state := "cancelled; the receiver may keep it readable"
 		if !c.over {
 			if err := s.cancel(c); !c.over {
-				state = "STILL THERE, cancel it by hand: " + err.Error()
+				c.state = "STILL THERE, cancel it by hand: " + err.Error()
 			}
 		}
-		out = append(out, Remainder{c.typ + "/" + c.id, state})
+		if c.state == "" {
+			c.state = "cancelled; the receiver may keep it readable"
+		}
+		out = append(out, Remainder{c.typ + "/" + c.id, c.state})
 	}
 	return out
 }

@@ -130,6 +130,10 @@ func (s *session) needsOf(script string) string {
 		return "Appointment read"
 	case "referrals":
 		return "ServiceRequest read"
+	case "registry":
+		return "DocumentReference search-type"
+	case "catalogue":
+		return "Endpoint search-type"
 	}
 	return ""
 }
@@ -175,4 +179,16 @@ func (s *session) script(report *Report, script *testscript.Script, need string)
 	}
 }
 
-func (s *session) wantsScript(script *testscript.Script) bool { return s.wanted(script.ID + "/") }
+// wantsScript says whether a script belongs to this run: it is run whole where any
+// of its tests does.
+func (s *session) wantsScript(script *testscript.Script) bool {
+	if s.wanted(script.ID + "/") {
+		return true
+	}
+	for _, t := range script.Tests {
+		if s.wanted(script.ID + "/" + t.Name) {
+			return true
+		}
+	}
+	return false
+}

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,7 +101,13 @@ var softwareHeader = encode(map[string]any{"resourceType": "Device",
 	"deviceName": map[string]string{"name": "onward conform", "type": "manufacturer-name"}, "version": map[string]string{"value": "1"}})
 
 // do sends a request and checks what holds for every answer.
-func (s *session) do(r *request) (*answer, error) {
+func (s *session) do(r *request) (*answer, error) { return s.again(r, 0) }
+
+// maxWaits bounds how often a request waits for a limit of the receiver's.
+const maxWaits = 5
+
+// again is do for a request that a limit has stopped n times.
+func (s *session) again(r *request, n int) (*answer, error) {
 	req, err := http.NewRequestWithContext(s.ctx, r.method, s.Base+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
@@ -114,6 +121,12 @@ func (s *session) do(r *request) (*answer, error) {
 		return nil, fmt.Errorf("no answer to %s %s", r.method, r.path)
 	}
 	defer res.Body.Close()
+	if wait := res.Header.Get("Retry-After"); res.StatusCode == http.StatusTooManyRequests && n < maxWaits {
+		seconds, err := strconv.Atoi(wait)
+		if err == nil && seconds > 0 && seconds <= 5 && s.Pause(s.ctx, time.Duration(seconds)*time.Second) == nil {
+			return s.again(r, n+1)
+		}
+	}
 	a := &answer{status: res.StatusCode, header: res.Header, took: s.Now().Sub(began)}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return nil, fmt.Errorf("the answer to %s %s broke off", r.method, r.path)
@@ -139,13 +152,24 @@ func (a *answer) always(r *request) error {
 	if typ, _, err := mime.ParseMediaType(a.header.Get("Content-Type")); err != nil || typ != "application/fhir+json" && typ != "application/fhir+xml" {
 		return errors.New("the answer's Content-Type is not a FHIR one")
 	}
-	if a.status/100 == 2 && a.resource != nil && a.resource.Type() == "OperationOutcome" && r.method != http.MethodDelete {
+	if a.status/100 == 2 && a.resource != nil && a.resource.Type() == "OperationOutcome" && r.method != http.MethodDelete && !a.informs() {
 		return errors.New("a failure is answered with a status of success")
 	}
 	if a.status >= 400 {
 		return a.outcome()
 	}
 	return nil
+}
+
+// informs says whether an outcome says that something was done.
+func (a *answer) informs() bool {
+	issues := a.resource.Get("issue")
+	for issue := range issues.Items() {
+		if issue.Get("severity").Text() != "information" {
+			return false
+		}
+	}
+	return issues.Len() > 0
 }
 
 // outcome checks the form of an error (BaRS Core, error handling).
@@ -194,7 +218,8 @@ func (s *session) succeeds(r *request) (*answer, error) {
 }
 
 // want is how something is refused; issues are the codes that are right. Where
-// the standard leaves the answer open, or is another right one.
+// the standard leaves the answer open, or is another right one; an empty code and
+// no issues are any.
 type want struct {
 	status int
 	code   string
@@ -233,10 +258,10 @@ func (a *answer) refused(w want) error {
 	}
 	for issue := range a.resource.Get("issue").Items() {
 		code := issue.Dig("details", "coding").At(0).Get("code").Text()
-		if code != w.code {
+		if w.code != "" && code != w.code {
 			return fmt.Errorf("the outcome's code is %s, wanted %s", clip(code), w.code)
 		}
-		if found := issue.Get("code").Text(); !slices.Contains(w.issues, found) {
+		if found := issue.Get("code").Text(); w.issues != nil && !slices.Contains(w.issues, found) {
 			return fmt.Errorf("the issue's code is %s, wanted %s", clip(found), strings.Join(w.issues, " or "))
 		}
 	}

@@ -111,7 +111,7 @@ func (c *call) put(e entry, id string, before *record) error {
 		return err
 	}
 	if before != nil && before.owner != owner {
-		return faultOwner
+		return ownerOnly()
 	}
 	res, err := c.body(e.typ)
 	if err != nil {

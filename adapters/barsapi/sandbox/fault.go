@@ -28,6 +28,11 @@ const (
 	headerOrganisation = "NHSD-End-User-Organisation"
 )
 
+// ownerOnly refuses a change of another's record.
+func ownerOnly() error {
+	return fhir.NewOutcome(fhir.KindForbidden, "", "only the owner may change or delete this record")
+}
+
 // fault is an error of the proxy's own, as the national one words it: status,
 // details.coding and issue.code.
 type fault struct {
@@ -57,7 +62,6 @@ var (
 	faultReceiverFull = &fault{status: 500, code: "REC_SERVER_ERROR", issue: "no-store", text: "the receiver could not store the request"}
 	faultReceiver504  = &fault{status: 408, code: "REC_TIMEOUT", issue: "timeout", text: "the receiver did not answer in time"}
 	faultTooLarge     = &fault{status: 413, code: "BAD_REQUEST", issue: "too-long", text: "the body is larger than this proxy takes"}
-	faultOwner        = &fault{status: 403, code: "SEND_FORBIDDEN", issue: "forbidden", text: "only the owner may change or delete this record"}
 	faultStatusKey    = &fault{status: 401, code: "UNAUTHORIZED", issue: "security", text: "the header apikey is missing or not known"}
 )
 

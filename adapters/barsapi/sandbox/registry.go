@@ -143,7 +143,7 @@ func (c *call) own(rec *record) error {
 		return err
 	}
 	if caller != rec.owner {
-		return faultOwner
+		return ownerOnly()
 	}
 	return nil
 }

@@ -95,6 +95,7 @@ func TestOnlyTheCreatorChangesAPointer(t *testing.T) {
 		require.Equal(t, 403, got.status, verb)
 		code, _ := got.code(t)
 		require.Equal(t, "SEND_FORBIDDEN", code)
+		require.Equal(t, "application/fhir+json", got.header.Get("Content-Type"))
 	}
 	require.Equal(t, 400, sc.do("POST", "/DocumentReference", with(other), pointer("b-2")).status, "nobody leaves pointers for another")
 	require.Equal(t, 200, sc.do("GET", path, with(other), "").status, "everybody reads")
