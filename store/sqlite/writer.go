@@ -18,6 +18,7 @@ const (
 	queueLength  = 1024
 	queueWait    = 2 * time.Second
 	groupBatches = 256
+	loneOps      = 200 // a batch of so many operations is committed alone
 	groupTime    = 50 * time.Millisecond
 	yields       = 3
 )
@@ -155,6 +156,10 @@ func (w *writer) group(r *request) {
 		r.done <- answer{err: unavailable(err)}
 		return
 	}
+	if r.large() && r.ctx.Err() == nil {
+		w.lone(ctx, r)
+		return
+	}
 	until := time.Now().Add(groupTime)
 	var requests []*request
 	var answers []answer
@@ -170,6 +175,32 @@ func (w *writer) group(r *request) {
 			return
 		}
 	}
+	w.commit(ctx, requests, answers)
+}
+
+// large says that a request changes so much that it is worth a commit of its own.
+func (r *request) large() bool { return r.batch != nil && len(r.batch.Ops) >= loneOps }
+
+// lone carries out one request without a savepoint, for which SQLite would copy
+// every page that it changes.
+func (w *writer) lone(ctx context.Context, r *request) {
+	a, err := w.carryOut(ctx, r)
+	if err == nil {
+		w.commit(ctx, []*request{r}, []answer{a})
+		return
+	}
+	if w.learned {
+		w.forget()
+	}
+	if _, lost := w.exec(ctx, `ROLLBACK`); lost != nil { // SQLite has done it
+		r.done <- answer{err: unavailable(err)}
+		return
+	}
+	r.done <- answer{err: fault("commit", err)}
+}
+
+// commit ends the transaction and answers.
+func (w *writer) commit(ctx context.Context, requests []*request, answers []answer) {
 	written := len(w.total) > 0
 	err := w.count(ctx)
 	if err == nil {
@@ -224,14 +255,9 @@ func (w *writer) finish(ctx context.Context) error {
 	return w.dropTerms(ctx)
 }
 
-// one carries out a request in a savepoint. broken means that the transaction of
-// the whole group is lost.
-func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
-	if _, err := w.exec(ctx, `SAVEPOINT batch`); err != nil {
-		return a, err
-	}
+// carryOut carries out a request, whose changes the caller keeps or takes back.
+func (w *writer) carryOut(ctx context.Context, r *request) (a answer, err error) {
 	w.begin()
-	var err error
 	if r.task != nil {
 		a.value, err = r.task(ctx, w)
 	} else {
@@ -242,6 +268,18 @@ func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
 	}
 	if err == nil {
 		w.addCounts()
+	}
+	return a, err
+}
+
+// one carries out a request in a savepoint. broken means that the transaction of
+// the whole group is lost.
+func (w *writer) one(ctx context.Context, r *request) (a answer, broken error) {
+	if _, err := w.exec(ctx, `SAVEPOINT batch`); err != nil {
+		return a, err
+	}
+	a, err := w.carryOut(ctx, r)
+	if err == nil {
 		_, broken = w.exec(ctx, `RELEASE batch`)
 		return a, broken
 	}

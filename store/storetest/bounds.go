@@ -51,6 +51,28 @@ var boundChecks = []Check{
 		_, err = e.commit(ops...)
 		return first(err, want("body", store.MaxBody, len(got.Body)))
 	}},
+	{"a large batch that fails at its end leaves nothing", func(e *Env) error {
+		if _, err := e.commit(claim("taken", "Appointment/other")); err != nil {
+			return err
+		}
+		ops := make([]store.Op, 400)
+		for i := range ops {
+			ops[i] = put(record("Slot", fmt.Sprint("s", i), "status:free"))
+		}
+		ops[len(ops)-1] = claim("taken", "Appointment/a")
+		_, err := e.commit(ops...)
+		var c *store.ConflictError
+		if !errors.As(err, &c) || c.Kind != store.SlotTaken {
+			return fmt.Errorf("want slot-taken, got %v", err)
+		}
+		_, missing := e.Store.Get(e.ctx, store.Ref{Type: "Slot", ID: "s0"})
+		counts, err := e.Store.Counts(e.ctx)
+		if err != nil {
+			return err
+		}
+		_, err = e.commit(ops[:len(ops)-1]...) // and it is no hindrance to the next
+		return first(wantError("the record", store.ErrNotFound, missing), want("counted", store.Count{}, counts["Slot"]), err)
+	}},
 	{"a batch that makes no sense is refused", func(e *Env) error {
 		bad := record("Slot", "a/b", "")
 		ops := []store.Op{nil, store.Put{}, put(bad), put(&store.Record{Type: "Slot", ID: "s1"}), store.Claim{Slot: "s1"},
