@@ -30,7 +30,7 @@ func (w *work) tellEnd(ctx context.Context, x *exchange, next *fhir.Resource, pa
 }
 
 func (d *Desk) canTell(x *exchange, next *fhir.Resource) bool {
-	return isWithdrawn(next) && d.forwarder != nil && d.forwarder.Withdraws(nhs.ParseServiceID(x.ForwardTo))
+	return isWithdrawn(next) && d.forwarder != nil && x.ForwardTo != "" && d.forwarder.Withdraws(nhs.ParseServiceID(x.ForwardTo))
 }
 
 func isWithdrawn(referral *fhir.Resource) bool {

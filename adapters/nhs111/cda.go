@@ -107,7 +107,7 @@ func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 	r.ambulance = root.Child("ambulanceRequest")
 	r.Title = root.Child("title").Content()
 	r.Effective = wrong.time(root.Child("effectiveTime"), "ClinicalDocument/effectiveTime")
-	if r.Effective.zero() {
+	if r.Effective.zero() && strings.TrimSpace(root.Child("effectiveTime").Attr("value")) == "" { // else it can't be read
 		wrong.add("ClinicalDocument/effectiveTime", "must be there")
 	}
 	targets := root.All("recordTarget")

@@ -358,3 +358,16 @@ func TestMoreThanTwentyPayloadsAreRefused(t *testing.T) {
 	_, _, err := through([]byte(text), "", strictRules())
 	require.ErrorContains(t, err, "Too many payloads")
 }
+
+func TestAnUnreadableEffectiveTimeIsOneError(t *testing.T) {
+	for value, want := range map[string]string{
+		"2026030210220":  "ClinicalDocument/effectiveTime/@value: " + errHL7Odd.Error(),
+		"20260230102200": "ClinicalDocument/effectiveTime/@value: " + errHL7Time.Error(),
+		" ":              "ClinicalDocument/effectiveTime: must be there",
+	} {
+		_, _, err := through(compose(t, edit{`<effectiveTime value="20260302102200"/>`, `<effectiveTime value="` + value + `"/>`}), "", strictRules())
+		var f *fault
+		require.ErrorAs(t, err, &f)
+		require.Equal(t, want, f.Diag)
+	}
+}

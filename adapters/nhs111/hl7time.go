@@ -11,6 +11,11 @@ import (
 
 var errHL7Time = errors.New("must be an HL7 timestamp: YYYY, YYYYMM, YYYYMMDD or with hours, minutes, seconds, fraction and offset")
 
+// errHL7Odd is for 5, 7, 9, 11 or 13 digits. The pattern of HL7 v3's ts takes them,
+// and its TS counts the last as tens of the next part; from a real sender one digit
+// was more likely dropped somewhere, and nobody can say which.
+var errHL7Odd = errors.New("has an odd number of digits, so that it isn't certain which time it means: write months, days, hours, minutes and seconds with two digits each")
+
 // hl7Time is an HL7 v3 TS: a point in time to a precision.
 type hl7Time struct {
 	At     time.Time // the first instant that it can mean
@@ -30,7 +35,10 @@ func parseHL7Time(s string) (hl7Time, error) {
 	t := hl7Time{Digits: len(whole), Millis: hasFraction}
 	var part [6]int // year, month, day, hour, minute, second
 	part[1], part[2] = 1, 1
-	if !allDigits(whole) || len(whole) < 4 || len(whole) > 14 || len(whole)%2 != 0 {
+	if allDigits(whole) && len(whole) > 4 && len(whole) < 14 && len(whole)%2 != 0 {
+		return hl7Time{}, errHL7Odd
+	}
+	if !allDigits(whole) || len(whole) < 4 || len(whole) > 14 {
 		return hl7Time{}, errHL7Time
 	}
 	part[0] = number(whole[:4])

@@ -41,6 +41,14 @@ func TestHL7TimesKeepTheirPrecisionAndLondonIsTheirWallClock(t *testing.T) {
 	}
 }
 
+// The schema's pattern takes odd numbers of digits, but what they mean isn't certain.
+func TestATimeWithAnOddNumberOfDigitsIsRefusedAsSuch(t *testing.T) {
+	for _, in := range []string{"20261", "2026031", "202603021", "20260302102", "2026030210215", "2026030210215+0100"} {
+		_, err := parseHL7Time(in)
+		require.Equal(t, errHL7Odd, err, in)
+	}
+}
+
 func TestADayWithoutTimeIsNoInstant(t *testing.T) {
 	day, err := parseHL7Time("20260302")
 	require.NoError(t, err)
