@@ -71,7 +71,7 @@ lint: vet ## vet, staticcheck, gofmt
 
 bounds: ## what hostile input may cost in time and memory; without the race detector
 	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
-	@$(GO) test -json -count=1 -timeout 5m -run 'Hostile|FewAllocations' ./fhir/... | bin/testreport
+	@$(GO) test -json -count=1 -timeout 5m -run 'Hostile|FewAllocations' ./fhir/... ./adapters/nhs111/roomtest | bin/testreport
 
 # Tests with "Official" in their name read the official R4 examples.
 examples: ## our tests on the 5,306 official R4 examples; needs npm on first use

@@ -11,9 +11,9 @@ import (
 
 var errHL7Time = errors.New("must be an HL7 timestamp: YYYY, YYYYMM, YYYYMMDD or with hours, minutes, seconds, fraction and offset")
 
-// errHL7Odd is for 5, 7, 9, 11 or 13 digits. The pattern of HL7 v3's ts takes them,
-// and its TS counts the last as tens of the next part; from a real sender one digit
-// was more likely dropped somewhere, and nobody can say which.
+// errHL7Odd is for 5, 7, 9, 11 or 13 digits: the schema's pattern takes them, but TS
+// gives each part after the year exactly two (HL7 v3 Data Types, Abstract
+// Specification, TS, literal form). A digit is missing and nobody can say which.
 var errHL7Odd = errors.New("has an odd number of digits, so that it isn't certain which time it means: write months, days, hours, minutes and seconds with two digits each")
 
 // hl7Time is an HL7 v3 TS: a point in time to a precision.

@@ -9,15 +9,13 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/fhir/heap"
 	"github.com/onward-health/onward/fhir/rest"
 )
 
@@ -187,7 +185,7 @@ func TestHostileInputIsCheap(t *testing.T) {
 				took = time.Since(start)
 			}
 			require.Less(t, took, hostileTime)
-			grown := growth(func() { input.send(t) })
+			grown := heap.Growth(func() { input.send(t) })
 			require.Less(t, grown, uint64(hostileMemory))
 			t.Logf("%v, %d MiB", took.Round(time.Millisecond), grown>>20)
 		})
@@ -206,37 +204,4 @@ func (h hostile) send(t *testing.T) {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	require.Less(t, w.Code, 500)
-}
-
-// growth is how much the heap grows at most while f runs.
-func growth(f func()) uint64 {
-	// What is dead must go at once to be told from what is needed; the inputs
-	// themselves are over 100 MiB, of which this is a share.
-	defer debug.SetGCPercent(debug.SetGCPercent(3))
-	runtime.GC()
-	before, most := heap(), uint64(0)
-	done, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		for tick := time.NewTicker(time.Millisecond); ; {
-			select {
-			case <-done:
-				tick.Stop()
-				return
-			case <-tick.C:
-				most = max(most, heap())
-			}
-		}
-	}()
-	f()
-	close(done)
-	<-watched
-	return max(most, before, heap()) - before
-}
-
-// heap is what live objects take, and dead ones that aren't collected yet.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }

@@ -10,7 +10,7 @@ import (
 // Bounds of what Read takes; bytes are bounded by the caller.
 const (
 	MaxDepth      = 64
-	MaxElements   = 200_000
+	MaxElements   = 100_000
 	MaxAttributes = 64  // of one element
 	MaxBindings   = 128 // of namespaces in force at one place
 )

@@ -41,7 +41,7 @@ func compose(t *testing.T, edits ...edit) []byte {
 	return composeFrom(t, "report.xml", edits...)
 }
 
-func composeFrom(t *testing.T, name string, edits ...edit) []byte {
+func composeFrom(t testing.TB, name string, edits ...edit) []byte {
 	t.Helper()
 	raw, err := os.ReadFile("../testdata/" + name)
 	require.NoError(t, err)

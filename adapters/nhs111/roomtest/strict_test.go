@@ -154,7 +154,7 @@ func hosting(t *testing.T, ods, dos string) *bars.Desk {
 	return desk
 }
 
-func load(t *testing.T, desk *bars.Desk, ods, dos, useCase string) {
+func load(t testing.TB, desk *bars.Desk, ods, dos, useCase string) {
 	t.Helper()
 	offers := ""
 	if useCase != "" {
