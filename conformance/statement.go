@@ -27,6 +27,9 @@ type Facts struct {
 	Certificates bool
 	// Directory says that a directory of services can be asked.
 	Directory bool
+	// What the sender does: it leaves pointers in the registry, looks receivers up
+	// in the endpoint catalogue, shows the proxy a token and receivers a certificate.
+	Registry, Catalogue, Token, OurCertificate bool
 	// BaRS asks for what requests in the standard's dialect are offered.
 	BaRS bool
 }
@@ -58,7 +61,7 @@ const compartments = "Searches of a Patient's, Encounter's, RelatedPerson's, Pra
 func Statement(f Facts) *fhir.Resource {
 	sides := []*fhir.Object{plainServer(f)}
 	if f.BaRS {
-		sides = []*fhir.Object{barsServer(f), barsClient()}
+		sides = []*fhir.Object{barsServer(f), barsClient(f)}
 	}
 	return fhir.NewObject("CapabilityStatement").
 		Set("id", "onward").

@@ -40,17 +40,50 @@ func (f Facts) barsSecurity() *fhir.Object {
 }
 
 // barsClient is what we ask of other systems of the standard.
-func barsClient() *fhir.Object {
+func barsClient(f Facts) *fhir.Object {
+	resources := []*fhir.Object{
+		fhir.Obj("type", "CapabilityStatement", "interaction", codes("read")),
+		fhir.Obj("type", "MessageDefinition", "interaction", codes("search-type"), "searchParam", []*fhir.Object{param("context", "token")}),
+	}
+	if f.Registry {
+		resources = append(resources, fhir.Obj("type", "DocumentReference",
+			"documentation", "Pointers to what is booked here, in the national registry.",
+			"interaction", codes("create", "update", "delete", "search-type"),
+			"searchParam", []*fhir.Object{param("subject:identifier", "token"), param("custodian:identifier", "token"), param("next-page-token", "string")}))
+	}
+	if f.Catalogue {
+		resources = append(resources, fhir.Obj("type", "Endpoint",
+			"documentation", "Where receivers are reached, in the endpoint catalogue.",
+			"interaction", codes("search-type"),
+			"searchParam", []*fhir.Object{param("_has:HealthcareService.Identifier", "token"), param("Endpoint.identifier", "token")}))
+	}
 	return fhir.Obj(
 		"mode", "client",
 		"documentation", "NHS Booking and Referral Standard, as a sender: directly or through the proxy.",
-		"resource", []*fhir.Object{
-			fhir.Obj("type", "CapabilityStatement", "interaction", codes("read")),
-			fhir.Obj("type", "MessageDefinition", "interaction", codes("search-type")),
-		},
+		"security", f.senderSecurity(),
+		"resource", resources,
 		"operation", []*fhir.Object{fhir.Obj("name", messageOperation,
 			"definition", "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message")},
 	)
+}
+
+// senderSecurity says how we show who we are: by a token to the proxy, by a
+// certificate to receivers; nil where by neither.
+func (f Facts) senderSecurity() *fhir.Object {
+	var services []*fhir.Object
+	for _, one := range []struct {
+		code string
+		on   bool
+	}{{"OAuth", f.Token}, {"Certificates", f.OurCertificate}} {
+		if one.on {
+			services = append(services, fhir.Obj("coding", []*fhir.Object{fhir.Obj(
+				"system", "http://terminology.hl7.org/CodeSystem/restful-security-service", "code", one.code, "display", one.code)}))
+		}
+	}
+	if len(services) == 0 {
+		return nil
+	}
+	return fhir.Obj("service", services)
 }
 
 // managed is a type that senders read and write.

@@ -67,7 +67,10 @@ type ClientOptions struct {
 	// HTTP makes the connections; default TLS 1.2 or later, the machine's proxy
 	// settings. Redirects are never followed, whatever it says.
 	HTTP *http.Client
-	// Listed makes the connections to addresses that others wrote; default HTTP.
+	// Direct makes the connections to receivers, under our certificate where they
+	// want one; default HTTP, which then is the proxy's.
+	Direct *http.Client
+	// Listed makes the connections to addresses that others wrote; default Direct.
 	Listed *http.Client
 	// Token authorises requests to a proxy; default none.
 	Token TokenSource
@@ -102,10 +105,13 @@ func NewClient(o ClientOptions) *Client {
 			TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4,
 			IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true}}
 	}
-	if o.Listed == nil {
-		o.Listed = o.HTTP
+	if o.Direct == nil {
+		o.Direct = o.HTTP
 	}
-	o.HTTP, o.Listed = staying(o.HTTP), staying(o.Listed)
+	if o.Listed == nil {
+		o.Listed = o.Direct
+	}
+	o.HTTP, o.Direct, o.Listed = staying(o.HTTP), staying(o.Direct), staying(o.Listed)
 	if o.Attempts <= 0 {
 		o.Attempts = maxAttempts
 	}
@@ -234,8 +240,11 @@ func (c *Client) request(ctx context.Context, route Route, k call) (*Reply, *Fau
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := c.o.HTTP
-	if route.Listed {
+	client := c.o.Direct
+	switch {
+	case route.Proxy:
+		client = c.o.HTTP
+	case route.Listed:
 		client = c.o.Listed
 	}
 	res, err := client.Do(req)

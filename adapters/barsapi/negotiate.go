@@ -116,19 +116,21 @@ func lastPart(address string) string {
 // and use case, and whose major version we speak, the one whose version is the
 // nearest above ours, else the nearest below (BaRS Core 1.5, content
 // negotiation). Ours is the version of the Application that we speak: a message
-// may name an older one, which receivers of a newer take.
+// may name an older one, which receivers of a newer take. A definition of an older
+// major version than the message's doesn't support it.
 func choose(list *fhir.Resource, target nhs.ServiceID, facts *bars.Facts) *fhir.Resource {
 	own := facts.Version
 	if spoken := bars.Supported(facts.UseCase); compareVersions(spoken, own) > 0 {
 		own = spoken
 	}
 	most, _ := majorVersion(own)
+	least, _ := majorVersion(facts.Version)
 	var chosen fhir.Value
 	for item := range list.Get("entry").Items() {
 		d := item.Get("resource")
 		version := d.Get("version").Text()
 		n, ok := majorVersion(version)
-		if d.Get("url").Text() != facts.Definition || !ok || n > most || !fits(d, target, facts.UseCase) {
+		if d.Get("url").Text() != facts.Definition || !ok || n > most || n < least || !fits(d, target, facts.UseCase) {
 			continue
 		}
 		if !chosen.Exists() || nearer(version, chosen.Get("version").Text(), own) {

@@ -74,6 +74,8 @@ func TestContentIsNegotiated(t *testing.T) {
 		"only sent, not received":           {statementOf("1.5.0", "sender", validationURL), []string{fit("1.1.0")}, ""},
 		"a later major of the standard":     {statementOf("2.0.0", "receiver", validationURL), []string{fit("1.1.0")}, ""},
 		"no statement":                      {`{"resourceType":"Bundle"}`, []string{fit("1.1.0")}, ""},
+		"an older major than the message's": {good, []string{fit("0.9.0"), fit("0.10.0")}, ""},
+		"not the older where one fits":      {good, []string{fit("0.9.0"), fit("1.0.0-beta")}, "1.0.0-beta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := offers(t, row.statement, row.definitions...)

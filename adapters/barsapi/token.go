@@ -114,6 +114,17 @@ func (a *Assertions) Forget() {
 	a.token = ""
 }
 
+// Refused says which status the token service refused our set-up with, and until
+// when it isn't asked again; the status is 0 where it may be asked.
+func (a *Assertions) Refused() (status int, until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed == nil || !a.o.Now().Before(a.closedUntil) {
+		return 0, time.Time{}
+	}
+	return a.closed.status, a.closedUntil
+}
+
 // Token returns a token that is still good.
 func (a *Assertions) Token(ctx context.Context) (string, error) {
 	a.mu.Lock()

@@ -103,6 +103,8 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	facts := conformance.Facts{BaseURL: base, Version: version, Started: time.Now(), Types: search.Types(), Profiles: profiles.Supported, Directory: room.Directory != nil}
 	statement := conformance.Statement(facts)
 	facts.BaRS, facts.Certificates = true, c.BarsReceive.Certificate
+	facts.Registry, facts.Catalogue = out.registry != nil, c.BarsSend.Catalogue != ""
+	facts.Token, facts.OurCertificate = c.BarsSend.TokenURL != "", c.BarsSend.SendCert != ""
 	barsStatement := conformance.Statement(facts)
 	doorOptions := barsapi.Options{
 		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Search: options, Log: log,
@@ -137,7 +139,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 			return db.Health(ctx)
 		}, Outbox: func(ctx context.Context) (any, error) {
 			return outbox.Stats(ctx, db, time.Now())
-		}},
+		}, Degraded: c.BarsSend.degraded},
 	}
 	if stand != nil {
 		a.dos = http.StripPrefix(dosPath, stand.Handler())

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
+	"net/http"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,6 +23,11 @@ type barsSending struct {
 	ClientID  string            `env:"ONWARD_BARS_CLIENT_ID" name:"client-id" help:"Our API key at the token service."`
 	KeyID     string            `env:"ONWARD_BARS_KEY_ID" name:"key-id" help:"The kid of our signing key."`
 	Key       string            `env:"ONWARD_BARS_KEY" help:"File with our RSA signing key, PKCS #8 in PEM."`
+	SendCert  string            `env:"ONWARD_BARS_SEND_CERT" name:"send-cert" help:"PEM file of the certificate that we show to receivers which are reached without the proxy."`
+	SendKey   string            `env:"ONWARD_BARS_SEND_KEY" name:"send-key" help:"PEM file of its key."`
+	SendCA    string            `env:"ONWARD_BARS_SEND_CA" name:"send-ca" help:"PEM file of the authorities of these receivers' certificates; default the system's."`
+
+	source *barsapi.Assertions // once it was made
 }
 
 // calling are the two clients of the server: patient repeats inside a call, once
@@ -35,7 +43,13 @@ func (b *barsSending) client() (calling, error) {
 	if err != nil {
 		return calling{}, err
 	}
-	o := barsapi.ClientOptions{Token: tokens, Software: product()}
+	direct, err := clientTLS("--bars-send", b.SendCert, b.SendKey, b.SendCA)
+	if err != nil {
+		return calling{}, err
+	}
+	transport := directly(direct)
+	transport.ForceAttemptHTTP2 = true
+	o := barsapi.ClientOptions{Token: tokens, Software: product(), Direct: &http.Client{Transport: transport}}
 	if b.Catalogue != "" {
 		reach, err := egress.Parse(b.Allow)
 		if err != nil {
@@ -47,6 +61,9 @@ func (b *barsSending) client() (calling, error) {
 			return calling{}, usage("--bars-catalogue: %w", err)
 		}
 		o.Listed = reach.Client(0) // each attempt is bounded by the caller
+		if guarded, is := o.Listed.Transport.(*http.Transport); is {
+			guarded.TLSClientConfig = direct
+		}
 	}
 	o.Router = routes
 	few := o
@@ -72,9 +89,53 @@ func (b *barsSending) tokens() (barsapi.TokenSource, error) {
 	if err != nil {
 		return nil, usage("the signing key can't be read")
 	}
+	if b.source != nil {
+		return b.source, nil
+	}
 	source, err := barsapi.NewAssertions(barsapi.AssertionOptions{URL: b.TokenURL, ClientID: b.ClientID, KeyID: b.KeyID, Key: key, NewID: uuid.NewString})
 	if err != nil {
 		return nil, usage("the token service: %w", err)
 	}
+	b.source = source
 	return source, nil
+}
+
+// degraded says for /readyz that the token service refuses us, so that nothing goes
+// through the proxy.
+func (b *barsSending) degraded() map[string]any {
+	if b.source == nil {
+		return nil
+	}
+	status, until := b.source.Refused()
+	if status == 0 {
+		return nil
+	}
+	return map[string]any{"token": map[string]any{"status": "refused", "answered": status, "until": until.UTC().Format(time.RFC3339)}}
+}
+
+// clientTLS reads how we show who we are to servers that we call, and whom we
+// trust there. flag begins the names of the three flags.
+func clientTLS(flag, cert, key, ca string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, usage(flag+"-cert and "+flag+"-key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	if ca != "" {
+		pool, err := readPool(ca)
+		if err != nil {
+			return nil, usage(flag+"-ca: %w", err)
+		}
+		config.RootCAs = pool
+	}
+	return config, nil
+}
+
+// directly makes connections with such a configuration.
+func directly(config *tls.Config) *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: 10 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second}
 }

@@ -18,6 +18,9 @@ func TestTheOperationsPageHasEveryFlag(t *testing.T) {
 func requireFlags(t *testing.T, page string, flags reflect.Type) {
 	for i := range flags.NumField() {
 		field := flags.Field(i)
+		if !field.IsExported() { // no flag
+			continue
+		}
 		if _, embedded := field.Tag.Lookup("embed"); embedded {
 			requireFlags(t, page, field.Type)
 			continue

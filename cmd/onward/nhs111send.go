@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"os"
@@ -75,24 +74,11 @@ func (n *reportFlags) client() (*nhs111.Client, error) {
 		}
 		client.Sender = code
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if n.SendCert != "" || n.SendKey != "" {
-		pair, err := tls.LoadX509KeyPair(n.SendCert, n.SendKey)
-		if err != nil {
-			return nil, usage("--nhs111-send-cert and --nhs111-send-key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
+	config, err := clientTLS("--nhs111-send", n.SendCert, n.SendKey, n.SendCA)
+	if err != nil {
+		return nil, err
 	}
-	if n.SendCA != "" {
-		pool, err := readPool(n.SendCA)
-		if err != nil {
-			return nil, usage("--nhs111-send-ca: %w", err)
-		}
-		config.RootCAs = pool
-	}
-	client.HTTP = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: 10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second}}
+	client.HTTP = &http.Client{Timeout: 30 * time.Second, Transport: directly(config)}
 	return client, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -111,7 +112,10 @@ type Health struct {
 	Check func(ctx context.Context) (state any, err error)
 	// Outbox says what waits to be sent, for the operator's page; nil: nothing is
 	// sent. Its error doesn't make the server unready.
-	Outbox   func(ctx context.Context) (any, error)
+	Outbox func(ctx context.Context) (any, error)
+	// Degraded says what works badly while the server can serve, by name; nil or
+	// empty: nothing. Its values go to the operator's page.
+	Degraded func() map[string]any
 	stopping atomic.Bool
 }
 
@@ -140,6 +144,12 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	if h.Outbox != nil {
 		if waiting, err := h.Outbox(ctx); err == nil {
 			page["outbox"] = waiting
+		}
+	}
+	if h.Degraded != nil {
+		if bad := h.Degraded(); len(bad) > 0 {
+			page["status"] = "degraded"
+			maps.Copy(page, bad)
 		}
 	}
 	answer(w, http.StatusOK, page)
