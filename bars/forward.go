@@ -224,19 +224,10 @@ func (d *Desk) Queue(ctx context.Context, req QueueRequest) (*MessageResult, err
 }
 
 func (d *Desk) queueOnce(ctx context.Context, req *QueueRequest, idem *store.Idem) (*MessageResult, error) {
-	m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
+	m, w, err := d.ownMessage(ctx, req.Caller, req.Bundle)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.classify(); err != nil {
-		return nil, err
-	}
-	s, err := d.service(ctx, nhs.ParseServiceID(m.source))
-	if err != nil {
-		return nil, err
-	}
-	w := d.newWork(req.Caller, s)
-	m.destination = m.destinations[0]
 	switch m.rule.act {
 	case actRefer:
 		err = w.queueNew(ctx, m, req.Way)

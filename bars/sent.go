@@ -37,20 +37,10 @@ func (d *Desk) Sent(ctx context.Context, req SentRequest) (*MessageResult, error
 }
 
 func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem) (*MessageResult, error) {
-	m, err := parseMessage(&MessageRequest{Bundle: req.Bundle}, Lenient)
+	m, w, err := d.ownMessage(ctx, req.Caller, req.Bundle)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.classify(); err != nil {
-		return nil, err
-	}
-	s, err := d.service(ctx, nhs.ParseServiceID(m.source))
-	if err != nil {
-		return nil, err
-	}
-	w := d.newWork(req.Caller, s)
-	w.who.Sent = true
-	m.destination = m.destinations[0]
 	switch m.rule.act {
 	case actRefer, actBook:
 		err = w.keepSent(ctx, m, req.Answer)
@@ -72,6 +62,25 @@ func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem)
 		return replayed(result.Replay), nil
 	}
 	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}, nil
+}
+
+// ownMessage reads a message of a service of ours to another system.
+func (d *Desk) ownMessage(ctx context.Context, caller Caller, bundle *fhir.Resource) (*message, *work, error) {
+	m, err := parseMessage(&MessageRequest{Bundle: bundle}, Lenient)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.classify(); err != nil {
+		return nil, nil, err
+	}
+	s, err := d.service(ctx, nhs.ParseServiceID(m.source))
+	if err != nil {
+		return nil, nil, err
+	}
+	w := d.newWork(caller, s)
+	w.who.Sent = true
+	m.destination = m.destinations[0]
+	return m, w, nil
 }
 
 // keepSent writes a new referral or booking.

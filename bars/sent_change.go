@@ -103,23 +103,8 @@ func (w *work) updateSent(ctx context.Context, m *message, x *exchange, stored *
 			}
 		}
 	}
-	if err := w.writeKnown(ctx, m.entries); err != nil {
+	if err := w.writeUpdate(ctx, m, x, stored); err != nil {
 		return err
 	}
-	if err := w.writeAll(m.entries); err != nil {
-		return err
-	}
-	for _, e := range m.entries {
-		if e.fullURL != "" {
-			x.Parts[e.fullURL] = e.plan.ref.String()
-		}
-	}
-	x.Version = stored.Version
-	if m.focus.plan.written {
-		x.Version++
-	} else {
-		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: w.focus, Version: stored.Version})
-	}
-	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
 	return w.remember(x)
 }

@@ -27,6 +27,20 @@ func (w *work) updateReferral(ctx context.Context, m *message) error {
 	if err := w.placeUpdate(ctx, m, x); err != nil {
 		return err
 	}
+	if err := w.writeUpdate(ctx, m, x, stored); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(m.entries, func(e *entry) bool { return !e.plan.link && (!e.plan.known || e.plan.written) }) {
+		if err := w.forward(m, x); err != nil { // old news isn't sent on
+			return err
+		}
+	}
+	return w.remember(x)
+}
+
+// writeUpdate writes the entries of an update, whose records are known, and notes
+// them in the exchange.
+func (w *work) writeUpdate(ctx context.Context, m *message, x *exchange, stored *store.Record) error {
 	if err := w.writeKnown(ctx, m.entries); err != nil {
 		return err
 	}
@@ -45,12 +59,7 @@ func (w *work) updateReferral(ctx context.Context, m *message) error {
 		w.batch.Guards = append(w.batch.Guards, store.VersionGuard{Ref: w.focus, Version: stored.Version})
 	}
 	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
-	if slices.ContainsFunc(m.entries, func(e *entry) bool { return !e.plan.link && (!e.plan.known || e.plan.written) }) {
-		if err := w.forward(m, x); err != nil { // old news isn't sent on
-			return err
-		}
-	}
-	return w.remember(x)
+	return nil
 }
 
 // isOpen says whether a referral can still be worked on.

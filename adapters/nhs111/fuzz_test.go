@@ -3,6 +3,7 @@ package nhs111
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/onward-health/onward/fhir"
@@ -71,17 +72,26 @@ func FuzzWrittenDocument(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(first.Bundle.JSON())
+	more, err := first.Bundle.Edit().Append(first.Bundle.Get("entry"), []byte(`{"resource":{"resourceType":"Task","status":"requested","code":{"text":"x"},
+		"owner":{"reference":"#a"},"contained":[{"resourceType":"Device","id":"a","type":{"text":"y"}}]}}`)).Done()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(more.JSON()) // small, as above
 	f.Fuzz(func(t *testing.T, text []byte) {
 		message, err := fhir.Parse(text)
 		if err != nil {
 			return
 		}
-		document, _, err := writeDocument(message, documentOptions{NewID: counter()})
-		if err != nil {
-			return
-		}
-		if _, err := xmltree.Read([]byte(document), xmltree.Rules{}); err != nil {
-			t.Fatalf("what was written can't be read: %v", err)
+		for _, withdrawn := range []time.Time{{}, testNow} {
+			document, _, err := writeDocument(message, documentOptions{NewID: counter(), Withdrawn: withdrawn})
+			if err != nil {
+				continue
+			}
+			if _, err := xmltree.Read([]byte(document), xmltree.Rules{}); err != nil {
+				t.Fatalf("what was written can't be read: %v", err)
+			}
+			notWrittenOf(message, document)
 		}
 	})
 }
