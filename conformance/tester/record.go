@@ -2,13 +2,16 @@ package tester
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -22,28 +25,65 @@ const (
 type recorder struct {
 	next  http.RoundTripper
 	token string
+	now   func() time.Time
+	pause func(context.Context, time.Duration) error
 
 	mu   sync.Mutex
 	kept []Exchange
 }
 
-// RoundTrip sends one request.
+// Bounds of one request: an attempt at it, and how often and how long it waits for
+// a limit of the receiver's.
+const (
+	attemptTime = 40 * time.Second
+	maxWaits    = 10
+	longestWait = time.Minute
+)
+
+// tookKey is where a request's context holds the place for how long the answer
+// took, waiting for a limit aside.
+type tookKey struct{}
+
+// RoundTrip sends one request, again where a limit was reached that the receiver
+// says the end of.
 func (c *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
-	x := Exchange{Method: r.Method, URL: r.URL.String(), Head: heads(r.Header)}
+	var body []byte
 	if r.Body != nil {
-		body, err := io.ReadAll(r.Body)
+		var err error
+		body, err = io.ReadAll(r.Body)
 		_ = r.Body.Close()
 		if err != nil {
 			return nil, err
 		}
-		x.Body = shown(body)
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	for n := 0; ; n++ {
+		res, err := c.attempt(r, body)
+		if err != nil || res.StatusCode != http.StatusTooManyRequests || n == maxWaits {
+			return res, err
+		}
+		seconds, bad := strconv.Atoi(res.Header.Get("Retry-After"))
+		wait := time.Duration(seconds) * time.Second
+		if bad != nil || wait <= 0 || wait > longestWait || c.pause(r.Context(), wait) != nil {
+			return res, nil
+		}
+	}
+}
+
+// attempt sends a request once and reads the whole answer.
+func (c *recorder) attempt(r *http.Request, sent []byte) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), attemptTime)
+	defer cancel()
+	x := Exchange{Method: r.Method, URL: r.URL.String(), Head: heads(r.Header)}
+	took, timed := ctx.Value(tookKey{}).(*time.Duration)
+	r = r.Clone(ctx)
+	if r.Body != nil {
+		x.Body = shown(sent)
+		r.Body = io.NopCloser(bytes.NewReader(sent))
 	}
 	if c.token != "" {
-		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	began := c.now()
 	res, err := c.next.RoundTrip(r)
 	if err != nil {
 		x.Fault = "no answer"
@@ -56,6 +96,9 @@ func (c *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.Fault = "the answer broke off"
 		c.keep(x)
 		return nil, err
+	}
+	if timed {
+		*took = c.now().Sub(began)
 	}
 	x.Status, x.Answers, x.Answer = res.StatusCode, heads(res.Header), shown(body)
 	c.keep(x)

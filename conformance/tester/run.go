@@ -76,8 +76,8 @@ func RunFHIR(ctx context.Context, o Options) (*Report, error) {
 func begin(ctx context.Context, o Options) (*session, *Report) {
 	o = o.withDefaults()
 	o.Base = strings.TrimRight(o.Base, "/")
-	c := &recorder{next: o.Transport, token: o.Token}
-	s := &session{Options: o, ctx: ctx, recorder: c, shared: &shared{}, client: &http.Client{Transport: c, Timeout: 40 * time.Second,
+	c := &recorder{next: o.Transport, token: o.Token, now: o.Now, pause: o.Pause}
+	s := &session{Options: o, ctx: ctx, recorder: c, shared: &shared{}, client: &http.Client{Transport: c,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	return s, &Report{Target: o.Base, Started: o.Now(), Results: []Result{}, Remains: []Remainder{}}
 }
@@ -156,7 +156,7 @@ func (s *session) script(report *Report, script *testscript.Script, need string)
 	}
 	tomorrow := s.Now().UTC().Add(24 * time.Hour)
 	stamp := func(at time.Time) string { return at.Format("2006-01-02T15:04:05") + "%2B00:00" }
-	run := testscript.New(testscript.Options{Base: s.Base, Transport: s.recorder, Variables: map[string]string{
+	run := testscript.New(testscript.Options{Base: s.Base, Transport: s.recorder, Timeout: (maxWaits + 1) * longestWait, Variables: map[string]string{
 		"run": s.NewID(), "service": s.Service, "system": s.System,
 		"target": targetHeader(s.System, s.Service), "nowhere": targetHeader(s.System, "0000000000"),
 		"organisation": organisationHeader(s.Organisation), "software": softwareHeader,

@@ -11,7 +11,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -101,33 +100,21 @@ var softwareHeader = encode(map[string]any{"resourceType": "Device",
 	"deviceName": map[string]string{"name": "onward conform", "type": "manufacturer-name"}, "version": map[string]string{"value": "1"}})
 
 // do sends a request and checks what holds for every answer.
-func (s *session) do(r *request) (*answer, error) { return s.again(r, 0) }
-
-// maxWaits bounds how often a request waits for a limit of the receiver's.
-const maxWaits = 5
-
-// again is do for a request that a limit has stopped n times.
-func (s *session) again(r *request, n int) (*answer, error) {
-	req, err := http.NewRequestWithContext(s.ctx, r.method, s.Base+r.path, bytes.NewReader(r.body))
+func (s *session) do(r *request) (*answer, error) {
+	took := new(time.Duration)
+	req, err := http.NewRequestWithContext(context.WithValue(s.ctx, tookKey{}, took), r.method, s.Base+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
 	for name, values := range r.header {
 		req.Header[name] = values
 	}
-	began := s.Now()
 	res, err := s.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no answer to %s %s", r.method, r.path)
 	}
 	defer res.Body.Close()
-	if wait := res.Header.Get("Retry-After"); res.StatusCode == http.StatusTooManyRequests && n < maxWaits {
-		seconds, err := strconv.Atoi(wait)
-		if err == nil && seconds > 0 && seconds <= 5 && s.Pause(s.ctx, time.Duration(seconds)*time.Second) == nil {
-			return s.again(r, n+1)
-		}
-	}
-	a := &answer{status: res.StatusCode, header: res.Header, took: s.Now().Sub(began)}
+	a := &answer{status: res.StatusCode, header: res.Header, took: *took}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return nil, fmt.Errorf("the answer to %s %s broke off", r.method, r.path)
 	}

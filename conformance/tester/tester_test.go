@@ -89,7 +89,7 @@ func TestTheAuthorisationIsInNoExchange(t *testing.T) {
 		w.Header().Set("Set-Cookie", "session=s3cr3t")
 	}))
 	defer server.Close()
-	c := &recorder{next: http.DefaultTransport, token: "s3cr3t"}
+	c := &recorder{next: http.DefaultTransport, token: "s3cr3t", now: time.Now, pause: pause}
 	res, err := (&http.Client{Transport: c}).Post(server.URL, "text/plain", strings.NewReader("body"))
 	require.NoError(t, err)
 	res.Body.Close()
@@ -122,4 +122,37 @@ func FuzzClaims(f *testing.F) {
 func TestTheReportShowsWhatHeadersSay(t *testing.T) {
 	h := http.Header{"Nhsd-Target-Identifier": {targetHeader("a", "b")}, "Nhsd-Requesting-Software": {"***"}, "X-Request-Id": {"e30="}, "Authorization": {"Bearer s"}}
 	require.Equal(t, "Nhsd-Requesting-Software: ***\nNhsd-Target-Identifier: "+targetHeader("a", "b")+"\n    = {\"system\":\"a\",\"value\":\"b\"}\nX-Request-Id: e30=", heads(h))
+}
+
+// Ensure that a limit of the receiver's is waited for as long as it says, and that
+// neither the wait counts as the answer's time nor a limit without an end is waited
+// for.
+func TestALimitIsWaitedFor(t *testing.T) {
+	left, after := 2, "7"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if left--; left >= 0 {
+			w.Header().Set("Retry-After", after)
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}))
+	defer server.Close()
+	var waits []time.Duration
+	now := time.Unix(0, 0)
+	s, _ := begin(context.Background(), Options{Base: server.URL, Now: func() time.Time { return now },
+		Pause: func(_ context.Context, d time.Duration) error { now, waits = now.Add(d), append(waits, d); return nil }})
+	a, err := s.do(s.with(http.MethodPost, "/x", []byte("{}")))
+	require.NoError(t, err)
+	require.Equal(t, 200, a.status)
+	require.Zero(t, a.took)
+	require.Equal(t, []time.Duration{7 * time.Second, 7 * time.Second}, waits)
+	said := s.recorder.take()
+	require.Len(t, said, 3)
+	require.Equal(t, said[0].Body, said[2].Body)
+	for _, after = range []string{"", "61", "soon"} {
+		left = 1
+		a, err = s.do(s.get("/x"))
+		require.NoError(t, err)
+		require.Equal(t, 429, a.status, after)
+	}
+	require.Len(t, waits, 2)
 }

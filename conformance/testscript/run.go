@@ -1,6 +1,7 @@
 package testscript
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ type Options struct {
 	Variables map[string]string
 	// Transport sends the requests. Default: http.DefaultTransport.
 	Transport http.RoundTripper
+	// Timeout bounds one request, with what Transport waits for. Default: 15 s.
+	Timeout time.Duration
 }
 
 // Runner runs scripts against one server, one at a time.
@@ -39,7 +42,7 @@ type Runner struct {
 func New(o Options) *Runner {
 	o.Base = strings.TrimRight(o.Base, "/")
 	return &Runner{o: o, client: &http.Client{
-		Timeout:   askFor,
+		Timeout:   cmp.Or(o.Timeout, askFor),
 		Transport: o.Transport,
 		// An answer is judged as it came: a redirect is one too.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -46,7 +46,7 @@ func (f *fault) Error() string { return f.code + ": " + f.text }
 
 // The proxy's errors (BaRS API, error repository of the live proxy).
 var (
-	faultTooMany      = &fault{status: 429, code: "PROXY_TOO_MANY_REQUESTS", issue: "429", text: "the limit of requests is reached; try again later", system: systemOperation, retry: time.Second}
+	faultTooMany      = &fault{status: 429, code: "PROXY_TOO_MANY_REQUESTS", issue: "429", text: "the limit of requests is reached; try again later", system: systemOperation}
 	faultTokenInvalid = &fault{status: 401, code: "SEND_UNAUTHORIZED", issue: "security", text: "the access token is invalid or has expired"}
 	faultTokenAbsent  = &fault{status: 401, code: "SEND_UNAUTHORIZED", issue: "unknown", text: "the header Authorization holds no bearer token"}
 	faultTokenProduct = &fault{status: 403, code: "SEND_FORBIDDEN", issue: "forbidden", text: "the application of this access token has no access to this API"}

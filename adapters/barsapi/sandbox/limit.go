@@ -21,9 +21,10 @@ func newLimiter(quota, spike int, now func() time.Time) *limiter {
 	return &limiter{quota: quota, spike: spike, now: now}
 }
 
-// take counts one request of an application; false where it is one too many. A
-// request that is refused doesn't count.
-func (l *limiter) take(application string) bool {
+// take counts one request of an application; where it is one too many it says how
+// long the window lasts that is full, else 0. A request that is refused doesn't
+// count.
+func (l *limiter) take(application string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -33,10 +34,13 @@ func (l *limiter) take(application string) bool {
 	if !l.second.Equal(now.Truncate(time.Second)) {
 		l.second, l.inSecond = now.Truncate(time.Second), 0
 	}
-	if (l.quota >= 0 && l.inMinute[application] >= l.quota) || (l.spike >= 0 && l.inSecond >= l.spike) {
-		return false
+	switch {
+	case l.quota >= 0 && l.inMinute[application] >= l.quota:
+		return l.minute.Add(time.Minute).Sub(now)
+	case l.spike >= 0 && l.inSecond >= l.spike:
+		return l.second.Add(time.Second).Sub(now)
 	}
 	l.inMinute[application]++
 	l.inSecond++
-	return true
+	return 0
 }

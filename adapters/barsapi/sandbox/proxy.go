@@ -32,8 +32,10 @@ func (s *Sandbox) proxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	application, tokenErr := s.authorise(r)
-	if !s.limit.take(application) {
-		s.refuse(w, faultTooMany)
+	if wait := s.limit.take(application); wait > 0 {
+		full := *faultTooMany
+		full.retry = wait
+		s.refuse(w, &full)
 		return
 	}
 	suffix := strings.TrimPrefix(r.URL.Path, ProxyPath)

@@ -130,7 +130,7 @@ func (s *Sandbox) token(w http.ResponseWriter, r *http.Request) {
 		s.refuseToken(w, invalidRequest(http.StatusMethodNotAllowed, "the method must be POST"))
 		return
 	}
-	if !s.limit.take("") {
+	if s.limit.take("") > 0 {
 		s.refuseToken(w, &tokenFault{http.StatusTooManyRequests, "too_many_requests", "the limit of requests is reached; try again later"})
 		return
 	}
