@@ -114,7 +114,7 @@ const mapped = `PRAGMA mmap_size = 2147418112`
 func writerPragmas(sync string, bulk bool) []string {
 	cache, checkpoint := 64<<10, 4000 // KiB, pages
 	if bulk {
-		cache, checkpoint = 256<<10, 64_000
+		cache, checkpoint = 1<<20, 128_000
 	}
 	return []string{
 		`PRAGMA busy_timeout = 5000`,
