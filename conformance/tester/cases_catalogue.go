@@ -334,13 +334,5 @@ func deleteEndpoint(s *session) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.succeeds(s.national(http.MethodDelete, e.path(), nil))
-	if err != nil {
-		return err
-	}
-	e.over, e.state = true, "deleted"
-	if a.resource == nil || a.resource.Type() != "OperationOutcome" {
-		return errors.New("the answer isn't an OperationOutcome")
-	}
-	return s.refused(s.national(http.MethodGet, e.path(), nil), gone)
+	return s.deletes(e.creation)
 }

@@ -296,13 +296,18 @@ func deletePointer(s *session) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.succeeds(s.national(http.MethodDelete, p.path(), nil))
+	return s.deletes(p.creation)
+}
+
+// deletes removes a record of a national service, which must be gone then.
+func (s *session) deletes(c *creation) error {
+	a, err := s.succeeds(s.national(http.MethodDelete, c.path(), nil))
 	if err != nil {
 		return err
 	}
-	p.over, p.state = true, "deleted"
+	c.over, c.state = true, "deleted"
 	if a.resource == nil || a.resource.Type() != "OperationOutcome" {
 		return errors.New("the answer isn't an OperationOutcome")
 	}
-	return s.refused(s.national(http.MethodGet, p.path(), nil), gone)
+	return s.refused(s.national(http.MethodGet, c.path(), nil), gone)
 }
