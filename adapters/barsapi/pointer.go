@@ -119,12 +119,9 @@ type PointerSender struct{ Client *Client }
 // Send makes one attempt.
 func (s *PointerSender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	var l leaf
-	if err := json.Unmarshal(m.Body, &l); err != nil {
-		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
-	}
-	doc, err := fhir.Parse(l.Pointer)
+	doc, err := opened(m, &l, &l.Pointer)
 	if err != nil {
-		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
+		return result(err)
 	}
 	h := Headers{RequestID: m.ID, Correlation: l.Correlation, Organisation: l.From, OrganisationName: l.FromName}
 	if !fhir.ValidUUID(h.Correlation) {

@@ -72,12 +72,9 @@ func SendPolicy() outbox.Policy {
 // time; what the receiver had already is delivered.
 func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	var l letter
-	if err := json.Unmarshal(m.Body, &l); err != nil {
-		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
-	}
-	bundle, err := fhir.Parse(l.Bundle)
+	bundle, err := opened(m, &l, &l.Bundle)
 	if err != nil {
-		return outbox.Result{Verdict: outbox.Dead, Reason: "the message can't be read"}
+		return result(err)
 	}
 	h := Headers{RequestID: m.ID, Correlation: l.Correlation, Target: nhs.ParseServiceID(m.Recipient),
 		Organisation: l.From, OrganisationName: l.FromName, UseContext: l.UseContext}
@@ -94,6 +91,22 @@ func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	return result(err)
 }
 
+// errUnreadable: what is in the outbox isn't what was put there.
+var errUnreadable = errors.New("the message can't be read")
+
+// opened reads the body of a message in the outbox into body, whose member
+// resource then holds a resource.
+func opened(m outbox.Message, body any, resource *json.RawMessage) (*fhir.Resource, error) {
+	if json.Unmarshal(m.Body, body) != nil {
+		return nil, errUnreadable
+	}
+	r, err := fhir.Parse(*resource)
+	if err != nil {
+		return nil, errUnreadable
+	}
+	return r, nil
+}
+
 // result is what an error means for the outbox.
 func result(err error) outbox.Result {
 	if err == nil {
@@ -101,6 +114,8 @@ func result(err error) outbox.Result {
 	}
 	var f *Fault
 	switch {
+	case errors.Is(err, errUnreadable):
+		return outbox.Result{Verdict: outbox.Dead, Reason: err.Error()}
 	case errors.Is(err, ErrNoRoute): // an operator can add one
 		return outbox.Result{Verdict: outbox.Again, Reason: err.Error()}
 	case !errors.As(err, &f):
