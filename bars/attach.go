@@ -15,13 +15,7 @@ func (d *Desk) Attach(ctx context.Context, req AttachRequest) (*MessageResult, e
 		if err != nil {
 			return nil, err
 		}
-		for range attempts {
-			result, err := d.attach(ctx, &req, s, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, keepsChanging()
+		return again(func() (*MessageResult, error) { return d.attach(ctx, &req, s, idem) })
 	})
 }
 

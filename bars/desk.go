@@ -115,10 +115,6 @@ func SearchOptions(base string, now Clock) search.Options {
 	return search.Options{Base: base, Canonical: nhs.Canonical, Now: now}
 }
 
-// attempts bounds how often the Desk reads again after another request changed
-// a record between its read and its commit.
-const attempts = 6
-
 // Message carries out one BaRS message. Errors are *fhir.Outcome values.
 func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult, error) {
 	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
@@ -127,14 +123,10 @@ func (d *Desk) Message(ctx context.Context, req MessageRequest) (*MessageResult,
 			return nil, err
 		}
 		warned := len(m.warnings)
-		for range attempts {
+		return again(func() (*MessageResult, error) {
 			m.warnings = m.warnings[:warned]
-			result, err := d.carryOut(ctx, &req, m, service, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, fhir.NewOutcome(fhir.KindUnavailable, "", "the records of this message keep changing; try again").After(time.Second)
+			return d.carryOut(ctx, &req, m, service, idem)
+		})
 	})
 }
 

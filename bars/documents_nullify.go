@@ -35,13 +35,7 @@ func (d *Desk) Nullify(ctx context.Context, req NullifyRequest) (*MessageResult,
 		if err != nil {
 			return nil, err
 		}
-		for range attempts {
-			result, err := d.nullify(ctx, &req, s, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, keepsChanging()
+		return again(func() (*MessageResult, error) { return d.nullify(ctx, &req, s, idem) })
 	})
 }
 

@@ -213,13 +213,7 @@ func (d *Desk) Queue(ctx context.Context, req QueueRequest) (*MessageResult, err
 		return nil, noWay()
 	}
 	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
-		for range attempts {
-			result, err := d.queueOnce(ctx, &req, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, keepsChanging()
+		return again(func() (*MessageResult, error) { return d.queueOnce(ctx, &req, idem) })
 	})
 }
 

@@ -55,16 +55,12 @@ func (d *Desk) Record(ctx context.Context, req RecordRequest) (*RecordResult, er
 		if err != nil {
 			return nil, err
 		}
-		for range attempts {
+		return again(func() (*MessageResult, error) {
 			m := &managed{req: &req, w: d.newWork(req.Caller, s), mode: d.ModeOf(req.Target)}
 			result, err := m.carryOut(ctx, idem)
-			if raced(err) {
-				continue
-			}
 			out = &RecordResult{Resource: m.after, Warnings: m.warnings}
 			return result, err
-		}
-		return nil, keepsChanging()
+		})
 	})
 	if err != nil {
 		return nil, err

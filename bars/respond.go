@@ -69,13 +69,7 @@ func (d *Desk) Respond(ctx context.Context, req RespondRequest) (*MessageResult,
 		if d.outbox == nil {
 			return nil, fhir.NewOutcome(fhir.KindNotImplemented, "", "this system is not set up to send messages")
 		}
-		for range attempts {
-			result, err := d.respondOnce(ctx, &req, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, keepsChanging()
+		return again(func() (*MessageResult, error) { return d.respondOnce(ctx, &req, idem) })
 	})
 }
 

@@ -26,13 +26,7 @@ type SentRequest struct {
 // booking that isn't kept here is not found. It checks no rule of the receiver's.
 func (d *Desk) Sent(ctx context.Context, req SentRequest) (*MessageResult, error) {
 	return d.once(ctx, req.Key, req.Body, func(ctx context.Context, idem *store.Idem) (*MessageResult, error) {
-		for range attempts {
-			result, err := d.sentOnce(ctx, &req, idem)
-			if !raced(err) {
-				return result, err
-			}
-		}
-		return nil, keepsChanging()
+		return again(func() (*MessageResult, error) { return d.sentOnce(ctx, &req, idem) })
 	})
 }
 

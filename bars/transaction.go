@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/rest"
@@ -21,31 +20,17 @@ func (b *Records) Commit(ctx context.Context, changes []rest.Change) ([]rest.Cha
 	for i := range ids {
 		ids[i] = b.d.newID()
 	}
-	for range attempts {
+	return again(func() ([]rest.Changed, error) {
 		t := &transaction{d: b.d, changes: changes, ids: ids, names: map[string]store.Ref{}, searches: map[string]store.Ref{}, diary: newDiary()}
-		err := t.plan(ctx)
-		if err == nil {
-			var result *store.Result
-			if result, err = t.commit(ctx); err == nil {
-				return t.changed(result), nil
-			}
-		}
-		if !raced(err) {
+		if err := t.plan(ctx); err != nil {
 			return nil, err
 		}
-	}
-	return nil, keepsChanging()
-}
-
-// raced says whether another write came between read and commit, or between two
-// reads.
-func raced(err error) bool {
-	var c *store.ConflictError
-	return errors.As(err, &c) && (c.Kind == store.VersionConflict || c.Kind == store.Exists || c.Kind == store.GuardFailed)
-}
-
-func keepsChanging() error {
-	return fhir.NewOutcome(fhir.KindUnavailable, "", "the records of this request keep changing; try again").After(time.Second)
+		result, err := t.commit(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return t.changed(result), nil
+	})
 }
 
 // transaction is several changes on their way into one batch.
