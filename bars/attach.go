@@ -57,14 +57,7 @@ func (d *Desk) attach(ctx context.Context, req *AttachRequest, s *service, idem 
 	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
 		return nil, err
 	}
-	result, err := d.commit(ctx, w, idem)
-	if err != nil {
-		return nil, err
-	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	return &MessageResult{Stored: result.Versions, Warnings: warnings}, nil
+	return d.finish(ctx, w, idem, &MessageResult{Warnings: warnings})
 }
 
 // known is the result of a request whose document was taken before under another

@@ -220,16 +220,26 @@ func (d *Desk) carryOut(ctx context.Context, req *MessageRequest, m *message, s 
 	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
 		return nil, err
 	}
-	result, err := d.commit(ctx, w, idem)
+	result, err := d.finish(ctx, w, idem, &MessageResult{Focus: w.focus, Warnings: m.warnings})
+	if err != nil || result.Replay != nil {
+		return result, err
+	}
+	result.Bundle, err = w.answer(m, result.Stored)
+	return result, err
+}
+
+// finish commits the work. The result gets the versions that were stored, its
+// focus first; a request that had been carried out before has the result of then.
+func (d *Desk) finish(ctx context.Context, w *work, idem *store.Idem, result *MessageResult) (*MessageResult, error) {
+	committed, err := d.commit(ctx, w, idem)
 	if err != nil {
 		return nil, err
 	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
+	if committed.Replay != nil {
+		return replayed(committed.Replay), nil
 	}
-	out := &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}
-	out.Bundle, err = w.answer(m, result.Versions)
-	return out, err
+	result.Stored = focusFirst(committed.Versions, result.Focus)
+	return result, nil
 }
 
 func focusFirst(versions []store.Version, focus store.Ref) []store.Version {

@@ -73,14 +73,7 @@ func (d *Desk) nullify(ctx context.Context, req *NullifyRequest, s *service, ide
 	if err := w.add(req.Key, req.Also, req.Recall); err != nil {
 		return nil, err
 	}
-	result, err := d.commit(ctx, w, idem)
-	if err != nil {
-		return nil, err
-	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus)}, nil
+	return d.finish(ctx, w, idem, &MessageResult{Focus: w.focus})
 }
 
 // withdraw adds the end of one set to the batch.

@@ -234,15 +234,7 @@ func (d *Desk) queueOnce(ctx context.Context, req *QueueRequest, idem *store.Ide
 		return nil, err
 	}
 	w.noteMessage(m)
-	result, err := d.commit(ctx, w, idem)
-	if err != nil {
-		return nil, err
-	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus),
-		Forwarded: w.sent.ID, Warnings: append(m.warnings, w.sent.Lost...)}, nil
+	return d.finish(ctx, w, idem, &MessageResult{Focus: w.focus, Forwarded: w.sent.ID, Warnings: append(m.warnings, w.sent.Lost...)})
 }
 
 // queueNew keeps a new referral as one that was sent, and sends it.

@@ -90,16 +90,12 @@ func (m *managed) carryOut(ctx context.Context, idem *store.Idem) (*MessageResul
 	if err := m.w.settle(ctx); err != nil {
 		return nil, err
 	}
-	result, err := m.w.d.commit(ctx, m.w, idem)
-	if err != nil {
-		return nil, err
+	result, err := m.w.d.finish(ctx, m.w, idem, &MessageResult{Focus: rec.Ref()})
+	if err != nil || result.Replay != nil {
+		return result, err
 	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	stored := focusFirst(result.Versions, rec.Ref())
-	m.after, err = fhir.Parse(fhir.Stamp(rec.Body, stored[0].Version, stored[0].LastUpdated))
-	return &MessageResult{Focus: rec.Ref(), Stored: stored}, err
+	m.after, err = fhir.Parse(fhir.Stamp(rec.Body, result.Stored[0].Version, result.Stored[0].LastUpdated))
+	return result, err
 }
 
 // plan makes the record's next version and notes what comes of it for slots.

@@ -105,14 +105,7 @@ func (d *Desk) respondOnce(ctx context.Context, req *RespondRequest, idem *store
 	if err := w.settle(ctx); err != nil {
 		return nil, err
 	}
-	result, err := d.commit(ctx, w, idem)
-	if err != nil {
-		return nil, err
-	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	return &MessageResult{Bundle: bundle, Focus: focus, Stored: focusFirst(result.Versions, focus)}, nil
+	return d.finish(ctx, w, idem, &MessageResult{Bundle: bundle, Focus: focus})
 }
 
 // reply is an answer on its way into a batch.

@@ -48,14 +48,7 @@ func (d *Desk) sentOnce(ctx context.Context, req *SentRequest, idem *store.Idem)
 	}
 	w.noteMessage(m)
 	w.batch.Ops = append(w.batch.Ops, sendingEnds(m.id, req.Caller.RequestID))
-	result, err := d.commit(ctx, w, idem)
-	if err != nil {
-		return nil, err
-	}
-	if result.Replay != nil {
-		return replayed(result.Replay), nil
-	}
-	return &MessageResult{Focus: w.focus, Stored: focusFirst(result.Versions, w.focus), Warnings: m.warnings}, nil
+	return d.finish(ctx, w, idem, &MessageResult{Focus: w.focus, Warnings: m.warnings})
 }
 
 // ownMessage reads a message of a service of ours to another system.
