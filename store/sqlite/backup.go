@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -29,6 +30,10 @@ func Backup(ctx context.Context, path, to string) error {
 	}
 	defer db.Close()
 	defer c.close()
+	// Absolute, because SQLite is told of the file by a URI.
+	if to, err = filepath.Abs(to); err != nil {
+		return fmt.Errorf("store: the path of the backup: %w", err)
+	}
 	part, err := os.CreateTemp(filepath.Dir(to), ".onward-backup-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("store: can't make the backup: %w", err)
@@ -114,6 +119,10 @@ func checkCopy(ctx context.Context, file string) error {
 	}
 	defer db.Close()
 	defer c.close()
+	// An empty file passes SQLite's check, so the copy must say that it is ours.
+	if version, err := c.version(ctx); err != nil || version == 0 {
+		return cmp.Or(err, errors.New("store: the backup is damaged: it holds no store"))
+	}
 	faults, err := c.quickCheck(ctx)
 	if err == nil && len(faults) > 0 {
 		return fmt.Errorf("store: the backup is damaged: %s", faults[0])

@@ -62,6 +62,21 @@ func TestABackupBesideAnOpenStoreHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) 
 	}
 }
 
+func TestABackupToARelativePathIsCheckedAndWhole(t *testing.T) {
+	t.Chdir(t.TempDir())
+	must(t, os.Mkdir("backups", 0o700))
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, path, sqlite.Options{})
+	commit(t, s, store.Put{Record: slot("s1")})
+	for _, to := range []string{"b.db", "backups/b.db"} {
+		must(t, sqlite.Backup(t.Context(), path, to))
+		copied := open(t, to, sqlite.Options{ReadOnly: true})
+		if _, err := copied.Get(t.Context(), store.Ref{Type: "Slot", ID: "s1"}); err != nil {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
 func TestABackupOverwritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	path, to := filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db")
