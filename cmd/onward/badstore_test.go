@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/store/mongo/fakereplset"
 )
 
 // How long the tests wait for what a server does on its own.
@@ -66,6 +68,51 @@ func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
 			require.Equal(t, string(before), string(after))
 		})
 	}
+}
+
+// Ensure that a check names the damage of a file even where it can't be read to
+// the end.
+func TestACheckNamesTheDamageThatEndsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "onward.db")
+	require.Zero(t, onward(t, "seed", "--scale", "300", "--store", "sqlite:"+path).code)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	info, err := f.Stat()
+	require.NoError(t, err)
+	from := info.Size() / 4 // the schema and the counters stand before
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size()-from)), from)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	got := onward(t, "store", "check", "--store", "sqlite:"+path)
+	require.Equal(t, 1, got.code, got.err)
+	require.Contains(t, got.out, "DAMAGE")
+	require.Contains(t, got.err, "damaged")
+}
+
+// Ensure that a mistyped path or database is told, and makes no empty store that
+// then looks like the answer.
+func TestWhatWorksOnAStoreMakesNone(t *testing.T) {
+	fake, err := fakereplset.Start(fakereplset.Options{})
+	require.NoError(t, err)
+	t.Cleanup(fake.Close)
+	dir := t.TempDir()
+	for _, uri := range []string{"sqlite:" + filepath.Join(dir, "none", "onward.db"), fake.URI()} {
+		for _, command := range [][]string{
+			{"store", "check"}, {"store", "check", "--repair"}, {"store", "reindex"}, {"store", "purge", "--before", "2025-01-31", "--yes"},
+			{"outbox", "list"}, {"outbox", "drop", "x"}, {"store", "copy", "--to", "sqlite:" + filepath.Join(dir, "to.db")},
+		} {
+			option := "--store"
+			if command[1] == "copy" {
+				option = "--from"
+			}
+			got := onward(t, append(command, option, uri)...)
+			require.Equal(t, 3, got.code, "%v: %s%s", command, got.out, got.err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.Equal(t, 3, onward(t, "store", "check", "--store", fake.URI()).code, "none has made the collections")
 }
 
 func write(t *testing.T, path, text string) {

@@ -36,7 +36,7 @@ var errBroken = errors.New("the store isn't as it should be")
 func (c *checkCommand) Run() error {
 	ctx, stop := untilStopped()
 	defer stop()
-	db, err := openStore(ctx, c.Store, opening{readOnly: !c.Repair})
+	db, err := openStore(ctx, c.Store, opening{readOnly: !c.Repair, there: true})
 	if err != nil {
 		if c.Repair && !isMongo(c.Store) {
 			return fmt.Errorf("%w (a running server repairs slots itself, at its start and every hour)", err)
@@ -44,9 +44,9 @@ func (c *checkCommand) Run() error {
 		return err
 	}
 	defer db.Close()
-	report, err := c.check(ctx, db)
-	if err != nil {
-		return err
+	report, fault := c.check(ctx, db)
+	if fault != nil && (report == nil || len(report.File) == 0) {
+		return fault
 	}
 	if c.JSON {
 		err = json.NewEncoder(os.Stdout).Encode(report)
@@ -56,15 +56,17 @@ func (c *checkCommand) Run() error {
 	if err == nil && !report.OK {
 		err = errBroken
 	}
-	return err
+	return errors.Join(err, fault)
 }
 
+// check checks. What is wrong with the file comes with an error too, which may be
+// its consequence.
 func (c *checkCommand) check(ctx context.Context, db bulkStore) (*checkReport, error) {
 	health, err := db.Health(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report := &checkReport{Engine: health.Engine, Schema: health.Schema, File: []string{}}
+	report := &checkReport{Engine: health.Engine, Schema: health.Schema, File: []string{}, Report: &bars.Report{}}
 	if file, is := db.(*sqlite.Store); is {
 		faults, err := file.CheckFile(ctx)
 		if err != nil {
@@ -80,13 +82,14 @@ func (c *checkCommand) check(ctx context.Context, db bulkStore) (*checkReport, e
 		}
 	}
 	desk := bars.NewDesk(db, bars.Options{Base: c.BaseURL + fhirPath, Log: slog.New(slog.DiscardHandler)})
-	report.Report, err = desk.Verify(bars.WithCaller(ctx, bars.Caller{Door: "check"}), bars.VerifyOptions{
+	found, err := desk.Verify(bars.WithCaller(ctx, bars.Caller{Door: "check"}), bars.VerifyOptions{
 		Everything: db, Repair: c.Repair, Progress: func(n int) { bar.show("checking", int64(n), of) },
 	})
 	bar.end()
 	if err != nil {
-		return nil, err
+		return report, err
 	}
+	report.Report = found
 	report.OK = len(report.File) == 0 && report.Found == report.Repaired
 	return report, nil
 }

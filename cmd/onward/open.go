@@ -14,6 +14,7 @@ import (
 type opening struct {
 	sync     string // full or normal
 	readOnly bool   // beside a running server too
+	there    bool   // it must be there already: none is made
 	into     bool   // to copy into
 	bulk     bool   // to load much at once
 	log      *slog.Logger
@@ -28,7 +29,7 @@ type bulkStore interface {
 // openStore opens the store that a URI names.
 func openStore(ctx context.Context, uri string, o opening) (bulkStore, error) {
 	if isMongo(uri) {
-		db, err := mongo.Open(ctx, uri, mongo.Options{Import: o.into})
+		db, err := mongo.Open(ctx, uri, mongo.Options{Import: o.into, Existing: o.there})
 		if err != nil {
 			return nil, cantOpen(err)
 		}
@@ -38,7 +39,7 @@ func openStore(ctx context.Context, uri string, o opening) (bulkStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Sync: strings.ToUpper(o.sync), ReadOnly: o.readOnly, Import: o.into, Bulk: o.bulk, Log: o.log})
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Sync: strings.ToUpper(o.sync), ReadOnly: o.readOnly, Existing: o.there, Import: o.into, Bulk: o.bulk, Log: o.log})
 	if err != nil {
 		return nil, cantOpen(err)
 	}

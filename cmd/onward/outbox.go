@@ -43,11 +43,11 @@ type (
 
 // look reads the store, beside a running server too; with may also write.
 func (c *outboxCommand) look(work func(ctx context.Context, db store.Store) error) error {
-	return c.open(opening{readOnly: true}, work)
+	return c.open(opening{readOnly: true, there: true}, work)
 }
 
 func (c *outboxCommand) with(work func(ctx context.Context, db store.Store) error) error {
-	return c.open(opening{}, work)
+	return c.open(opening{there: true}, work)
 }
 
 func (c *outboxCommand) open(o opening, work func(ctx context.Context, db store.Store) error) error {

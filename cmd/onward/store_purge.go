@@ -35,7 +35,7 @@ func (c *purgeCommand) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	db, err := openStore(ctx, c.Store, opening{})
+	db, err := openStore(ctx, c.Store, opening{there: true})
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,10 @@ func (c *purgeCommand) request() (store.PurgeRequest, error) {
 		return r, errors.New("--before must be a date such as 2025-01-31 or a time such as 2025-01-31T08:30:00Z")
 	}
 	r.Before = before
-	r.Type, r.ID, _ = strings.Cut(c.Type, "/")
+	named := false
+	if r.Type, r.ID, named = strings.Cut(c.Type, "/"); named && (r.Type == "" || r.ID == "") {
+		return r, errors.New("--type must be a type such as Slot or a record such as Slot/123") // an id left empty would mean all
+	}
 	by := map[string]string{"door": "command"}
 	if u, err := user.Current(); err == nil {
 		by["user"] = u.Username

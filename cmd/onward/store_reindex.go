@@ -20,7 +20,7 @@ type reindexCommand struct {
 func (c *reindexCommand) Run() error {
 	ctx, stop := untilStopped()
 	defer stop()
-	db, err := openStore(ctx, c.Store, opening{})
+	db, err := openStore(ctx, c.Store, opening{there: true})
 	if err != nil {
 		return err
 	}

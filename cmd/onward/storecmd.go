@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -60,6 +62,19 @@ func (c *backupCommand) Run() error {
 	return nil
 }
 
+// folderOf is the folder of a SQLite store, "" where it has none.
+func folderOf(uri string) string {
+	path, is := strings.CutPrefix(uri, "sqlite:")
+	if !is || path == ":memory:" {
+		return ""
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(abs)
+}
+
 type copyCommand struct {
 	From string `required:"" help:"The store to copy: sqlite:PATH or a mongodb URI. Nothing may write to it."`
 	To   string `required:"" help:"The store to copy into: empty, or with an unfinished copy of the same."`
@@ -70,9 +85,12 @@ func (c *copyCommand) Run() error {
 	if c.From == c.To {
 		return usage("--from and --to are the same store")
 	}
+	if a, b := folderOf(c.From), folderOf(c.To); a != "" && a == b {
+		return usage("--from and --to are in one folder, which has one lock; choose another folder for --to")
+	}
 	ctx, stop := untilStopped()
 	defer stop()
-	from, err := openStore(ctx, c.From, opening{})
+	from, err := openStore(ctx, c.From, opening{there: true})
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	MaxScan int
 	// Database replaces the one that the address names, "onward" if neither does.
 	Database string
+	// Existing refuses a database without a store, in which one would be made.
+	Existing bool
 	// Import opens a store to copy into, which may hold an unfinished copy.
 	Import bool
 }
@@ -105,7 +107,7 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	err = s.start(ctx)
+	err = s.start(ctx, o.Existing)
 	if err == nil && !o.Import {
 		err = s.finished(ctx)
 	}
@@ -172,13 +174,14 @@ func settings(uri string) *options.ClientOptions {
 		SetMaxPoolSize(100)
 }
 
-// start runs the checks that come before serving.
-func (s *Store) start(ctx context.Context) error {
+// start runs the checks that come before serving; existing says that the database
+// must hold a store.
+func (s *Store) start(ctx context.Context, existing bool) error {
 	cluster, err := s.greet(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.checkSchema(ctx); err != nil {
+	if err := s.checkSchema(ctx, existing); err != nil {
 		return err
 	}
 	if err := s.prepare(ctx); err != nil {

@@ -197,10 +197,16 @@ func sameKeys(got bson.Raw, keys bson.D) bool {
 	return true
 }
 
-// checkSchema refuses a database of a newer program before anything is written.
-func (s *Store) checkSchema(ctx context.Context) error {
+const errNoStore = ownError("the database holds no store; look at the database's name in the address")
+
+// checkSchema refuses a database of a newer program, and one without a store where
+// there must be one, before anything is written.
+func (s *Store) checkSchema(ctx context.Context, existing bool) error {
 	raw, err := s.aux.FindOne(ctx, bson.D{{Key: "_id", Value: schemaID}}).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
+		if existing {
+			return errNoStore
+		}
 		return nil
 	}
 	if err != nil {

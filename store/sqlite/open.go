@@ -29,6 +29,8 @@ type Options struct {
 	// ReadOnly opens a file that is there, beside the process that holds its lock
 	// too: an older schema is refused instead of migrated, and Commit fails.
 	ReadOnly bool
+	// Existing refuses a path without a store, of which one would be made.
+	Existing bool
 	// Import opens a store to copy into, which may hold an unfinished copy.
 	Import bool
 	// Bulk gives the writer more memory and a longer log, for loading much at once;
@@ -78,6 +80,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Existing && path != memory {
+		if _, err := find(path); err != nil {
+			return nil, err
+		}
 	}
 	where := prepare
 	if o.ReadOnly {
@@ -154,10 +161,10 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 	if err != nil {
 		return err
 	}
+	if version == 0 && (o.ReadOnly || o.Existing) {
+		return errForeign
+	}
 	if o.ReadOnly {
-		if version == 0 {
-			return errForeign
-		}
 		if version != schemaVersion {
 			return fmt.Errorf("%w: its schema is %d, this program's %d; starting the server migrates it", errOlder, version, schemaVersion)
 		}
