@@ -17,6 +17,7 @@ import (
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/internal/outbox"
+	"github.com/onward-health/onward/internal/wait"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -126,7 +127,7 @@ func NewClient(o ClientOptions) *Client {
 		o.NewID = uuid.NewString
 	}
 	if o.Pause == nil {
-		o.Pause = pause
+		o.Pause = wait.For
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
@@ -140,17 +141,6 @@ func staying(client *http.Client) *http.Client {
 	stays := *client
 	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &stays
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // Reply is what a receiver answered with success.

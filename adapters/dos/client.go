@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onward-health/onward/internal/wait"
 	"github.com/onward-health/onward/internal/xmltree"
 )
 
@@ -274,14 +275,7 @@ func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	if c.Pause != nil {
 		return c.Pause(ctx, d)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return wait.For(ctx, d)
 }
 
 // SafeBase checks a base address from the configuration: https, or http to this

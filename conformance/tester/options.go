@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/onward-health/onward/internal/wait"
 )
 
 // Options say what is tested and as whom. Base has no default.
@@ -56,18 +58,7 @@ func (o Options) withDefaults() Options {
 		o.NewID = uuid.NewString
 	}
 	if o.Pause == nil {
-		o.Pause = pause
+		o.Pause = wait.For
 	}
 	return o
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/wait"
 )
 
 // Ensure that what a hostile receiver answers can't run as a part of the page.
@@ -89,7 +90,7 @@ func TestTheAuthorisationIsInNoExchange(t *testing.T) {
 		w.Header().Set("Set-Cookie", "session=s3cr3t")
 	}))
 	defer server.Close()
-	c := &recorder{next: http.DefaultTransport, token: "s3cr3t", now: time.Now, pause: pause}
+	c := &recorder{next: http.DefaultTransport, token: "s3cr3t", now: time.Now, pause: wait.For}
 	res, err := (&http.Client{Transport: c}).Post(server.URL, "text/plain", strings.NewReader("body"))
 	require.NoError(t, err)
 	res.Body.Close()
