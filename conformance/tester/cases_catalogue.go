@@ -115,12 +115,9 @@ func (s *session) listedEndpoint() (*listed, error) {
 
 // finds says whether a search finds a record.
 func (s *session) finds(path, id string) (bool, error) {
-	a, err := s.succeeds(s.national(http.MethodGet, path, nil))
+	a, err := s.searched(path)
 	if err != nil {
 		return false, err
-	}
-	if a.resource == nil || a.resource.Get("type").Text() != "searchset" {
-		return false, errors.New("the answer isn't a searchset")
 	}
 	for e := range a.resource.Get("entry").Items() {
 		if e.Dig("resource", "id").Text() == id {
@@ -248,10 +245,7 @@ func putEndpoint(s *session) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.succeeds(s.national(http.MethodPut, e.path(), []byte(later(e.body)))); err != nil {
-		return err
-	}
-	a, err := s.succeeds(s.national(http.MethodGet, e.path(), nil))
+	a, err := s.updates(e.creation, []byte(later(e.body)))
 	if err != nil {
 		return err
 	}
@@ -285,12 +279,7 @@ func immutableEndpoint(s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, change := range [][2]string{{e.product, s.newProduct()}, {`"` + s.Organisation + `"`, `"` + s.Stranger + `"`}} {
-		if err := s.refused(s.national(http.MethodPut, e.path(), []byte(strings.Replace(later(e.body), change[0], change[1], 1))), malformed); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.immutable(e.creation, later(e.body), [2]string{e.product, s.newProduct()}, [2]string{`"` + s.Organisation + `"`, `"` + s.Stranger + `"`})
 }
 
 func strangersEndpoint(s *session) error {
@@ -298,14 +287,7 @@ func strangersEndpoint(s *session) error {
 	if err != nil {
 		return err
 	}
-	put, del := s.national(http.MethodPut, e.path(), []byte(later(e.body))), s.national(http.MethodDelete, e.path(), nil)
-	for _, r := range []*request{put, del} {
-		r.header.Set("NHSD-End-User-Organisation", organisationHeader(s.Stranger))
-		if err := s.refused(r, notOwner); err != nil {
-			return fmt.Errorf("%s: %w", r.method, err)
-		}
-	}
-	return nil
+	return s.owned(e.creation, []byte(later(e.body)))
 }
 
 func privateEndpoint(s *session) error {

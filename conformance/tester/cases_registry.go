@@ -10,40 +10,6 @@ import (
 	"github.com/onward-health/onward/fhir"
 )
 
-// national are the types of the registry and of the endpoint catalogue, which the
-// national service serves: it is asked without a target.
-var national = map[string]bool{"DocumentReference": true, "Organization": true, "HealthcareService": true, "Endpoint": true, "Endpoint/$template": true}
-
-// national makes a request to registry or catalogue; the catalogue's has no
-// version.
-func (s *session) national(method, path string, body []byte) *request {
-	r := &request{method: method, path: path, header: s.headers(), body: body}
-	r.header.Del("NHSD-Target-Identifier")
-	if !strings.HasPrefix(path, "/DocumentReference") && !strings.HasPrefix(path, "/metadata") {
-		r.header.Set("Accept", "application/fhir+json")
-	}
-	if body != nil {
-		r.header.Set("Content-Type", "application/fhir+json; version=1.1.0")
-	}
-	return r
-}
-
-// path is where a record is.
-func (c *creation) path() string {
-	if typ, found := strings.CutSuffix(c.typ, "/$template"); found {
-		return "/" + typ + "/" + c.id + "/$template"
-	}
-	return "/" + c.typ + "/" + c.id
-}
-
-// anyway are refusals of the national service, whose codes differ by who is at
-// fault.
-var (
-	malformed = want{status: 400}
-	notOwner  = want{status: 403, or: &want{status: 401}}
-	gone      = want{status: 404, issues: []string{"not-found"}}
-)
-
 func registryCases() []Case {
 	needs := []string{"DocumentReference create", "DocumentReference read", "DocumentReference search-type", "DocumentReference update", "DocumentReference delete"}
 	return []Case{
@@ -146,11 +112,7 @@ func readPointer(s *session) error {
 
 // pointers searches the test patient's.
 func (s *session) pointers(more string) (*answer, error) {
-	a, err := s.succeeds(s.national(http.MethodGet, "/DocumentReference?subject:identifier="+url.QueryEscape("https://fhir.nhs.uk/Id/nhs-number|"+testNumber)+more, nil))
-	if err == nil && (a.resource == nil || a.resource.Get("type").Text() != "searchset") {
-		err = errors.New("the answer isn't a searchset")
-	}
-	return a, err
+	return s.searched("/DocumentReference?subject:identifier=" + url.QueryEscape("https://fhir.nhs.uk/Id/nhs-number|"+testNumber) + more)
 }
 
 // everyPointer reads all pages of a search, each of at most twenty.
@@ -222,10 +184,7 @@ func updatePointer(s *session) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.succeeds(s.national(http.MethodPut, p.path(), s.pointerTo(p.booking, "2027-01-05"))); err != nil {
-		return err
-	}
-	a, err := s.succeeds(s.national(http.MethodGet, p.path(), nil))
+	a, err := s.updates(p.creation, s.pointerTo(p.booking, "2027-01-05"))
 	if err != nil {
 		return err
 	}
@@ -240,13 +199,8 @@ func immutablePointer(s *session) error {
 	if err != nil {
 		return err
 	}
-	own := string(s.pointerTo(p.booking, "2027-01-05"))
-	for _, change := range [][2]string{{testNumber, "9000000017"}, {`"` + s.Organisation + `"`, `"` + s.Stranger + `"`}, {"749001000000101", "3457005"}} {
-		if err := s.refused(s.national(http.MethodPut, p.path(), []byte(strings.ReplaceAll(own, change[0], change[1]))), malformed); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.immutable(p.creation, string(s.pointerTo(p.booking, "2027-01-05")),
+		[2]string{testNumber, "9000000017"}, [2]string{`"` + s.Organisation + `"`, `"` + s.Stranger + `"`}, [2]string{"749001000000101", "3457005"})
 }
 
 func strangersPointer(s *session) error {
@@ -254,17 +208,7 @@ func strangersPointer(s *session) error {
 	if err != nil {
 		return err
 	}
-	for _, method := range []string{http.MethodPut, http.MethodDelete} {
-		r := s.national(method, p.path(), nil)
-		if method == http.MethodPut {
-			r = s.national(method, p.path(), s.pointerTo(p.booking, "2027-01-06"))
-		}
-		r.header.Set("NHSD-End-User-Organisation", organisationHeader(s.Stranger))
-		if err := s.refused(r, notOwner); err != nil {
-			return fmt.Errorf("%s: %w", method, err)
-		}
-	}
-	return nil
+	return s.owned(p.creation, s.pointerTo(p.booking, "2027-01-06"))
 }
 
 func pagesOfPointers(s *session) error {
@@ -297,17 +241,4 @@ func deletePointer(s *session) error {
 		return err
 	}
 	return s.deletes(p.creation)
-}
-
-// deletes removes a record of a national service, which must be gone then.
-func (s *session) deletes(c *creation) error {
-	a, err := s.succeeds(s.national(http.MethodDelete, c.path(), nil))
-	if err != nil {
-		return err
-	}
-	c.over, c.state = true, "deleted"
-	if a.resource == nil || a.resource.Type() != "OperationOutcome" {
-		return errors.New("the answer isn't an OperationOutcome")
-	}
-	return s.refused(s.national(http.MethodGet, c.path(), nil), gone)
 }
