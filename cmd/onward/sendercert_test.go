@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,19 +23,10 @@ import (
 // whose own certificate isn't trusted gets no patient.
 func TestAMessageIsSentUnderOurCertificate(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	folder := t.TempDir()
-	file := func(name string, content []byte) string {
-		path := filepath.Join(folder, name)
-		require.NoError(t, os.WriteFile(path, content, 0o600))
-		return path
-	}
-	root := func(a *authority) []byte {
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-	}
 	url := ca.startSecured("--bars-certificate")
-	cert, key := ca.issue("sender.example")
-	shown := []string{"--send-cert", file("cert.pem", cert), "--send-key", file("key.pem", key)}
-	trusted := []string{"--send-ca", file("ca.pem", root(ca))}
+	cert, key := ca.files("sender.example")
+	shown := []string{"--send-cert", cert, "--send-key", key}
+	trusted := []string{"--send-ca", ca.file()}
 	catalogue := start(t, "--store", "sqlite::memory:")
 	record, err := os.ReadFile("../../testdata/sandbox/endpoint.json")
 	require.NoError(t, err)
@@ -55,7 +45,7 @@ func TestAMessageIsSentUnderOurCertificate(t *testing.T) {
 		to = append(to, "--service", sandbox.EmergencyCare)
 		out, code := deliver(append(slices.Clone(to), trusted...)...)
 		require.NotZero(t, code, "%s: %s", way, out)
-		out, code = deliver(slices.Concat(to, []string{"--send-ca", file("other.pem", root(other))}, shown)...)
+		out, code = deliver(slices.Concat(to, []string{"--send-ca", other.file()}, shown)...)
 		require.Equal(t, exitLater, code, "%s: %s", way, out)
 		out, code = deliver(slices.Concat(to, trusted, shown)...)
 		if way == "proxy" {
@@ -68,7 +58,7 @@ func TestAMessageIsSentUnderOurCertificate(t *testing.T) {
 			require.Contains(t, out, "ServiceRequest/")
 		}
 	}
-	out, code := deliver("--to", url+"/FHIR/R4", "--service", sandbox.EmergencyCare, "--send-cert", folder+"/ca.pem")
+	out, code := deliver("--to", url+"/FHIR/R4", "--service", sandbox.EmergencyCare, "--send-cert", ca.file())
 	require.Equal(t, exitUsage, code, out)
 	require.Contains(t, refusedStart(t, "--bars-send-ca", "/nowhere"), "--bars-send-ca")
 }

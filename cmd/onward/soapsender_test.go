@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -360,50 +357,23 @@ func TestAReportThatCameBySOAPIsSentOnAsABaRSMessage(t *testing.T) {
 // whose own isn't trusted gets no patient.
 func TestAReportIsSentUnderOurCertificate(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	folder := t.TempDir()
-	file := func(name string, content []byte) string {
-		path := filepath.Join(folder, name)
-		require.NoError(t, os.WriteFile(path, content, 0o600))
-		return path
-	}
-	root := func(a *authority) []byte {
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-	}
-	cert, key := ca.issue("server")
-	trusted := file("ca.pem", root(ca))
-	binary, err := builtOnce()
-	require.NoError(t, err)
-	address := freeAddress(t)
-	cmd := exec.Command(binary, "serve", "--listen", address, "--store", "sqlite::memory:", "--tls-cert", file("cert.pem", cert), "--tls-key", file("key.pem", key),
-		"--tls-client-ca", trusted, "--nhs111-client", "sender.example=A1001")
-	cmd.Dir = folder
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	anonymous := ca.client("", ca)
-	require.Eventually(t, func() bool {
-		res, err := anonymous.Get("https://" + address + "/readyz")
-		if err != nil {
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond)
-
-	ours, oursKey := ca.issue("sender.example")
-	shown := []string{"--soap-send-cert", file("ours.pem", ours), "--soap-send-key", file("ours-key.pem", oursKey)}
-	to := []string{"--service", sandbox.UrgentTreatment, "--soap", "https://" + address + "/nhs111/report"}
+	url := ca.startSecured("--nhs111-client", "sender.example=A1001")
+	cert, key := ca.files("sender.example")
+	shown := []string{"--soap-send-cert", cert, "--soap-send-key", key}
+	trusted := []string{"--soap-send-ca", ca.file()}
+	to := []string{"--service", sandbox.UrgentTreatment, "--soap", url + "/nhs111/report"}
 	for _, c := range []struct {
 		name string
 		args []string
 		code int
 	}{
-		{"no certificate", []string{"--soap-send-ca", trusted}, exitRefused},
-		{"a door that isn't trusted", append([]string{"--soap-send-ca", file("other.pem", root(other))}, shown...), exitLater},
-		{"both known", append([]string{"--soap-send-ca", trusted}, shown...), 0},
+		{"no certificate", trusted, exitRefused},
+		{"a door that isn't trusted", append([]string{"--soap-send-ca", other.file()}, shown...), exitLater},
+		{"both known", append(trusted, shown...), 0},
 	} {
 		out, code := send(t, "a1-referral", append(slices.Clone(to), c.args...)...)
 		require.Equal(t, c.code, code, "%s: %s", c.name, out)
 	}
-	out, code := send(t, "a1-referral", append(to, "--soap-send-cert", trusted)...)
+	out, code := send(t, "a1-referral", append(to, "--soap-send-cert", ca.file())...)
 	require.Equal(t, exitUsage, code, out)
 }
