@@ -41,6 +41,9 @@ func (s *server) operation(path string) func(http.ResponseWriter, *http.Request)
 			return nil
 		}
 	}
+	if !strings.HasSuffix(path, "/$respond") {
+		return nil
+	}
 	parts := strings.Split(path, "/")
 	if len(parts) == 4 && parts[1] == "ServiceRequest" && parts[3] == "$respond" && fhir.ValidID(parts[2]) {
 		return func(w http.ResponseWriter, r *http.Request) error { return s.respond(w, r, parts[2]) }

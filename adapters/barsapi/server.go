@@ -112,14 +112,15 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	echo(w.Header(), r)
 	defer s.recovered(t, r)
 	path := strings.TrimPrefix(r.URL.Path, s.o.BasePath)
+	speaks := s.speaks(r)
 	switch {
 	case path == "/_ping" || path == "/_status":
 		s.health(t, r, path)
-	case s.speaks(r) && s.o.NeedCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0):
+	case speaks && s.o.NeedCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0):
 		s.refuse(t, r, fhir.NewOutcome(fhir.KindForbidden, "", "mutual authentication failed"))
-	case s.speaks(r) && s.o.National != nil && isNational(path):
+	case speaks && s.o.National != nil && isNational(path):
 		s.o.National.ServeHTTP(t, r)
-	case s.speaks(r):
+	case speaks:
 		s.serve(t, r, path)
 	case path == "/MessageDefinition" || strings.HasPrefix(path, "/MessageDefinition/"):
 		s.plainDefinition(t, r, strings.TrimPrefix(strings.TrimPrefix(path, "/MessageDefinition"), "/"))

@@ -130,7 +130,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 			log.Error("panic in a handler", "value", fmt.Sprintf("%T", value), "stack", string(stack))
 		},
 	})
-	door.SetFHIR(http.StripPrefix(fhirPath, asFHIRCaller(api)))
+	door.SetFHIR(plainFHIR(api))
 	soap.Reports, soap.Log = desk.Records(), log
 	a := &app{
 		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door,
@@ -151,11 +151,22 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	return a, nil
 }
 
-// asFHIRCaller names the door of plain FHIR requests.
-func asFHIRCaller(next http.Handler) http.Handler {
+// plainFHIR hands requests to the REST API: with a path relative to the base and
+// with the name of the door, in one copy of the request.
+func plainFHIR(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u := *r.URL
+		var below, rawBelow bool
+		u.Path, below = strings.CutPrefix(u.Path, fhirPath)
+		u.RawPath, rawBelow = strings.CutPrefix(u.RawPath, fhirPath)
+		if !below || u.RawPath != "" && !rawBelow {
+			http.NotFound(w, r)
+			return
+		}
 		caller := bars.Caller{Door: "fhir", RequestID: clipHeader(r, "X-Request-Id"), Correlation: clipHeader(r, "X-Correlation-Id")}
-		next.ServeHTTP(w, r.WithContext(bars.WithCaller(r.Context(), caller)))
+		r = r.WithContext(bars.WithCaller(r.Context(), caller))
+		r.URL = &u
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -188,8 +199,24 @@ func (a *app) handler() http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		a.urls(w)
 	})
-	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, a.refuse, mux)
+	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if belowFHIR(r) {
+			a.fhir.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, a.refuse, routed)
 	return httpx.Log(a.log, doorOf, barsapi.EchoIDs(fhirPath, httpx.Limit(maxUnderWay, a.refuse, httpx.Guard(a.refuse, bounded))))
+}
+
+// belowFHIR says whether the mux would hand a request to the FHIR door as it is:
+// most are for it, and the mux takes its time. A path that the mux would clean,
+// or with an escape that may hide a slash, is left to it.
+func belowFHIR(r *http.Request) bool {
+	path := r.URL.Path
+	return strings.HasPrefix(path, fhirPath+"/") && r.URL.RawPath == "" && r.Method != http.MethodConnect &&
+		!strings.Contains(path, "//") && !strings.Contains(path, "/.")
 }
 
 // refuse answers what never reaches its door: below the FHIR path with an

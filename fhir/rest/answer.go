@@ -97,13 +97,13 @@ func noXML(err error) *fhir.Outcome {
 // that and it pays. A HEAD gets the same headers.
 func (p reply) send(w http.ResponseWriter, status int, c content) {
 	head := w.Header()
-	head.Set("Content-Type", c.typ)
-	vary(head)
+	setHeader(w, "Content-Type", c.typ)
+	vary(w)
 	if p.gzip && len(c.body) > minGzip {
 		c.body = zipped(c.body)
 		head.Set("Content-Encoding", "gzip")
 	}
-	head.Set("Content-Length", strconv.Itoa(len(c.body)))
+	setHeader(w, "Content-Length", strconv.Itoa(len(c.body)))
 	w.WriteHeader(status)
 	if !p.head {
 		_, _ = w.Write(c.body) // an error means that the client has gone
@@ -113,9 +113,16 @@ func (p reply) send(w http.ResponseWriter, status int, c content) {
 // varies are the headers of a request that decide how its answer is written.
 const varies = "Accept, Accept-Encoding"
 
-func vary(h http.Header) {
-	if have := h.Get("Vary"); have == "" || have == varies {
-		h.Set("Vary", varies)
+func vary(w http.ResponseWriter) {
+	h := w.Header()
+	switch h.Get("Vary") {
+	case "":
+		setHeader(w, "Vary", varies)
+		return
+	case varies:
+		if len(h["Vary"]) > 1 {
+			h.Set("Vary", varies)
+		}
 		return
 	}
 	all := splitList(strings.Join(h.Values("Vary"), ","))

@@ -204,15 +204,15 @@ func (b *bundled) transact() error {
 
 // change reads a write of a transaction.
 func (b *bundled) change(a *ask) (c Change, err error) {
-	vars := map[string]string{"type": a.at[0]}
+	as, has := place{typ: a.at[0]}, typeName
 	if len(a.at) > 1 {
-		vars["id"] = a.at[1]
+		as.id, has = a.at[1], has|idName
 	}
 	read := b.h.changes(len(a.at) > 1, a.r.URL.RawQuery != "")[a.r.Method]
 	if len(a.at) > 2 || read == nil {
 		return c, fhir.NewOutcome(fhir.KindInvalid, "", "in a transaction this method takes another url: POST Type; PUT, PATCH and DELETE Type/id or Type?criteria")
 	}
-	at, err := b.h.place(vars)
+	at, err := b.h.place(as, has)
 	if err != nil {
 		return c, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // conditionHeaders are the headers that make a request conditional (RFC 9110,
-// 13.1 and R4 http.html).
+// 13.1 and R4 http.html), in the spelling of http.Header.
 var conditionHeaders = []string{
 	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-None-Exist", "If-Range",
 }
@@ -21,7 +21,7 @@ var conditionHeaders = []string{
 // had forbidden.
 func refuseConditions(h http.Header, carriedOut ...string) error {
 	for _, name := range conditionHeaders {
-		if len(h.Values(name)) > 0 && !slices.Contains(carriedOut, name) {
+		if len(h[name]) > 0 && !slices.Contains(carriedOut, name) {
 			return fhir.NewOutcome(fhir.KindNotImplemented, "", "the condition in the header "+name+" is not offered for this interaction")
 		}
 	}
@@ -81,7 +81,11 @@ func notModified(h http.Header, v *Version) (bool, error) {
 	if values := h.Values("If-None-Match"); len(values) > 0 {
 		return noneMatch(values, v.Version)
 	}
-	since, err := http.ParseTime(h.Get("If-Modified-Since"))
+	text := h.Get("If-Modified-Since")
+	if text == "" {
+		return false, nil
+	}
+	since, err := http.ParseTime(text)
 	if err != nil {
 		return false, nil // RFC 9110, 13.1.3: a date that isn't one is no condition
 	}

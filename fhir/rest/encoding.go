@@ -47,7 +47,11 @@ func takesGzip(values []string) bool {
 	if len(text) > maxAccept {
 		return false
 	}
-	qs := map[string]float64{}
+	if text == "gzip" { // most clients
+		return true
+	}
+	var gzipQ, identityQ, anyQ float64
+	named := false
 	for _, item := range splitList(text) {
 		name, params, _ := strings.Cut(item, ";")
 		q, ok := 1.0, true
@@ -56,15 +60,22 @@ func takesGzip(values []string) bool {
 			q, ok = quality(strings.Trim(value, " \t"))
 			ok = ok && strings.EqualFold(strings.Trim(key, " \t"), "q")
 		}
-		if ok {
-			qs[codingName(name)] = q
+		if !ok {
+			continue
+		}
+		switch codingName(name) {
+		case "gzip":
+			gzipQ, named = q, true
+		case "identity":
+			identityQ = q
+		case "*":
+			anyQ = q
 		}
 	}
-	gzipQ, named := qs["gzip"]
 	if !named {
-		gzipQ = qs["*"]
+		gzipQ = anyQ
 	}
-	return gzipQ > 0 && gzipQ >= qs["identity"]
+	return gzipQ > 0 && gzipQ >= identityQ
 }
 
 // codingName knows the old name of gzip (RFC 9110, 8.4.1.3).

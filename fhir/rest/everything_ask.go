@@ -41,6 +41,9 @@ func (h *Handler) readEverything(w http.ResponseWriter, r *http.Request) (*every
 		return nil, err
 	}
 	if r.Method == http.MethodPost && r.ContentLength != 0 {
+		if query == nil {
+			query = url.Values{}
+		}
 		body, err := h.resource(w, r, "Parameters")
 		if err != nil {
 			return nil, err

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/gorilla/mux"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/def"
@@ -68,7 +67,7 @@ type Handler struct {
 	backend   Backend
 	o         Options
 	types     map[string]bool
-	router    *mux.Router
+	routes    [maxParts + 1][]*route // by the number of parts
 	validator *validate.Validator
 }
 
@@ -109,7 +108,7 @@ func New(b Backend, o Options) *Handler {
 	for _, typ := range o.Types {
 		h.types[typ] = true
 	}
-	h.router = h.routes()
+	h.addRoutes()
 	return h
 }
 
@@ -119,9 +118,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query, _ := parseQuery(r.URL.RawQuery) // a malformed one is refused where it is used
 	_ = t.ask(r, query)                    // and so are bad wishes
 	head := t.Header()
-	vary(head)
-	head.Set("Cache-Control", "no-store") // patient data
-	head.Set("X-Content-Type-Options", "nosniff")
+	vary(t)
+	setHeader(t, "Cache-Control", "no-store") // patient data
+	setHeader(t, "X-Content-Type-Options", "nosniff")
 	echo(head, r.Header, "X-Request-Id")
 	echo(head, r.Header, "X-Correlation-Id")
 	defer h.recovered(t, r)
@@ -131,7 +130,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.Path, u.RawPath = "/", ""
 		r.URL = &u
 	}
-	h.router.ServeHTTP(t, r)
+	if err := h.dispatch(t, r); err != nil {
+		h.fail(t, r, err)
+	}
 }
 
 // maxEcho bounds an id that is sent back, in bytes.
@@ -187,6 +188,23 @@ type tracker struct {
 	http.ResponseWriter
 	reply
 	begun bool
+	// values are those of the first headers that setHeader sets.
+	values [8]string
+	set    int
+}
+
+// setHeader is Header.Set for a name in the spelling of http.Header. The values
+// of the usual headers stand in the tracker, so that not each needs a slice of
+// its own.
+func setHeader(w http.ResponseWriter, name, value string) {
+	t := trackerOf(w)
+	if t == nil || t.set == len(t.values) {
+		w.Header().Set(name, value)
+		return
+	}
+	t.values[t.set] = value
+	t.set++
+	w.Header()[name] = t.values[t.set-1 : t.set : t.set]
 }
 
 // ask notes what the request and its parameters say about the answer. The error

@@ -64,8 +64,8 @@ func (h *Handler) answerRead(w http.ResponseWriter, r *http.Request, at place, f
 
 // versionHeaders tells which version is answered with.
 func versionHeaders(w http.ResponseWriter, v *Version) {
-	w.Header().Set("ETag", formatETag(v.Version))
-	w.Header().Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
+	setHeader(w, "Etag", formatETag(v.Version))
+	setHeader(w, "Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
 	if t := trackerOf(w); t != nil {
 		if c, ok := t.ResponseWriter.(*capture); ok { // an entry of a batch
 			c.changed = v.LastUpdated
@@ -78,7 +78,7 @@ func versionHeaders(w http.ResponseWriter, v *Version) {
 // for lenient handling; _summary and _elements too, as a search refuses them.
 func general(r *http.Request, takes ...string) (url.Values, error) {
 	query, err := parseQuery(r.URL.RawQuery)
-	if err != nil {
+	if err != nil || query == nil {
 		return nil, err
 	}
 	lenient := parsePrefer(r.Header.Values("Prefer")).handling == "lenient"

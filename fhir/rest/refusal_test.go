@@ -114,7 +114,7 @@ func TestWhatFHIRDefinesAndWeDoNotOfferIsRefusedWith501(t *testing.T) {
 func TestUnknownPathsAndTypesAre404(t *testing.T) {
 	s := newScene(t)
 	for _, path := range []string{
-		"/Foo", "/Foo/1", "/Foo/_search", "/Foo/1/_history", "/Encounter/1", "/patient/1", "/metadata", "/Patient/", "/Patient/a/",
+		"/Foo", "/Foo/1", "/Foo/_search", "/Foo/1/_history", "/Encounter/1", "/patient/1", "/metadata", "/Patient/", "/Patient/a/", "/Patient//a", "/Patient/a/_history/1/", "/Patient/a/_history/1/x/y",
 		"/Patient/a/b", "/Patient/a/_history/1/x", "/Patient/a/$everything", "/Patient/a/$nothing", "/Patient/a/Encounter", "/Observation/o/Patient", "/Observation/o/*", "/Patient/a/Binary", "/Patient/a/**", "/$process-message", "//Patient/a",
 		"/Patient/../Patient/a", "/Patient/_reserved", "/%50atient%2Fa", "/Foo%",
 	} {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
 )
@@ -35,59 +33,51 @@ type verbs struct {
 	negotiates string
 }
 
-func (h *Handler) routes() *mux.Router {
-	// The path is taken as it is written: a cleaned path would be answered with
-	// a redirect, and a decoded one could hide a slash in an id.
-	m := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.fail(w, r, unknownPath())
-	})
-
-	h.route(m, "/", verbs{
+func (h *Handler) addRoutes() {
+	h.route("/", verbs{
 		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.bundle},
 	})
-	h.route(m, "/metadata", verbs{do: map[string]interaction{http.MethodGet: h.metadata}})
-	h.route(m, "/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
-	h.searchRoutes(m)
-	h.route(m, "/{type}", verbs{
+	h.route("/metadata", verbs{do: map[string]interaction{http.MethodGet: h.metadata}})
+	h.route("/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
+	h.searchRoutes()
+	h.route("/{type}", verbs{
 		do: map[string]interaction{http.MethodGet: h.search, http.MethodPost: h.writing(h.create)},
 		conditional: map[string]interaction{
 			http.MethodPut: h.writing(h.updateWhere), http.MethodPatch: h.writing(h.patchWhere), http.MethodDelete: h.writing(h.deleteWhere),
 		},
 	})
-	h.route(m, "/{type}/_search", verbs{
+	h.route("/{type}/_search", verbs{
 		do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost,
 	})
-	h.route(m, "/{type}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
-	h.route(m, "/{type}/{id}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
-	h.route(m, "/{type}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
-	h.route(m, "/{type}/{id}", verbs{
+	h.route("/{type}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
+	h.route("/{type}/{id}/$validate", verbs{do: map[string]interaction{http.MethodPost: h.validate}})
+	h.route("/{type}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
+	h.route("/{type}/{id}", verbs{
 		do: map[string]interaction{
 			http.MethodGet: h.read, http.MethodPut: h.writing(h.update), http.MethodPatch: h.writing(h.patch), http.MethodDelete: h.writing(h.delete),
 		},
 		negotiates: http.MethodGet,
 	})
-	h.route(m, "/{type}/{id}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
-	h.route(m, "/{type}/{id}/_history/{version}", verbs{
+	h.route("/{type}/{id}/_history", verbs{do: map[string]interaction{http.MethodGet: h.history}})
+	h.route("/{type}/{id}/_history/{version}", verbs{
 		do: map[string]interaction{http.MethodGet: h.versionRead}, negotiates: http.MethodGet,
 	})
-	h.compartmentRoutes(m)
-	return m
+	h.compartmentRoutes()
 }
 
-func (h *Handler) route(m *mux.Router, path string, v verbs) {
-	m.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		if err := h.dispatch(w, r, v); err != nil {
-			h.fail(w, r, err)
-		}
-	})
-}
-
-func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, v verbs) error {
-	at, err := h.place(mux.Vars(r))
+// dispatch answers a request. Its path is taken as it is written: a cleaned one
+// would be answered with a redirect, and a decoded one could hide a slash in an
+// id.
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) error {
+	to, at, found := h.routeOf(r.URL.EscapedPath())
+	if !found {
+		return unknownPath()
+	}
+	at, err := h.place(at, to.names)
 	if err != nil {
 		return err
 	}
+	v := &to.verbs
 	if r.Method == http.MethodOptions {
 		return h.options(w, r, v)
 	}
@@ -114,22 +104,23 @@ func methodOf(r *http.Request) string {
 	return r.Method
 }
 
-// place reads what the path names and checks it.
-func (h *Handler) place(vars map[string]string) (at place, err error) {
-	at.typ, err = url.PathUnescape(vars["type"])
+// place decodes what a path names and checks it. has are the names that it
+// holds; a held one may be empty in the url of a Bundle's entry.
+func (h *Handler) place(as place, has names) (at place, err error) {
+	at.typ, err = url.PathUnescape(as.typ)
 	if err == nil {
-		at.id, err = url.PathUnescape(vars["id"])
+		at.id, err = url.PathUnescape(as.id)
 	}
 	if err == nil {
-		at.version, err = url.PathUnescape(vars["version"])
+		at.version, err = url.PathUnescape(as.version)
 	}
 	if err == nil {
-		at.inner, err = url.PathUnescape(vars["inner"])
+		at.inner, err = url.PathUnescape(as.inner)
 	}
 	if err != nil {
 		return at, fhir.NewOutcome(fhir.KindInvalid, "", "the path is malformed")
 	}
-	if _, typed := vars["type"]; typed && !h.types[at.typ] {
+	if has&typeName != 0 && !h.types[at.typ] {
 		return at, fhir.NewOutcome(fhir.KindNotFound, "", "this server has no resource type of the name in the path")
 	}
 	if at.inner != "" && (at.inner[0] == '_' || at.inner[0] == '$') {
@@ -141,17 +132,17 @@ func (h *Handler) place(vars map[string]string) (at place, err error) {
 	if at.id != "" && (at.id[0] == '_' || at.id[0] == '$') {
 		return at, unknownPath() // an operation or a reserved name, never an id
 	}
-	if _, named := vars["id"]; named && !fhir.ValidID(at.id) {
+	if has&idName != 0 && !fhir.ValidID(at.id) {
 		return at, fhir.NewOutcome(fhir.KindValue, "", "the id in the path is not a FHIR id: 1 to 64 letters, digits, \"-\" and \".\"")
 	}
-	if _, named := vars["version"]; named && !fhir.ValidID(at.version) {
+	if has&versionName != 0 && !fhir.ValidID(at.version) {
 		return at, fhir.NewOutcome(fhir.KindValue, "", "the version in the path is not a FHIR id: 1 to 64 letters, digits, \"-\" and \".\"")
 	}
 	return at, nil
 }
 
 // choose finds the interaction for the request's method.
-func (v verbs) choose(r *http.Request) (interaction, error) {
+func (v *verbs) choose(r *http.Request) (interaction, error) {
 	method := methodOf(r)
 	if do := v.do[method]; do != nil {
 		return do, nil
@@ -169,7 +160,7 @@ func (v verbs) choose(r *http.Request) (interaction, error) {
 
 // allow lists the methods that the request's URL takes, those that need criteria
 // only where it has some.
-func (v verbs) allow(r *http.Request) (list []string) {
+func (v *verbs) allow(r *http.Request) (list []string) {
 	for _, name := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if v.do[name] == nil && (v.conditional[name] == nil || r.URL.RawQuery == "") {
 			continue
@@ -184,7 +175,7 @@ func (v verbs) allow(r *http.Request) (list []string) {
 
 // options answers OPTIONS (RFC 9110, 9.3.7). It tells what a path takes and is no
 // answer to another site's page: no header of CORS is sent.
-func (h *Handler) options(w http.ResponseWriter, r *http.Request, v verbs) error {
+func (h *Handler) options(w http.ResponseWriter, r *http.Request, v *verbs) error {
 	allow := v.allow(r)
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	if slices.Contains(allow, http.MethodPatch) {
@@ -196,11 +187,12 @@ func (h *Handler) options(w http.ResponseWriter, r *http.Request, v verbs) error
 
 // parseQuery decodes a query or form. Unlike url.ParseQuery it takes a semicolon
 // for a character as any other, as RFC 3986 does: "_format=…;fhirVersion=4.0".
+// It is nil where there are no parameters.
 func parseQuery(raw string) (url.Values, error) {
 	if len(raw) > search.MaxQueryBytes {
 		return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "the parameters are longer than "+strconv.Itoa(search.MaxQueryBytes)+" bytes")
 	}
-	query := url.Values{}
+	var query url.Values
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
@@ -210,6 +202,9 @@ func parseQuery(raw string) (url.Values, error) {
 		value, err2 := url.QueryUnescape(value)
 		if err1 != nil || err2 != nil { // not passed on: it quotes the input
 			return nil, fhir.NewOutcome(fhir.KindInvalid, "", "the parameters are not validly percent-encoded")
+		}
+		if query == nil {
+			query = url.Values{}
 		}
 		query.Add(name, value)
 	}

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/gorilla/mux"
-
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/search"
 )
@@ -21,21 +19,21 @@ type scope struct {
 
 // searchRoutes adds the searches across types, those of compartments and
 // $everything. They must stand before the paths that take any id.
-func (h *Handler) searchRoutes(m *mux.Router) {
-	h.route(m, "/_search", verbs{do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost})
-	h.route(m, "/{type}/$everything", verbs{
+func (h *Handler) searchRoutes() {
+	h.route("/_search", verbs{do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost})
+	h.route("/{type}/$everything", verbs{
 		do: map[string]interaction{http.MethodGet: h.everyoneRefused, http.MethodPost: h.everyoneRefused},
 	})
-	h.route(m, "/{type}/{id}/$everything", verbs{
+	h.route("/{type}/{id}/$everything", verbs{
 		do: map[string]interaction{http.MethodGet: h.everything, http.MethodPost: h.everything},
 	})
 }
 
 // compartmentRoutes adds the searches of compartments. They must stand behind
 // the paths with a fixed third part.
-func (h *Handler) compartmentRoutes(m *mux.Router) {
-	h.route(m, "/{type}/{id}/{inner}", verbs{do: map[string]interaction{http.MethodGet: h.search}})
-	h.route(m, "/{type}/{id}/{inner}/_search", verbs{
+func (h *Handler) compartmentRoutes() {
+	h.route("/{type}/{id}/{inner}", verbs{do: map[string]interaction{http.MethodGet: h.search}})
+	h.route("/{type}/{id}/{inner}/_search", verbs{
 		do: map[string]interaction{http.MethodPost: h.searchForm}, negotiates: http.MethodPost,
 	})
 }

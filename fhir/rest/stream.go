@@ -46,7 +46,7 @@ func (s *stream) flush() {
 func (s *stream) begin() {
 	head := s.w.Header()
 	head.Set("Content-Type", s.typ)
-	vary(head)
+	vary(s.w)
 	if s.gzip {
 		head.Set("Content-Encoding", "gzip")
 	}

@@ -69,8 +69,12 @@ func LimitBodies(total, largest int64, wait time.Duration, refuse Refuse, next h
 // hold NHS numbers and tokens (design D21).
 func Log(log *slog.Logger, door func(path string) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		if !log.Enabled(r.Context(), slog.LevelDebug) {
+			next.ServeHTTP(seen, r)
+			return
+		}
+		start := time.Now()
 		next.ServeHTTP(seen, r)
 		log.Debug("request", "method", r.Method, "door", door(r.URL.Path), "status", seen.status,
 			"ms", time.Since(start).Milliseconds(),
