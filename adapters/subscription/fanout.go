@@ -83,7 +83,7 @@ func (f *Fanout) close(ctx context.Context) {
 	if f.held == nil {
 		return
 	}
-	ops := []store.Op{f.held.Drop()}
+	ops := []store.Op{f.held.Drop(f.Now())}
 	if f.behind > 0 {
 		ops = append(ops, f.position())
 	}

@@ -27,13 +27,21 @@ type Lease struct {
 	version int64
 }
 
+// skew is more than clocks of processes that share a store differ by.
+const skew = time.Minute
+
 // Take takes a lease until the given moment, for an owner whose name no other
 // process has. It is nil, without an error, where another holds it. A lease that
-// this owner holds already, from before a crash, is taken over.
+// this owner holds already, from before a crash, is taken over; so is one that
+// would last longer than this one by more than a minute: the clock has been put
+// back since, by how much nobody knows.
 func Take(ctx context.Context, s store.Store, key, owner string, until time.Time) (*Lease, error) {
 	held, err := s.AuxGet(ctx, Kind, []string{key})
-	if err != nil || (len(held) > 0 && string(held[0].Value) != owner) {
+	if err != nil {
 		return nil, err
+	}
+	if len(held) > 0 && string(held[0].Value) != owner && !held[0].Expires.After(until.Add(skew)) {
+		return nil, nil
 	}
 	put := store.AuxPut{Kind: Kind, Key: key, Value: []byte(owner), Expires: until, If: store.Condition{Absent: true}}
 	if len(held) > 0 {
@@ -63,9 +71,11 @@ func (l *Lease) Keep(until time.Time) store.Op {
 // Kept notes that the batch of Keep was committed.
 func (l *Lease) Kept(until time.Time) { l.version, l.Until = l.version+1, until }
 
-// Drop is the operation that gives the lease back, fenced as Keep is.
-func (l *Lease) Drop() store.Op {
-	return store.AuxDelete{Kind: Kind, Key: l.key, If: store.Condition{Version: l.version}}
+// Drop is the operation that gives the lease back, fenced as Keep is. It ends the
+// document and doesn't delete it: the next lease goes on from its version, which
+// would else come again one day and let an old holder in.
+func (l *Lease) Drop(now time.Time) store.Op {
+	return store.AuxPut{Kind: Kind, Key: l.key, Expires: now.Add(-skew), If: store.Condition{Version: l.version}}
 }
 
 // lost says whether another holds the lease.

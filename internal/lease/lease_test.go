@@ -65,11 +65,11 @@ func TestALeaseHasOneHolderAndFencesWhatItCommits(t *testing.T) {
 		require.NotNil(t, b)
 		done := store.AuxPut{Kind: "x", Key: "done"}
 		require.False(t, commit(done, a.Keep(until)), "the old holder can't commit")
-		require.False(t, commit(done, a.Drop()))
+		require.False(t, commit(done, a.Drop(clock.Now())))
 		written, err := db.AuxGet(t.Context(), "x", []string{"done"})
 		require.NoError(t, err)
 		require.Empty(t, written)
-		require.True(t, commit(done, b.Drop()))
+		require.True(t, commit(done, b.Drop(clock.Now())))
 		require.NotNil(t, take("a"), "it was given back")
 	})
 }
@@ -81,9 +81,59 @@ func TestAProcessThatWasKilledTakesItsOwnLeaseAgain(t *testing.T) {
 		after, err := lease.Take(t.Context(), db, "work", "a", clock.Now().Add(time.Minute))
 		require.NoError(t, err)
 		require.NotNil(t, after)
-		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{before.Drop()}})
+		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{before.Drop(clock.Now())}})
 		require.Error(t, err)
-		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{after.Drop()}})
+		_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{after.Drop(clock.Now())}})
+		require.NoError(t, err)
+	})
+}
+
+// Ensure that a process which slept is fenced for good, however often the lease was
+// taken and given back meanwhile.
+func TestAnOldHolderStaysOutAfterTheLeaseWasGivenBackAndTakenAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+		take := func(owner string) *lease.Lease {
+			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
+			require.NoError(t, err)
+			require.NotNil(t, l)
+			return l
+		}
+		old := take("old")
+		clock.Move(time.Hour)
+		between := take("between")
+		_, err := db.Commit(t.Context(), &store.Batch{Ops: []store.Op{between.Drop(clock.Now())}})
+		require.NoError(t, err)
+		now := take("now")
+
+		until := clock.Now().Add(time.Minute)
+		for _, op := range []store.Op{old.Keep(until), old.Drop(clock.Now()), between.Keep(until), between.Drop(clock.Now())} {
+			_, err := db.Commit(t.Context(), &store.Batch{Ops: []store.Op{op}})
+			var conflict *store.ConflictError
+			require.ErrorAs(t, err, &conflict, "%+v", op)
+		}
+		_, err = db.Commit(t.Context(), &store.Batch{Ops: []store.Op{now.Keep(until)}})
+		require.NoError(t, err)
+	})
+}
+
+// Ensure that a lease from a clock that was fast doesn't stop the work until that
+// clock's time has come.
+func TestAClockThatIsPutBackHoldsNoLeaseUp(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+		take := func(owner string) *lease.Lease {
+			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
+			require.NoError(t, err)
+			return l
+		}
+		old := take("old")
+		clock.Move(-30 * time.Second)
+		require.Nil(t, take("new"), "clocks differ by so much")
+		clock.Move(-24 * time.Hour)
+		now := take("new")
+		require.NotNil(t, now)
+		_, err := db.Commit(t.Context(), &store.Batch{Ops: []store.Op{old.Keep(clock.Now().Add(time.Minute))}})
+		require.Error(t, err)
+		_, err = db.Commit(t.Context(), &store.Batch{Ops: []store.Op{now.Drop(clock.Now())}})
 		require.NoError(t, err)
 	})
 }

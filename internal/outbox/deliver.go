@@ -59,14 +59,14 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 		return false, err
 	}
 	if len(docs) == 0 {
-		return false, w.commit(work, held.Drop())
+		return false, w.commit(work, held.Drop(w.o.Now()))
 	}
 	m, err := read(docs[0])
 	if err != nil {
 		return false, err
 	}
 	if m.Due.After(w.o.Now()) {
-		return false, w.commit(work, held.Drop())
+		return false, w.commit(work, held.Drop(w.o.Now()))
 	}
 	if held.Until.Sub(w.o.Now()) < kind.Policy.Timeout { // it must outlast the attempt
 		if err := w.keep(work, held, kind); err != nil {
@@ -75,12 +75,12 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 	}
 	result := w.send(work, m, kind)
 	if result.Verdict == Again && work.Err() != nil {
-		return false, w.commit(work, held.Drop()) // stopping: this was no attempt
+		return false, w.commit(work, held.Drop(w.o.Now())) // stopping: this was no attempt
 	}
 	w.fared(m, kind.Policy, result)
 	ops := w.outcome(docs[0], m, kind.Policy, result)
 	if last || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
-		return false, w.commit(work, append(ops, held.Drop())...)
+		return false, w.commit(work, append(ops, held.Drop(w.o.Now()))...)
 	}
 	return true, w.keep(work, held, kind, ops...)
 }
