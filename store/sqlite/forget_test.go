@@ -137,3 +137,26 @@ func TestSearchesByStartHoldWhenARecordHasNone(t *testing.T) {
 		check("after", want)
 	}
 }
+
+// Ensure that expired documents go as fast as they come, and not by a fixed number
+// a minute.
+func TestSweepingKeepsUpWithWhatExpires(t *testing.T) {
+	clock := storetest.NewClock()
+	s := open(t, ":memory:", sqlite.Options{Now: clock.Now})
+	for i := range 5 {
+		var ops []store.Op
+		for n := range 900 {
+			ops = append(ops, store.AuxPut{Kind: "x", Key: fmt.Sprint(i, "-", n), Expires: clock.Now().Add(time.Second)})
+		}
+		commit(t, s, ops...)
+	}
+	clock.Move(25 * time.Hour)
+	for range 12 {
+		commit(t, s, store.AuxPut{Kind: "x", Key: "last"})
+		clock.Move(time.Second)
+	}
+	commit(t, s, store.AuxPut{Kind: "x", Key: "last"}) // the sweep before it has ended
+	if n := sqlite.Rows(t, s, "aux WHERE kind = 'x'"); n != 1 {
+		t.Errorf("%d documents are left", n)
+	}
+}

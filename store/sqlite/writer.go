@@ -119,6 +119,7 @@ type writer struct {
 	batch   map[int64]store.Count // what this batch adds to types
 	total   map[int64]store.Count // what the batches of the group that succeeded add
 	swept   time.Time
+	rest    time.Duration // until the next sweep
 
 	lastTerm, lastAuthor int64 // the highest numbers given; 0: not known
 }
@@ -331,20 +332,29 @@ func unavailable(err error) error {
 // stay a while so that a lease taken over goes on from its version.
 const (
 	sweepEvery = time.Minute
+	sweepAgain = 100 * time.Millisecond // where some were left
 	sweepGrace = 24 * time.Hour
 	sweepRows  = 500
 )
 
 func (w *writer) sweep() {
 	now := w.s.now()
-	if now.Sub(w.swept) < sweepEvery && !now.Before(w.swept) {
+	if since := now.Sub(w.swept); since >= 0 && since < w.rest {
 		return
 	}
-	w.swept = now
+	w.swept, w.rest = now, sweepEvery
 	before := now.Add(-sweepGrace).UnixMilli()
 	ctx := context.Background()
-	_, _ = w.exec(ctx, `DELETE FROM claim WHERE (slot, part) IN
-		(SELECT slot, part FROM claim WHERE exp <= ? LIMIT ? + 0)`, before, sweepRows)
-	_, _ = w.exec(ctx, `DELETE FROM aux WHERE (kind, key) IN
-		(SELECT kind, key FROM aux WHERE exp <= ? LIMIT ? + 0)`, before, sweepRows)
+	for _, text := range []string{
+		`DELETE FROM claim WHERE (slot, part) IN (SELECT slot, part FROM claim WHERE exp <= ? LIMIT ? + 0)`,
+		`DELETE FROM aux WHERE (kind, key) IN (SELECT kind, key FROM aux WHERE exp <= ? LIMIT ? + 0)`,
+	} {
+		done, err := w.exec(ctx, text, before, sweepRows)
+		if err != nil {
+			continue
+		}
+		if n, _ := done.RowsAffected(); n == sweepRows {
+			w.rest = sweepAgain
+		}
+	}
 }
