@@ -15,6 +15,8 @@ const (
 	// RuleOwner: a claim's owner is an Appointment that occupies the Slot, or the
 	// Slot itself, closed by its publisher.
 	RuleOwner Rule = "claim-owner"
+	// RuleOnce: a Slot has one claim for good at most.
+	RuleOnce Rule = "claim-once"
 	// RuleClaimed: an Appointment in an occupying status has the claim of each Slot
 	// that it names.
 	RuleClaimed Rule = "appointment-claimed"

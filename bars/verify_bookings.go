@@ -24,8 +24,10 @@ func (v *verifier) claims(ctx context.Context) error {
 		after = page[len(page)-1].Key
 		v.report.Claims += len(page)
 		var slots, owners []store.Ref
+		times := map[string]int{} // a slot's claims come with one page
 		for _, c := range page {
 			if c.Expires.IsZero() {
+				times[c.Key]++
 				slots = append(slots, store.Ref{Type: "Slot", ID: c.Key})
 				if ref, is := appointmentOf(c); is {
 					owners = append(owners, ref)
@@ -46,7 +48,7 @@ func (v *verifier) claims(ctx context.Context) error {
 			}
 			slot := store.Ref{Type: "Slot", ID: c.Key}
 			ref, byAppointment := appointmentOf(c)
-			fine := slotBodies[slot] != nil && slotBodies[slot].Get("status").Text() != "free"
+			fine := times[c.Key] == 1 && slotBodies[slot] != nil && slotBodies[slot].Get("status").Text() != "free"
 			if byAppointment {
 				fine = fine && ownerBodies[ref] != nil && v.has(ownerBodies[ref], slot)
 			} else {
@@ -92,11 +94,7 @@ func (v *verifier) bodies(ctx context.Context, refs []store.Ref) (map[store.Ref]
 
 // walk reads all records of a type in one of these statuses.
 func (v *verifier) walk(ctx context.Context, typ string, statuses []string, f func([]*store.Record) error) error {
-	any := search.HasAny{}
-	for _, s := range statuses {
-		any = append(any, "status:"+s)
-	}
-	q := &search.Query{Type: typ, Where: any, Count: walkPage, Sort: []search.Sort{{Param: "_id"}}}
+	q := &search.Query{Type: typ, Where: inStatus(statuses), Count: walkPage, Sort: []search.Sort{{Param: "_id"}}}
 	for {
 		page, err := v.d.store.Search(ctx, q)
 		if err != nil {
@@ -242,11 +240,10 @@ func (v *verifier) around(ctx context.Context, ref store.Ref) (slotScene, error)
 	}
 	s.owners = owners[ref.ID]
 	// By the index, and by the claim in case that the index is wrong.
-	found, err := v.d.store.Search(ctx, &search.Query{Type: "Appointment", Where: search.Has("slot:" + ref.String()), Count: search.MaxCount})
+	list, err := v.occupants(ctx, ref)
 	if err != nil {
 		return s, err
 	}
-	list := found.Records
 	for _, owner := range s.owners {
 		id, is := strings.CutPrefix(owner, "Appointment/")
 		if !is {
@@ -269,10 +266,39 @@ func (v *verifier) around(ctx context.Context, ref store.Ref) (slotScene, error)
 	return s, nil
 }
 
+// occupants finds the Appointments that occupy a slot. Those that once did may be
+// hundreds.
+func (v *verifier) occupants(ctx context.Context, slot store.Ref) ([]*store.Record, error) {
+	q := &search.Query{Type: "Appointment", Count: search.MaxCount, Where: search.And{search.Has("slot:" + slot.String()), inStatus(occupying)}}
+	var list []*store.Record
+	for {
+		page, err := v.d.store.Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page.Records...)
+		if page.Next == "" {
+			return list, nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
+func inStatus(statuses []string) search.HasAny {
+	any := search.HasAny{}
+	for _, s := range statuses {
+		any = append(any, "status:"+s)
+	}
+	return any
+}
+
 func (v *verifier) judge(ctx context.Context, ref store.Ref, s slotScene) error {
 	occupant := map[string]bool{}
 	for _, rec := range s.appointments {
 		occupant[rec.Ref().String()] = true
+	}
+	if len(s.owners) > 1 {
+		v.add(Breach{Rule: RuleOnce, What: ref.String(), Note: "the Slot has several claims"})
 	}
 	for _, owner := range s.owners {
 		if !occupant[owner] && !(owner == slotOwner(ref.ID) && s.slot != nil) {

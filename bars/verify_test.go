@@ -135,6 +135,25 @@ func TestVerifyFindsEachKindOfBreach(t *testing.T) {
 			},
 			[]string{"appointment-claimed Appointment/twin Slot/" + slot(0).ID, "appointment-claimed Appointment/twin Slot/" + slot(1).ID},
 		},
+		"two Appointments with a claim each": {
+			func(s *scene) {
+				twin := s.indexed(a)
+				twin.ID, twin.Body = "twin", []byte(twoSlots("twin", "booked"))
+				s.plant(store.Put{Record: twin}, store.Claim{Slot: slot(0).ID, Part: 1, Owner: "Appointment/twin"}, store.Claim{Slot: slot(1).ID, Part: 1, Owner: "Appointment/twin"})
+			},
+			[]string{"claim-once Slot/" + slot(0).ID + " ", "claim-once Slot/" + slot(1).ID + " "},
+		},
+		"an Appointment without claims after hundreds that were cancelled": {
+			func(s *scene) {
+				for n := range search.MaxCount {
+					_, err := s.put(twoSlots(fmt.Sprintf("A%03d", n), "cancelled"), 0)
+					require.NoError(s.t, err)
+				}
+				s.plant(store.Release{Slot: slot(0).ID, Owner: a.String()}, store.Release{Slot: slot(1).ID, Owner: a.String()})
+			},
+			[]string{"appointment-claimed Appointment/a Slot/" + slot(0).ID, "slot-status Slot/" + slot(0).ID + " ",
+				"appointment-claimed Appointment/a Slot/" + slot(1).ID, "slot-status Slot/" + slot(1).ID + " "},
+		},
 		"a slot that isn't here": {
 			func(s *scene) { s.plant(store.Delete{Ref: slot(1)}) },
 			[]string{"slot-here Appointment/a Slot/" + slot(1).ID},
