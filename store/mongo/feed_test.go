@@ -127,3 +127,37 @@ func TestAPurgeThatTheServerHasForgottenCountsWhatItRemoved(t *testing.T) {
 	require.Len(t, docs, 1)
 	require.Contains(t, string(docs[0].Value), `"versions":1`)
 }
+
+// Ensure that a history is a list even where a purge takes versions away between
+// its two reads.
+func TestAHistoryLeavesOutWhatIsPurgedWhileItIsRead(t *testing.T) {
+	fake := serve(t, fakereplset.Options{})
+	clock := storetest.NewClock()
+	s := open(t, fake.URI(), mongo.Options{Now: clock.Now})
+	other := open(t, fake.URI(), mongo.Options{Now: clock.Now})
+	write := func(op store.Op) {
+		_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{op}})
+		require.NoError(t, err)
+		clock.Move(time.Second)
+	}
+	for range 3 {
+		write(store.Put{Record: slot("a", "")})
+	}
+	write(store.Put{Record: slot("b", "")})
+	write(store.Delete{Ref: store.Ref{Type: "Slot", ID: "b"}})
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		if c.Name == "find" && c.N == 3 { // both collections were listed
+			fake.Hook(nil)
+			_, err := other.Purge(context.Background(), store.PurgeRequest{Before: clock.Now(), By: []byte(`{}`)})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+	page, err := s.History(t.Context(), store.Ref{Type: "Slot"}, time.Time{}, 0, "")
+	require.NoError(t, err)
+	require.Len(t, page.Records, 1)
+	require.Equal(t, int64(3), page.Records[0].Version)
+	require.Empty(t, page.Next)
+}

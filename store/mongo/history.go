@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,6 +81,9 @@ func (s *Store) versions(ctx context.Context, scope store.Ref, from int64, n int
 			return page, nil
 		}
 		r, err := s.versionAt(ctx, p)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it was purged meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +112,7 @@ func (s *Store) versionAt(ctx context.Context, p spot) (*store.Record, error) {
 		if err == nil {
 			return r, nil
 		}
-		if err != store.ErrNotFound {
+		if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
 	}
