@@ -136,7 +136,7 @@ func (d *Desk) all(ctx context.Context, q *search.Query, limit int, what string)
 	}
 }
 
-// withoutHeld leaves out free slots that are held or claimed.
+// withoutHeld leaves out free slots that are held.
 func (d *Desk) withoutHeld(ctx context.Context, slots []*store.Record, statuses []string) ([]*store.Record, error) {
 	if !slices.Contains(statuses, "free") || len(slots) == 0 {
 		return slots, nil
@@ -147,12 +147,12 @@ func (d *Desk) withoutHeld(ctx context.Context, slots []*store.Record, statuses 
 		for i, s := range chunk {
 			ids[i] = s.ID
 		}
-		claims, err := d.store.AuxGet(ctx, "claim", ids)
+		holds, err := d.store.AuxGet(ctx, "hold", ids) // a claim for good shows in the status
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range claims {
-			taken[c.Key] = !c.Expires.IsZero() // a hold; a claim shows in the status
+		for _, h := range holds {
+			taken[h.Key] = true
 		}
 	}
 	return slices.DeleteFunc(slots, func(s *store.Record) bool { return taken[s.ID] }), nil

@@ -64,7 +64,9 @@ type Store interface {
 	// AuxGet returns the documents of a kind under these keys; missing and
 	// expired ones are left out. Kind "claim" reads claims by slot id: Key is
 	// the slot's id, Value the owner, Expires the end of a hold; one document for
-	// each claimed part, in their order. Holds that ran out are left out.
+	// each claimed part, in their order. Holds that ran out are left out. Kind
+	// "hold" reads those of the claims that are holds, which are few at any moment;
+	// AuxScan doesn't list them.
 	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
 	// than after, in the order of the keys' bytes, at most limit (10,000, which 0
@@ -204,7 +206,8 @@ type Release struct {
 }
 
 // AuxPut writes an auxiliary document; an expired one counts as absent. Kinds
-// "claim", "idem" (Batch.Idem writes those) and "meta" (the engine's) are refused.
+// "claim" and "hold", "idem" (Batch.Idem writes those) and "meta" (the engine's)
+// are refused.
 type AuxPut struct {
 	Kind, Key string
 	Value     []byte

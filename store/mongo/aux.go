@@ -51,10 +51,15 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	defer leave()
 	found := map[string][]store.Aux{}
 	now := s.now().UnixMilli()
-	if kind == "claim" {
-		where := bson.D{{Key: "slot", Value: bson.D{{Key: "$in", Value: valids(keys, "")}}}, alive(now)}
+	if kind == kit.KindClaim || kind == kit.KindHold {
+		until := alive(now)
+		if kind == kit.KindHold {
+			until = bson.E{Key: "exp", Value: bson.D{{Key: "$gt", Value: primitive.DateTime(now)}}}
+		}
+		where := bson.D{{Key: "slot", Value: bson.D{{Key: "$in", Value: valids(keys, "")}}}, until}
 		err = each(in, s.claim, where, options.Find().SetSort(key("slot", 1, "part", 1)), func(raw bson.Raw) error {
 			a := claimAux(raw)
+			a.Kind = kind
 			found[a.Key] = append(found[a.Key], a)
 			return nil
 		})
@@ -93,7 +98,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	defer leave()
 	now := s.now().UnixMilli()
 	var out []store.Aux
-	if kind == "claim" {
+	if kind == kit.KindClaim {
 		out, err = s.scanClaims(in, prefix, after, limit, now)
 	} else {
 		bounds := prefixRange(auxID(kind, valid(prefix)))
@@ -136,7 +141,7 @@ func valids(keys []string, before string) bson.A {
 }
 
 func claimAux(raw bson.Raw) store.Aux {
-	return store.Aux{Kind: "claim", Key: text(raw, "slot"), Version: 1, Value: []byte(text(raw, "owner")), Expires: expiry(raw)}
+	return store.Aux{Kind: kit.KindClaim, Key: text(raw, "slot"), Version: 1, Value: []byte(text(raw, "owner")), Expires: expiry(raw)}
 }
 
 func auxOf(kind string, raw bson.Raw) store.Aux {

@@ -82,8 +82,11 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	now := s.now().UnixMilli()
 	var out []store.Aux
 	err := s.read(ctx, "read documents", func(c *conn) error {
-		if kind == "claim" {
+		if kind == kit.KindClaim {
 			return c.claimsOf(ctx, keys, now, &out)
+		}
+		if kind == kit.KindHold {
+			return c.holdsOf(ctx, keys, now, &out)
 		}
 		return c.snapshot(ctx, func() error {
 			for _, key := range keys {
@@ -105,8 +108,38 @@ func (c *conn) claimsOf(ctx context.Context, slots []string, now int64, out *[]s
 	if err != nil {
 		return err
 	}
-	return c.aux(ctx, "claim", `SELECT c.slot, 1, CAST(c.owner AS BLOB), c.exp FROM json_each(?) j CROSS JOIN claim c ON c.slot = j.value
+	return c.aux(ctx, kit.KindClaim, `SELECT c.slot, 1, CAST(c.owner AS BLOB), c.exp FROM json_each(?) j CROSS JOIN claim c ON c.slot = j.value
 		WHERE c.exp IS NULL OR c.exp > ? ORDER BY j.key, c.part`, []any{string(list), now}, out)
+}
+
+// holdsOf reads all holds that run where they are fewer than the slots: among
+// the claims of a large store each slot is a place of its own to look at.
+func (c *conn) holdsOf(ctx context.Context, slots []string, now int64, out *[]store.Aux) error {
+	var n int
+	_, err := c.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM claim INDEXED BY claim_exp WHERE exp > ? LIMIT ? + 0)`, []any{now, len(slots)}, &n)
+	if err != nil || n == 0 {
+		return err
+	}
+	var found []store.Aux
+	if n == len(slots) {
+		if err := c.claimsOf(ctx, slots, now, &found); err != nil {
+			return err
+		}
+	} else if err := c.aux(ctx, kit.KindClaim, `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim INDEXED BY claim_exp
+		WHERE exp > ? ORDER BY slot, part`, []any{now}, &found); err != nil {
+		return err
+	}
+	held := map[string][]store.Aux{}
+	for _, a := range found {
+		if !a.Expires.IsZero() {
+			a.Kind = kit.KindHold
+			held[a.Key] = append(held[a.Key], a)
+		}
+	}
+	for _, slot := range slots {
+		*out = append(*out, held[slot]...)
+	}
+	return nil
 }
 
 // AuxScan implements store.Store. limit is at most 10,000, which is also what 0
@@ -121,7 +154,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	}
 	text := `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key >= ? AND key > ? AND key < ?
 		AND (exp IS NULL OR exp > ?) ORDER BY key LIMIT ? + 0`
-	if kind == "claim" {
+	if kind == kit.KindClaim {
 		text = `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE ? <> '' AND slot >= ? AND slot > ? AND slot < ?
 			AND (exp IS NULL OR exp > ?) ORDER BY slot, part LIMIT ? + 0`
 	}
@@ -130,7 +163,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	var out []store.Aux
 	err := s.read(ctx, "list documents", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
-			if err := c.aux(ctx, kind, text, args, &out); err != nil || kind != "claim" || len(out) < limit {
+			if err := c.aux(ctx, kind, text, args, &out); err != nil || kind != kit.KindClaim || len(out) < limit {
 				return err
 			}
 			return c.wholeSlot(ctx, &out, now)
@@ -147,7 +180,7 @@ func (c *conn) wholeSlot(ctx context.Context, out *[]store.Aux, now int64) error
 		n--
 	}
 	*out = list[:n]
-	return c.aux(ctx, "claim", `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE slot = ? AND (exp IS NULL OR exp > ?) ORDER BY part`,
+	return c.aux(ctx, kit.KindClaim, `SELECT slot, 1, CAST(owner AS BLOB), exp FROM claim WHERE slot = ? AND (exp IS NULL OR exp > ?) ORDER BY part`,
 		[]any{last, now}, out)
 }
 

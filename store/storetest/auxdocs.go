@@ -111,7 +111,8 @@ var auxChecks = []Check{
 		return want("keys", "a/1=a/1 a/2=a/2 a/3=a/3 a/é=a/é a/\U0010FFFF=a/\U0010FFFF", strings.Join(keys, " "))
 	}},
 	{"claims can't be written as documents", func(e *Env) error {
-		for _, op := range []store.Op{store.AuxPut{Kind: "claim", Key: "s1", Value: []byte("Appointment/a")}, store.AuxDelete{Kind: "claim", Key: "s1"}} {
+		for _, op := range []store.Op{store.AuxPut{Kind: "claim", Key: "s1", Value: []byte("Appointment/a")}, store.AuxDelete{Kind: "claim", Key: "s1"},
+			store.AuxPut{Kind: "hold", Key: "s1", Value: []byte("hold/a")}} {
 			if _, err := e.Store.Commit(e.ctx, &store.Batch{Ops: []store.Op{op}}); err == nil {
 				return fmt.Errorf("%T of a claim was accepted", op)
 			}

@@ -54,7 +54,7 @@ var breaks = []broken{
 			return c
 		}
 		return op
-	}), []string{"a hold keeps others out until its end and no longer", "claims are listed in order of slot"}},
+	}), []string{"a hold keeps others out until its end and no longer", "claims are listed in order of slot", "holds are read apart from claims"}},
 	{"bends what is too large", changing(func(b *store.Batch) {
 		b.Ops = b.Ops[:min(len(b.Ops), store.MaxOps/2)]
 		if b.Idem != nil {

@@ -61,6 +61,7 @@ var claimChecks = []Check{
 	}},
 	{"a hold keeps others out until its end and no longer", holds},
 	{"the holder moves the end and the appointment takes over by name", takeOver},
+	{"holds are read apart from claims", onlyHolds},
 	{"claims are listed in order of slot", func(e *Env) error {
 		if _, err := e.commit(claim("b", "Appointment/1"), claim("a", "Appointment/2"), store.Claim{Slot: "a", Part: 1, Owner: "Appointment/3"},
 			claim("c", "Appointment/4"), e.hold("d", "hold/x", time.Minute)); err != nil {
@@ -117,6 +118,41 @@ func holds(e *Env) error {
 	}
 	e.Clock.Move(1000 * time.Hour)
 	return first(e.owner("s1", "Appointment/a"), e.refused(store.SlotTaken, "Slot/s1", claim("s1", "hold/x")))
+}
+
+// onlyHolds asks for fewer slots than there are holds, for as many and for more,
+// because an engine may read either.
+func onlyHolds(e *Env) error {
+	if _, err := e.commit(claim("a", "Appointment/1"), e.hold("b", "hold/x", time.Minute), e.hold("c", "hold/y", time.Hour),
+		store.Claim{Slot: "c", Part: 1, Owner: "Appointment/2"}, store.Claim{Slot: "c", Part: 2, Owner: "hold/z", Until: e.Clock.Now().Add(time.Hour)},
+		e.hold("d", "hold/v", time.Hour)); err != nil {
+		return err
+	}
+	read := func(expected string, slots ...string) error {
+		got, err := e.Store.AuxGet(e.ctx, "hold", slots)
+		if err != nil {
+			return err
+		}
+		var list []string
+		for _, h := range got {
+			if h.Kind != "hold" || h.Expires.IsZero() {
+				return fmt.Errorf("a hold came back as %+v", h)
+			}
+			list = append(list, h.Key+"="+string(h.Value))
+		}
+		return want(fmt.Sprint("holds of ", slots), expected, strings.Join(list, " "))
+	}
+	all := []string{"d", "c", "b", "a", "none", "other"}
+	if err := first(read("d=hold/v c=hold/y c=hold/z b=hold/x", all...), read("", "a"), read("c=hold/y c=hold/z", "c", "a"),
+		read("b=hold/x c=hold/y c=hold/z d=hold/v", "b", "c", "a", "d"), read("")); err != nil {
+		return err
+	}
+	e.Clock.Move(time.Minute)
+	if err := first(read("d=hold/v c=hold/y c=hold/z", all...), read("", "b")); err != nil {
+		return fmt.Errorf("when one has run out: %w", err)
+	}
+	e.Clock.Move(time.Hour)
+	return read("", all...)
 }
 
 func takeOver(e *Env) error {

@@ -189,7 +189,7 @@ func checkSlot(slot string, part int, owners ...string) error {
 }
 
 func checkAux(kind, key string) error {
-	if kind == KindClaim || kind == KindMeta {
+	if kind == KindClaim || kind == KindHold || kind == KindMeta {
 		return fmt.Errorf("store: documents of kind %s can't be written", kind)
 	}
 	if kind == "" || key == "" || len(kind) > 64 || len(key) > maxAuxKey || !utf8.ValidString(kind+key) {

@@ -2,10 +2,11 @@ package kit
 
 import "github.com/onward-health/onward/store"
 
-// Kinds of auxiliary documents that no batch may write: claims, and the engine's
-// own.
+// Kinds of auxiliary documents that no batch may write: claims, those of them that
+// are holds, and the engine's own.
 const (
 	KindClaim = "claim"
+	KindHold  = "hold"
 	KindMeta  = "meta"
 )
 
