@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -24,11 +23,10 @@ func Backup(ctx context.Context, path, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return ErrExists
 	}
-	db, c, err := openSource(ctx, path)
+	c, err := openSource(ctx, path)
 	if err != nil {
 		return &OpenError{err}
 	}
-	defer db.Close()
 	defer c.close()
 	// Absolute, because SQLite is told of the file by a URI.
 	if to, err = filepath.Abs(to); err != nil {
@@ -64,35 +62,20 @@ func (e *OpenError) Error() string { return e.err.Error() }
 func (e *OpenError) Unwrap() error { return e.err }
 
 // openSource opens what is to be backed up; an older schema is worth it too.
-func openSource(ctx context.Context, path string) (*sql.DB, *conn, error) {
+func openSource(ctx context.Context, path string) (*conn, error) {
 	p, err := find(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	db, c, err := p.connect(ctx)
+	c, err := p.connect(ctx, taskPragmas)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if _, err := c.version(ctx); err != nil {
 		c.close()
-		db.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return db, c, nil
-}
-
-// connect makes one connection for a task of its own.
-func (p *place) connect(ctx context.Context) (*sql.DB, *conn, error) {
-	db, err := sql.Open("sqlite", p.dsn())
-	if err != nil {
-		return nil, nil, fault("open the database", err)
-	}
-	c, err := connect(ctx, db, []string{`PRAGMA busy_timeout = 5000`, `PRAGMA trusted_schema = OFF`})
-	if err != nil {
-		db.Close()
-		return nil, nil, err
-	}
-	return db, c, nil
+	return c, nil
 }
 
 // copyInto writes the database as of now to a file that is empty or not there,
@@ -103,7 +86,7 @@ func (c *conn) copyInto(ctx context.Context, to string) error {
 		return fmt.Errorf("store: can't make the copy: %w", err)
 	}
 	defer f.Close()
-	if _, err := c.c.ExecContext(ctx, `VACUUM INTO ?`, to); err != nil {
+	if err := c.once(ctx, `VACUUM INTO ?`, to); err != nil {
 		return fault("copy the database", err)
 	}
 	if err := f.Sync(); err != nil {
@@ -113,11 +96,10 @@ func (c *conn) copyInto(ctx context.Context, to string) error {
 }
 
 func checkCopy(ctx context.Context, file string) error {
-	db, c, err := (&place{file: file}).connect(ctx)
+	c, err := (&place{file: file}).connect(ctx, taskPragmas)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
 	defer c.close()
 	// An empty file passes SQLite's check, so the copy must say that it is ours.
 	if version, err := c.version(ctx); err != nil || version == 0 {

@@ -69,9 +69,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("raw", func(b *testing.B) {
 		timed(b, func() {
 			b.RunParallel(func(pb *testing.PB) {
-				c := <-s.readers
-				defer func() { s.readers <- c }()
-				stmt, err := c.c.PrepareContext(context.Background(), `SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, w.val, r.peer, r.body
+				stmt, err := rawReader(b, s).Prepare(`SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, w.val, r.peer, r.body
 				FROM res r LEFT JOIN who w ON w.id = r."by" WHERE r.typ = ? AND r.id = ?`)
 				if err != nil {
 					b.Error(err)
@@ -79,7 +77,7 @@ func BenchmarkGet(b *testing.B) {
 				}
 				defer stmt.Close()
 				for i := 0; pb.Next(); i++ {
-					if _, err := scanRecord(stmt.QueryRow(refs[i%1000].Type, refs[i%1000].ID).Scan); err != nil {
+					if err := scanRaw(stmt.QueryRow(refs[i%1000].Type, refs[i%1000].ID).Scan); err != nil {
 						b.Error(err)
 						return
 					}
@@ -87,6 +85,33 @@ func BenchmarkGet(b *testing.B) {
 			})
 		})
 	})
+}
+
+// rawReader is one connection of database/sql to the file of a store, set up as
+// the store's readers are.
+func rawReader(b *testing.B, s *Store) *sql.DB {
+	b.Helper()
+	db, err := sql.Open("sqlite", s.place.dsn())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1)
+	for _, text := range readerPragmas {
+		if _, err := db.Exec(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return db
+}
+
+func scanRaw(scan func(...any) error) error {
+	var typ, id, method string
+	var ver, lu int64
+	var deleted bool
+	var by any
+	var peer, body []byte
+	return scan(&typ, &id, &ver, &lu, &deleted, &method, &by, &peer, &body)
 }
 
 // BenchmarkFreeSlots searches 10,000 slots for a page of 50 of two schedules in
@@ -107,16 +132,15 @@ func BenchmarkFreeSlots(b *testing.B) {
 		})
 	})
 	b.Run("raw", func(b *testing.B) {
-		c := <-s.readers
-		defer func() { s.readers <- c }()
+		db := rawReader(b, s)
 		from := int64(n / 2 * 3_600_000)
 		number := func(entry string) (id int64) {
-			if found, err := c.row(context.Background(), `SELECT id FROM term WHERE k = 4 AND v = ?`, []any{entry}, &id); err != nil || !found {
+			if err := db.QueryRow(`SELECT id FROM term WHERE k = 4 AND v = ?`, entry).Scan(&id); err != nil {
 				b.Fatal(entry, err)
 			}
 			return id
 		}
-		stmt, err := c.c.PrepareContext(context.Background(), `SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, r."by", r.peer, r.body
+		stmt, err := db.Prepare(`SELECT r.typ, r.id, r.ver, r.lu, r.del, r.method, r."by", r.peer, r.body
 			FROM x i CROSS JOIN res r WHERE r.pk = i.pk AND i.term IN (?, ?) AND i.lo >= ? AND i.lo < ?
 			AND EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = i.lo AND pk = i.pk)
 			AND EXISTS (SELECT 1 FROM x WHERE term = ? AND lo = i.lo AND pk = i.pk)
@@ -133,7 +157,7 @@ func BenchmarkFreeSlots(b *testing.B) {
 				}
 				found := 0
 				for ; rows.Next(); found++ {
-					if _, err := scanRecord(rows.Scan); err != nil {
+					if err := scanRaw(rows.Scan); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -82,9 +81,6 @@ func fault(doing string, err error) error {
 	var e *driver.Error
 	if errors.As(err, &e) {
 		return &DriverError{doing, e.Code()}
-	}
-	if errors.Is(err, sql.ErrConnDone) {
-		return fmt.Errorf("store: %s: %w: the connection is closed", doing, store.ErrUnavailable)
 	}
 	return fmt.Errorf("store: %s: fault of type %T", doing, err)
 }

@@ -17,7 +17,11 @@ func AwaitBacklog(s *Store, n int) {
 // Rows counts a table's rows.
 func Rows(t *testing.T, s *Store, table string) (n int) {
 	t.Helper()
-	if err := s.db.QueryRow(fmt.Sprintf(`SELECT count(*) FROM %s`, table)).Scan(&n); err != nil {
+	err := s.read(t.Context(), "count rows", func(c *conn) error {
+		_, err := c.row(t.Context(), fmt.Sprintf(`SELECT count(*) FROM %s`, table), nil, &n)
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -27,7 +31,10 @@ func Rows(t *testing.T, s *Store, table string) (n int) {
 // file's size is the file's size.
 func LimitPages(t *testing.T, s *Store, n int) {
 	t.Helper()
-	if _, err := s.writer.c.ExecContext(context.Background(), fmt.Sprintf(`PRAGMA max_page_count = %d`, n)); err != nil {
-		t.Fatal(err)
+	done := s.submit(t.Context(), &request{ctx: t.Context(), done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) {
+		return nil, w.once(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, n))
+	}})
+	if done.err != nil {
+		t.Fatal(done.err)
 	}
 }

@@ -22,7 +22,7 @@ func (c *conn) migrate(ctx context.Context, p *place, from int, steps []upgrade,
 		return fmt.Errorf("store: the copy before a migration: %w", err)
 	}
 	if err := c.upgrade(ctx, steps[from-1:], to); err != nil {
-		_, _ = c.c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		_ = c.once(context.WithoutCancel(ctx), `ROLLBACK`)
 		return fmt.Errorf("store: migration to schema %d; the file is as it was: %w", to, fault("migrate", err))
 	}
 	c.forget() // plans and statements of the old tables
@@ -48,7 +48,7 @@ func (c *conn) keep(ctx context.Context, to string) error {
 
 // upgrade carries out the steps in one transaction.
 func (c *conn) upgrade(ctx context.Context, steps []upgrade, to int) error {
-	if _, err := c.c.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if err := c.once(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	for _, step := range steps {
@@ -66,13 +66,4 @@ func (c *conn) upgrade(ctx context.Context, steps []upgrade, to int) error {
 		}
 	}
 	return c.run(ctx, []string{fmt.Sprintf(`PRAGMA user_version = %d`, to), `COMMIT`})
-}
-
-func (c *conn) run(ctx context.Context, list []string) error {
-	for _, text := range list {
-		if _, err := c.c.ExecContext(ctx, text); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -12,17 +12,13 @@ import (
 // migrated runs steps on a file and returns what it says of itself afterwards.
 func migrated(t *testing.T, path string, from int, steps []upgrade) error {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	c, err := connect(t.Context(), db, nil)
+	p := &place{file: path}
+	c, err := p.connect(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
-	return c.migrate(context.Background(), &place{file: path}, from, steps, slog.New(slog.DiscardHandler))
+	return c.migrate(context.Background(), p, from, steps, slog.New(slog.DiscardHandler))
 }
 
 func text(t *testing.T, path, query string) (got string) {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,7 +43,6 @@ type Options struct {
 type Store struct {
 	now     func() time.Time
 	place   *place
-	db      *sql.DB
 	readers chan *conn
 	seal    kit.Sealer
 	durable string
@@ -97,25 +95,26 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if p.temporary {
 		o.Sync = "OFF"
 	}
-	db, err := sql.Open("sqlite", p.dsn())
+	s, err := start(ctx, p, o)
 	if err != nil {
-		p.release()
-		return nil, fault("open the database", err)
-	}
-	s, err := start(ctx, db, p, o)
-	if err != nil {
-		db.Close()
 		p.release()
 		return nil, err
 	}
 	return s, nil
 }
 
-func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error) {
-	w, err := connect(ctx, db, nil)
+func start(ctx context.Context, p *place, o Options) (opened *Store, err error) {
+	var conns []*conn
+	defer func() {
+		for i := 0; err != nil && i < len(conns); i++ {
+			conns[i].close()
+		}
+	}()
+	w, err := p.connect(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
+	conns = append(conns, w)
 	if err := w.ready(ctx, p, o); err != nil {
 		return nil, err
 	}
@@ -124,16 +123,17 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 		return nil, err
 	}
 	s := &Store{
-		now: o.Now, place: p, db: db, seal: seal, durable: durable(o.Sync), sync: o.Sync,
+		now: o.Now, place: p, seal: seal, durable: durable(o.Sync), sync: o.Sync,
 		readers: make(chan *conn, readerCount()),
 		in:      make(chan *request, queueLength),
 		closing: make(chan struct{}), drained: make(chan struct{}),
 	}
 	for range cap(s.readers) {
-		r, err := connect(ctx, db, readerPragmas)
+		r, err := p.connect(ctx, readerPragmas)
 		if err != nil {
 			return nil, err
 		}
+		conns = append(conns, r)
 		r.maxScan = o.MaxScan
 		s.readers <- r
 	}
@@ -153,8 +153,8 @@ func start(ctx context.Context, db *sql.DB, p *place, o Options) (*Store, error)
 // schema, or refuses it before anything is written to it.
 func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 	if o.ReadOnly {
-		if err := c.pragmas(ctx, readerPragmas); err != nil {
-			return err
+		if err := c.run(ctx, readerPragmas); err != nil {
+			return fault("open the database", err)
 		}
 	}
 	version, err := c.version(ctx)
@@ -170,8 +170,8 @@ func (c *conn) ready(ctx context.Context, p *place, o Options) error {
 		}
 		return c.finished(ctx)
 	}
-	if err := c.pragmas(ctx, writerPragmas(o.Sync, o.Bulk || o.Import)); err != nil {
-		return err
+	if err := c.run(ctx, writerPragmas(o.Sync, o.Bulk || o.Import)); err != nil {
+		return fault("open the database", err)
 	}
 	if version == 0 {
 		return c.create(ctx)
@@ -227,11 +227,14 @@ func (s *Store) end() error {
 	s.sending.Lock() // nobody is half-way into the channel
 	close(s.in)
 	s.sending.Unlock()
+	var err error
 	for range cap(s.readers) {
-		(<-s.readers).close()
+		err = errors.Join(err, (<-s.readers).close())
 	}
 	<-s.drained
-	err := s.db.Close()
+	if s.writer != nil {
+		err = errors.Join(err, s.writer.ended)
+	}
 	s.place.release()
 	if err != nil {
 		return fmt.Errorf("store: close: %w", fault("close", err))

@@ -85,7 +85,7 @@ func TestNoStatementReadsAWholeTable(t *testing.T) {
 	defer func() {
 		s.readers <- c
 		for len(s.readers) < cap(s.readers) {
-			r, err := connect(t.Context(), s.db, readerPragmas)
+			r, err := s.place.connect(t.Context(), readerPragmas)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,18 +216,17 @@ func explain(t *testing.T, c *conn, text string) (steps []string) {
 	default:
 		return nil
 	}
-	rows, err := c.c.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+text, make([]any, strings.Count(text, "?"))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	apart := &conn{c: c.c, stmts: map[string]*statement{}} // its statements are none of those looked at
+	defer apart.forget()
+	err := apart.each(t.Context(), `EXPLAIN QUERY PLAN `+text, make([]any, strings.Count(text, "?")), func(scan func(...any) error) error {
 		var id, parent, unused int
 		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			t.Fatal(err)
-		}
+		err := scan(&id, &parent, &unused, &detail)
 		steps = append(steps, detail)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return steps
 }

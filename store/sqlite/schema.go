@@ -138,6 +138,9 @@ var readerPragmas = []string{
 	`PRAGMA trusted_schema = OFF`,
 }
 
+// taskPragmas set up a connection for one task, such as a backup.
+var taskPragmas = []string{`PRAGMA busy_timeout = 5000`, `PRAGMA trusted_schema = OFF`}
+
 // version reads the file's schema, 0 where the file is new. It refuses a file
 // that isn't ours or is from the future, before anything is written to it.
 func (c *conn) version(ctx context.Context) (int, error) {
@@ -150,7 +153,7 @@ func (c *conn) version(ctx context.Context) (int, error) {
 		{`PRAGMA user_version`, &version},
 		{`SELECT count(*) FROM sqlite_schema`, &tables},
 	} {
-		if err := c.c.QueryRowContext(ctx, q.text).Scan(q.into); err != nil {
+		if _, err := c.row(ctx, q.text, nil, q.into); err != nil {
 			return 0, fault("open the database", err)
 		}
 	}
@@ -173,11 +176,9 @@ func (c *conn) create(ctx context.Context) error {
 		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
 		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
 		`COMMIT`)
-	for _, t := range text {
-		if _, err := c.c.ExecContext(ctx, t); err != nil {
-			_, _ = c.c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
-			return fault("make the tables", err)
-		}
+	if err := c.run(ctx, text); err != nil {
+		_ = c.once(context.WithoutCancel(ctx), `ROLLBACK`)
+		return fault("make the tables", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
@@ -72,12 +71,6 @@ func (s *Store) Count(ctx context.Context, q *search.Query, limit int) (n int, e
 		})
 	})
 	return min(n, limit), n <= limit, err
-}
-
-// hit is one match and how it sorts.
-type hit struct {
-	record *store.Record
-	keys   []kit.Value
 }
 
 // hits finds the next n matches in order, or fewer where their bodies are large:
@@ -160,70 +153,4 @@ func (p *planner) demands(k sortKey) bool {
 		}
 	}
 	return false
-}
-
-// run reads the hits of a finished statement, with their records: a page ends
-// when its bodies are many, so no more than that are held. Who made the versions
-// is looked up afterwards, because few have made many.
-func (p *planner) run(ctx context.Context, found *sqlText, o order) ([]hit, error) {
-	s := &sqlText{args: found.args}
-	s.add(`SELECT m.*, r.ver, r.lu, r.method, r."by", r.peer, r.body FROM (` + found.String() + `) m CROSS JOIN res r WHERE r.pk = m.pk`)
-	if p.explained != nil {
-		return nil, p.steps(ctx, s)
-	}
-	var out []hit
-	made := map[int64][]*store.Record{}
-	err := p.c.each(ctx, s.String(), s.args, func(scan func(...any) error) error {
-		h := hit{record: &store.Record{Type: p.name}, keys: make([]kit.Value, len(o.keys))}
-		var pk, lu int64
-		var by sql.NullInt64
-		into := append(make([]any, 0, 16), &pk, &h.record.ID)
-		for i, k := range o.keys {
-			if k.kind == byText {
-				into = append(into, &h.keys[i].S)
-			} else {
-				into = append(into, &h.keys[i].N)
-			}
-		}
-		into = append(into, &h.record.Version, &lu, &h.record.Method, &by, &h.record.Peer, &h.record.Body)
-		if err := scan(into...); err != nil {
-			return err
-		}
-		h.record.LastUpdated = kit.Instant(lu)
-		if by.Valid {
-			made[by.Int64] = append(made[by.Int64], h.record)
-		}
-		out = append(out, h)
-		if p.size > maxPage {
-			p.full = true
-			return errEnough
-		}
-		p.size += len(h.record.Body)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, p.c.sign(ctx, made)
-}
-
-// sign sets By of records, listed by their author.
-func (c *conn) sign(ctx context.Context, made map[int64][]*store.Record) error {
-	ids := make([]any, 0, len(made))
-	for id := range made {
-		ids = append(ids, id)
-	}
-	return chunks(ids, func(some []any) error {
-		return c.each(ctx, `SELECT id, val FROM who WHERE id IN (`+marks(len(some))+`)`, some, func(scan func(...any) error) error {
-			var id int64
-			var val []byte
-			if err := scan(&id, &val); err != nil {
-				return err
-			}
-			for _, r := range made[id] {
-				r.By = val
-			}
-			return nil
-		})
-	})
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -78,12 +79,39 @@ func (p *planner) walkTerm(ctx context.Context, o order, by int, n int, last *ki
 	o.keys[0].present = true
 	here := at{`i.pk`, `i.lo`}
 	keys := p.keys(o, here)
-	s := p.selecting(keys)
+	from := &sqlText{}
 	term, _ := p.single(by)
-	s.add(` FROM x i CROSS JOIN res r WHERE r.pk = i.pk AND i.term = ?`, term)
-	p.walkWindow(s, `i`, o.keys[0], last)
-	p.others(s, here, by)
+	from.add(` FROM x i CROSS JOIN res r WHERE r.pk = i.pk AND i.term = ?`, term)
+	p.walkWindow(from, `i`, o.keys[0], last)
+	p.others(from, here, by)
+	if len(keys) == 1 && p.drive == by && p.rows < manyRows {
+		size := p.size
+		found, err := p.walkFew(ctx, from, o, keys, n, last)
+		if !errors.Is(err, errTies) {
+			return found, err
+		}
+		p.size = size
+	}
+	s := p.selecting(keys)
+	s.add(from.String(), from.args...)
 	return p.rest(ctx, s, o, keys, nil, n, last)
+}
+
+// walkFew reads a term whose records are few enough that one start can't have
+// very many.
+func (p *planner) walkFew(ctx context.Context, from *sqlText, o order, keys []sqlText, n int, last *kit.Mark) ([]hit, error) {
+	s := &sqlText{}
+	s.add(`SELECT r.id, i.lo, ` + ofRecord)
+	s.add(from.String(), from.args...)
+	if last != nil {
+		s.add(` AND `)
+		o.after(s, keys, `r.id`, last)
+	}
+	s.add(` ORDER BY i.lo`)
+	if o.keys[0].desc {
+		s.add(` DESC`)
+	}
+	return p.inStep(ctx, s, o, n)
 }
 
 // walkIndex reads the index of the first key in order; records without it are
@@ -176,7 +204,7 @@ func (p *planner) selecting(keys []sqlText) *sqlText {
 	s := &sqlText{}
 	s.add(`SELECT r.pk, r.id`)
 	for i := range keys {
-		s.add(`, `+keys[i].String(), keys[i].args...)
+		s.add(`, `+keys[i].String()+` AS `+keyName(i), keys[i].args...)
 	}
 	return s
 }

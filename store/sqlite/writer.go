@@ -121,6 +121,7 @@ type writer struct {
 	swept   time.Time
 	rest    time.Duration // until the next sweep
 
+	ended                error // of closing the connection
 	lastTerm, lastAuthor int64 // the highest numbers given; 0: not known
 }
 
@@ -145,8 +146,8 @@ func (w *writer) run() {
 		w.sweep()
 	}
 	ctx := context.Background()
-	_, _ = w.c.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	w.close()
+	_ = w.once(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	w.ended = w.close()
 }
 
 // group carries out r and what waits behind it, commits once, and only then
