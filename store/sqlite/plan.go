@@ -33,6 +33,7 @@ type planner struct {
 	terms    map[string][]int64 // entries by number; several where shapes hold it
 	dates    map[string]int64   // parameters of dates
 	texts    map[string]int64   // parameters that records sort by
+	widths   map[string]maybeWidth
 	inShapes []prefixShape
 
 	size      int       // bytes of the bodies read so far
@@ -42,7 +43,7 @@ type planner struct {
 
 // newPlanner returns nil where nothing can match.
 func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error) {
-	p := &planner{c: c, name: q.Type, conds: kit.Flatten(q.Where, nil), drive: -1, rows: manyRows}
+	p := &planner{c: c, name: q.Type, conds: kit.Flatten(q.Where, nil), drive: -1, rows: manyRows, widths: map[string]maybeWidth{}}
 	var main int
 	known, err := c.row(ctx, `SELECT t, main FROM types WHERE name = ?`, []any{q.Type}, &p.typ, &main)
 	if err != nil || !known {
@@ -53,7 +54,7 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 	}
 	if main == mainAll {
 		var w width
-		if w, p.main, err = c.width(ctx, p.typ, startParam); err != nil {
+		if w, p.main, err = p.widthOf(ctx, startParam); err != nil {
 			return nil, err
 		}
 		p.width = w.span
@@ -62,7 +63,7 @@ func newPlanner(ctx context.Context, c *conn, q *search.Query) (*planner, error)
 	slices.SortStableFunc(p.conds, func(a, b search.Node) int { return promise(a) - promise(b) })
 	for _, level := range levels {
 		for i, term := range p.conds {
-			if p.repeats(i) {
+			if p.repeats(i) || p.windowed(i) {
 				continue
 			}
 			most := min(level, p.rows)
@@ -136,6 +137,22 @@ func (p *planner) repeats(i int) bool {
 	return is && slices.ContainsFunc(p.conds[:i], func(n search.Node) bool {
 		before, is := n.(search.Date)
 		return is && before.Param == d.Param
+	})
+}
+
+// windowed says that a condition is about start where others narrow their terms
+// by it: none of those can have more records than it has.
+func (p *planner) windowed(i int) bool {
+	d, is := p.conds[i].(search.Date)
+	if !is || !p.main || d.Param != startParam {
+		return false
+	}
+	return slices.ContainsFunc(p.conds, func(n search.Node) bool {
+		switch n.(type) {
+		case search.Has, search.HasAny:
+			return true
+		}
+		return false
 	})
 }
 

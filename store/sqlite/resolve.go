@@ -11,7 +11,8 @@ import (
 // resolve finds the numbers of all that the query names. What nothing has, has no
 // number and matches nothing.
 func (p *planner) resolve(ctx context.Context, q *search.Query) error {
-	var entries, dates, texts []string
+	var entries []string
+	var wanted []termKey
 	var prefixes []search.Prefix
 	var walk func(n search.Node)
 	walk = func(n search.Node) {
@@ -23,7 +24,7 @@ func (p *planner) resolve(ctx context.Context, q *search.Query) error {
 		case search.Prefix:
 			prefixes = append(prefixes, n)
 		case search.Date:
-			dates = append(dates, n.Param)
+			wanted = append(wanted, termKey{p.typ*kinds + kindDate, n.Param})
 		case search.And:
 			for _, inner := range n {
 				walk(inner)
@@ -38,35 +39,36 @@ func (p *planner) resolve(ctx context.Context, q *search.Query) error {
 	}
 	walk(q.Where)
 	for _, by := range q.Sort {
-		dates, texts = append(dates, by.Param), append(texts, by.Param)
+		wanted = append(wanted, termKey{p.typ*kinds + kindDate, by.Param}, termKey{p.typ*kinds + kindText, by.Param})
 	}
 	p.terms, p.dates, p.texts = map[string][]int64{}, map[string]int64{}, map[string]int64{}
-	if err := p.entries(ctx, entries, prefixes); err != nil {
-		return err
-	}
-	if err := p.c.termIDs(ctx, p.typ*kinds+kindDate, dates, func(v string, id int64) { p.dates[v] = id }); err != nil {
-		return err
-	}
-	return p.c.termIDs(ctx, p.typ*kinds+kindText, texts, func(v string, id int64) { p.texts[v] = id })
-}
-
-// entries finds entries, and the shapes that hold some of them or may.
-func (p *planner) entries(ctx context.Context, entries []string, prefixes []search.Prefix) error {
 	inShapes := map[string]bool{}
-	single := entries[:0:0]
 	for _, e := range entries {
 		if shaped(e) {
 			inShapes[e] = true
 		} else {
-			single = append(single, e)
+			wanted = append(wanted, termKey{p.typ*kinds + kindEntry, e})
 		}
 	}
-	if err := p.c.termIDs(ctx, p.typ*kinds+kindEntry, single, func(v string, id int64) { p.terms[v] = []int64{id} }); err != nil {
+	slices.SortFunc(wanted, termKey.compare)
+	err := p.c.numbersOf(ctx, slices.Compact(wanted), func(key termKey, id int64) {
+		switch key.k % kinds {
+		case kindEntry:
+			p.terms[key.v] = []int64{id}
+		case kindDate:
+			p.dates[key.v] = id
+		case kindText:
+			p.texts[key.v] = id
+		}
+	})
+	if err != nil || len(inShapes)+len(prefixes) == 0 {
 		return err
 	}
-	if len(inShapes)+len(prefixes) == 0 {
-		return nil
-	}
+	return p.ofShapes(ctx, inShapes, prefixes)
+}
+
+// ofShapes finds the shapes that hold some of the entries or may.
+func (p *planner) ofShapes(ctx context.Context, inShapes map[string]bool, prefixes []search.Prefix) error {
 	err := p.c.shapes(ctx, p.typ, func(id int64, entries []string) {
 		for _, e := range entries {
 			if inShapes[e] {

@@ -44,7 +44,7 @@ func (p *planner) order(ctx context.Context, sorts []search.Sort) (order, error)
 		case "_lastUpdated":
 			k.kind, k.present = byUpdated, true
 		default:
-			w, date, err := p.c.width(ctx, p.typ, by.Param)
+			w, date, err := p.widthOf(ctx, by.Param)
 			if err != nil {
 				return o, err
 			}

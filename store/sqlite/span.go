@@ -30,7 +30,7 @@ func (p *planner) span(ctx context.Context, n search.Node) (*sqlText, error) {
 		s.add(`res INDEXED BY res_typ_lu WHERE typ = ? AND del = 0 AND `+spanCondition(n.Op, `lu`, `lu`), p.name)
 		s.args = append(s.args, spanArgs(n.Op, n.Lo, n.Hi)...)
 	case search.Date:
-		w, known, err := p.c.width(ctx, p.typ, n.Param)
+		w, known, err := p.widthOf(ctx, n.Param)
 		if err != nil || !known || p.dates[n.Param] == 0 {
 			return s, err
 		}

@@ -71,6 +71,24 @@ func (w *writer) learnWidths(ctx context.Context, typ int64, p *parts, dates []d
 	return nil
 }
 
+// widthOf reads xw once a query.
+func (p *planner) widthOf(ctx context.Context, param string) (width, bool, error) {
+	if known, asked := p.widths[param]; asked {
+		return known.width, known.ok, nil
+	}
+	w, ok, err := p.c.width(ctx, p.typ, param)
+	if err == nil {
+		p.widths[param] = maybeWidth{w, ok}
+	}
+	return w, ok, err
+}
+
+// maybeWidth is a width, or that there is none.
+type maybeWidth struct {
+	width
+	ok bool
+}
+
 // width reads xw; ok is false where no record ever had the parameter as a date.
 func (c *conn) width(ctx context.Context, typ int64, param string) (found width, ok bool, err error) {
 	ok, err = c.row(ctx, `SELECT width, several FROM xw WHERE t = ? AND p = ?`, []any{typ, widthName(param)}, &found.span, &found.several)
