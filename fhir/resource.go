@@ -186,6 +186,20 @@ func (v Value) Text() string {
 	return unescape(raw)
 }
 
+// TextBytes is Text without a copy where the string has no escapes, and nil for
+// every other kind. It must not be changed, and keeps the resource in memory.
+func (v Value) TextBytes() []byte {
+	if v.Kind() != StringKind {
+		return nil
+	}
+	raw := v.Raw()
+	raw = raw[1 : len(raw)-1]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	return []byte(unescape(raw))
+}
+
 // Bool returns a boolean's value, and false for every other kind.
 func (v Value) Bool() bool { return v.Kind() == BoolKind && v.Raw()[0] == 't' }
 

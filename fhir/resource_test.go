@@ -44,6 +44,7 @@ func TestAValueThatIsMissingAnswersEmpty(t *testing.T) {
 			require.Equal(t, fhir.Missing, v.Kind())
 			require.Nil(t, v.Raw())
 			require.Empty(t, v.Text())
+			require.Nil(t, v.TextBytes())
 			require.False(t, v.Bool())
 			_, ok := v.Int()
 			require.False(t, ok)
@@ -132,6 +133,7 @@ func TestTextDecodesEscapes(t *testing.T) {
 		`"é` + "\U0001F600" + `\u0020x"`: "é😀 x",
 	} {
 		require.Equal(t, want, mustParse(t, `{"s":`+raw+`}`).Get("s").Text(), raw)
+		require.Equal(t, want, string(mustParse(t, `{"s":`+raw+`}`).Get("s").TextBytes()), raw)
 	}
 }
 

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strconv"
@@ -127,8 +126,8 @@ func (x *extractor) value(v fhir.Value) {
 	case URIType:
 		if v.Kind() == fhir.StringKind {
 			x.present = true
-			x.add(':', textOf(v))
-			x.sortBy(textOf(v))
+			x.add(':', v.TextBytes())
+			x.sortBy(v.TextBytes())
 		}
 	}
 }
@@ -206,18 +205,4 @@ func (x *extractor) index() Index {
 		return cmp.Or(strings.Compare(a.Param, b.Param), cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi))
 	})
 	return Index{X: slices.Compact(list), D: slices.Compact(x.d), S: keys, Over: x.over}
-}
-
-// textOf is a string's content, without a copy where it has no escapes. It
-// must not be changed.
-func textOf(v fhir.Value) []byte {
-	if v.Kind() != fhir.StringKind {
-		return nil
-	}
-	raw := v.Raw()
-	raw = raw[1 : len(raw)-1]
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		return []byte(v.Text())
-	}
-	return raw
 }

@@ -54,7 +54,7 @@ func (x *extractor) object(v fhir.Value) {
 	if id := v.Get("identifier"); id.Kind() == fhir.ObjectKind {
 		sorted := x.sorted
 		x.sorted = true // the text alone is sorted by
-		x.systemToken('~', id.Get("system"), textOf(id.Get("value")))
+		x.systemToken('~', id.Get("system"), id.Get("value").TextBytes())
 		x.sorted = sorted
 	}
 }

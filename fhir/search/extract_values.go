@@ -22,7 +22,7 @@ func (x *extractor) token(v fhir.Value) {
 		}
 	case kind == fhir.StringKind:
 		x.present = true
-		x.simpleToken(textOf(v))
+		x.simpleToken(v.TextBytes())
 	case kind == fhir.ObjectKind && x.p.system == "":
 		x.present = true
 		x.complexToken(v)
@@ -43,18 +43,18 @@ func (x *extractor) simpleToken(value []byte) {
 func (x *extractor) complexToken(v fhir.Value) {
 	switch {
 	case x.p.contact:
-		x.simpleToken(textOf(v.Get("value")))
+		x.simpleToken(v.Get("value").TextBytes())
 	case v.Get("coding").Exists():
 		for item := range v.Get("coding").Items() {
-			x.systemToken(':', item.Get("system"), textOf(item.Get("code")))
+			x.systemToken(':', item.Get("system"), item.Get("code").TextBytes())
 			x.label(item.Get("display"))
 		}
 		x.label(v.Get("text"))
 	case v.Get("code").Exists():
-		x.systemToken(':', v.Get("system"), textOf(v.Get("code")))
+		x.systemToken(':', v.Get("system"), v.Get("code").TextBytes())
 		x.label(v.Get("display"))
 	case v.Get("value").Exists():
-		x.systemToken(':', v.Get("system"), textOf(v.Get("value")))
+		x.systemToken(':', v.Get("system"), v.Get("value").TextBytes())
 		x.label(v.Get("type").Get("text"))
 	default: // a system, or words alone
 		x.systemToken(':', v.Get("system"), nil)
@@ -69,7 +69,7 @@ const maxLabelWords = 16
 
 // label enters the text beside a code for :text: the whole and each word.
 func (x *extractor) label(v fhir.Value) {
-	written := textOf(v)
+	written := v.TextBytes()
 	if len(written) == 0 {
 		return
 	}
@@ -87,7 +87,7 @@ func (x *extractor) systemToken(anySystem byte, system fhir.Value, value []byte)
 		x.add(anySystem, value)
 		x.sortBy(value)
 	}
-	uri := x.fold(textOf(system))
+	uri := x.fold(system.TextBytes())
 	if uri == "" {
 		if len(value) > 0 {
 			x.add('=', []byte{'|'}, value)
@@ -137,17 +137,17 @@ func (x *extractor) str(v fhir.Value) {
 	switch v.Kind() {
 	case fhir.StringKind:
 		x.present = true
-		x.text(textOf(v))
+		x.text(v.TextBytes())
 	case fhir.ObjectKind:
 		x.present = true
 		for _, name := range textMembers {
 			member := v.Get(name)
 			if member.Kind() == fhir.StringKind {
-				x.text(textOf(member))
+				x.text(member.TextBytes())
 			}
 			for item := range member.Items() {
 				if item.Kind() == fhir.StringKind {
-					x.text(textOf(item))
+					x.text(item.TextBytes())
 				}
 			}
 		}
@@ -158,13 +158,13 @@ func (x *extractor) str(v fhir.Value) {
 // wholeName enters a HumanName's given and family names in one piece, since
 // people search for them so.
 func (x *extractor) wholeName(name fhir.Value) {
-	family := textOf(name.Get("family"))
+	family := name.Get("family").TextBytes()
 	if len(family) == 0 {
 		return
 	}
 	var whole []byte
 	for given := range name.Get("given").Items() {
-		whole = append(append(whole, textOf(given)...), ' ')
+		whole = append(append(whole, given.TextBytes()...), ' ')
 	}
 	if len(whole) > 0 {
 		x.normalised(append(whole, family...))

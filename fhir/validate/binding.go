@@ -1,25 +1,9 @@
 package validate
 
 import (
-	"bytes"
-
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/fhir/def"
 )
-
-// plain is a string's content. It costs nothing where the text has no escapes,
-// and must not be changed or kept.
-func plain(v fhir.Value) []byte {
-	if v.Kind() != fhir.StringKind {
-		return nil
-	}
-	raw := v.Raw()
-	raw = raw[1 : len(raw)-1]
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		return []byte(v.Text())
-	}
-	return raw
-}
 
 // inSet says whether a value set holds a code; an empty system stands for any.
 func inSet(set *def.CodeSet, system string, code []byte) bool {
@@ -46,7 +30,7 @@ func inSet(set *def.CodeSet, system string, code []byte) bool {
 
 // holdsCoding says whether a Coding is of the value set.
 func holdsCoding(set *def.CodeSet, v fhir.Value) bool {
-	system, code := plain(v.Get("system")), plain(v.Get("code"))
+	system, code := v.Get("system").TextBytes(), v.Get("code").TextBytes()
 	for i := range set.Systems {
 		if set.Systems[i].URL == string(system) {
 			return inSet(set, set.Systems[i].URL, code)

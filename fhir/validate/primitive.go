@@ -135,7 +135,7 @@ func (c *checker) text(m fhir.Value, r *row) {
 			c.anchor(m, fhir.Value{})
 		}
 	}
-	if r.codes != nil && !inSet(r.codes, "", plain(m)) {
+	if r.codes != nil && !inSet(r.codes, "", m.TextBytes()) {
 		c.rule(m, "", "the code must be one of the value set "+r.codes.URL)
 	}
 }

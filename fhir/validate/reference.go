@@ -13,7 +13,7 @@ import (
 // resources are known.
 func (c *checker) target(m fhir.Value, r *row) {
 	reference := m.Get("reference")
-	text := plain(reference)
+	text := reference.TextBytes()
 	if bytes.ContainsAny(text, " \t\r\n") {
 		c.rule(reference, "", "a reference is a URL, which has no white space") // it would lead nowhere
 		return
@@ -35,7 +35,7 @@ func (c *checker) target(m fhir.Value, r *row) {
 	at := reference
 	if !sure {
 		at = m.Get("type")
-		if name = plain(at); bytes.IndexByte(name, ':') >= 0 {
+		if name = at.TextBytes(); bytes.IndexByte(name, ':') >= 0 {
 			return // an absolute URL: a logical model, which isn't one of R4's types
 		}
 		sure = len(name) > 0
@@ -96,7 +96,7 @@ type anchor struct {
 
 // anchor notes a text that begins with "#".
 func (c *checker) anchor(text, reference fhir.Value) {
-	if content := plain(text); len(content) > 0 && content[0] == '#' {
+	if content := text.TextBytes(); len(content) > 0 && content[0] == '#' {
 		c.anchors = append(c.anchors, anchor{text: text, reference: reference, inside: c.inside})
 	}
 }

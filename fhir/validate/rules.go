@@ -64,7 +64,7 @@ func hasChoice(v fhir.Value, stem string) bool {
 
 // is says whether a string is one of some.
 func is(v fhir.Value, texts ...string) bool {
-	text := plain(v)
+	text := v.TextBytes()
 	for _, t := range texts {
 		if string(text) == t {
 			return true
@@ -111,7 +111,7 @@ func inOrder(a, b fhir.Value) bool {
 	if a.Kind() != fhir.StringKind || b.Kind() != fhir.StringKind {
 		return true
 	}
-	start, ok1 := parseMoment(plain(a))
-	end, ok2 := parseMoment(plain(b))
+	start, ok1 := parseMoment(a.TextBytes())
+	end, ok2 := parseMoment(b.TextBytes())
 	return !ok1 || !ok2 || !surelyAfter(start, end)
 }

@@ -35,7 +35,7 @@ var bundleRules = []rule{
 	{path: "Bundle.entry", key: "bdl-5", text: "an entry needs a resource, a request or a response",
 		holds: func(v fhir.Value) bool { return has(v, "resource") || has(v, "request") || has(v, "response") }},
 	{path: "Bundle.entry", key: "bdl-8", text: "a fullUrl has no version in it",
-		holds: func(v fhir.Value) bool { return !bytes.Contains(plain(v.Get("fullUrl")), []byte("/_history/")) }},
+		holds: func(v fhir.Value) bool { return !bytes.Contains(v.Get("fullUrl").TextBytes(), []byte("/_history/")) }},
 }
 
 func noEntryHas(v fhir.Value, name string) bool { return allEntries(v, name, false) }

@@ -101,7 +101,7 @@ var typeRules = []rule{
 func rangeInOrder(v fhir.Value) bool {
 	low, high := v.Get("low"), v.Get("high")
 	for _, name := range [...]string{"unit", "system", "code"} {
-		if string(plain(low.Get(name))) != string(plain(high.Get(name))) {
+		if string(low.Get(name).TextBytes()) != string(high.Get(name).TextBytes()) {
 			return true
 		}
 	}
