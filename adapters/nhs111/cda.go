@@ -86,6 +86,19 @@ func (p *problems) add(path, rule string) {
 	}
 }
 
+// readReports reads the documents of a message and says which is the newest.
+func readReports(documents []document) (reports []*report, current int, err error) {
+	reports = make([]*report, len(documents))
+	for i, d := range documents {
+		r, wrong := readReport(d.Root)
+		if wrong != nil {
+			return nil, 0, wrong
+		}
+		reports[i] = r
+	}
+	return reports, newest(reports), nil
+}
+
 // readReport finds the parts of a ClinicalDocument and checks those that a
 // referral can't do without.
 func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {

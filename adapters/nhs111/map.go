@@ -43,15 +43,10 @@ type Mapped struct {
 // is a KindInvariant Outcome that names the paths that can't be mapped.
 func mapReport(in source) (*Mapped, error) {
 	kind := in.Envelope.kind()
-	reports := make([]*report, len(in.Documents))
-	for i, d := range in.Documents {
-		r, wrong := readReport(d.Root)
-		if wrong != nil {
-			return nil, wrong
-		}
-		reports[i] = r
+	reports, current, err := readReports(in.Documents)
+	if err != nil {
+		return nil, err
 	}
-	current := newest(reports)
 	if err := samePatient(reports, current); err != nil {
 		return nil, err
 	}

@@ -24,15 +24,10 @@ const systemEvent = "https://fhir.nhs.uk/STU3/CodeSystem/EventType-1"
 // Times that can't be read are left out: the message was accepted without them.
 // Of several triages only the first is written, as there; the R4 form has all.
 func mapSTU3(in source, endpoint, version string) (*fhir.Resource, error) {
-	reports := make([]*report, len(in.Documents))
-	for i, d := range in.Documents {
-		r, wrong := readReport(d.Root)
-		if wrong != nil {
-			return nil, wrong
-		}
-		reports[i] = r
+	reports, current, err := readReports(in.Documents)
+	if err != nil {
+		return nil, err
 	}
-	current := newest(reports)
 	m := &stu3Mapper{source: in, report: reports[current], text: in.Documents[current].Text}
 	if parsed, err := xmltree.Read(m.text, xmltree.Rules{Instructions: true}); err == nil {
 		m.root = parsed // its nodes know their bytes in text
