@@ -75,12 +75,7 @@ func fhirQuery(r *http.Request, parameter string, fixed map[string]string) (ods,
 }
 
 func (s *Sandbox) organization(w http.ResponseWriter, r *http.Request) {
-	ods, wrong := fhirQuery(r, "identifier", map[string]string{"_revinclude": "Endpoint:organization"})
-	if wrong != "" {
-		s.writeFHIR(w, r, http.StatusBadRequest, invalidSearch(wrong))
-		return
-	}
-	services, ok := s.of(w, r, ods)
+	ods, services, ok := s.asked(w, r, "identifier", map[string]string{"_revinclude": "Endpoint:organization"})
 	if !ok {
 		return
 	}
@@ -102,12 +97,7 @@ func (s *Sandbox) organization(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) healthcareService(w http.ResponseWriter, r *http.Request) {
-	ods, wrong := fhirQuery(r, "organization.identifier", nil)
-	if wrong != "" {
-		s.writeFHIR(w, r, http.StatusBadRequest, invalidSearch(wrong))
-		return
-	}
-	services, ok := s.of(w, r, ods)
+	_, services, ok := s.asked(w, r, "organization.identifier", nil)
 	if !ok {
 		return
 	}
@@ -119,21 +109,26 @@ func (s *Sandbox) healthcareService(w http.ResponseWriter, r *http.Request) {
 	s.searchset(w, r, len(services), entries)
 }
 
-// of lists the services of an organisation.
-func (s *Sandbox) of(w http.ResponseWriter, r *http.Request, ods string) ([]Service, bool) {
+// asked lists the services of the organisation that a query names. Where it has
+// already answered why not, ok is false.
+func (s *Sandbox) asked(w http.ResponseWriter, r *http.Request, parameter string, fixed map[string]string) (ods string, list []Service, ok bool) {
+	ods, wrong := fhirQuery(r, parameter, fixed)
+	if wrong != "" {
+		s.writeFHIR(w, r, http.StatusBadRequest, invalidSearch(wrong))
+		return "", nil, false
+	}
 	d, err := s.directory(r.Context(), "")
 	if err != nil {
 		s.o.Log.Error("sandbox directory: the services can't be read")
 		s.writeFHIR(w, r, http.StatusInternalServerError, invalidSearch("Internal error"))
-		return nil, false
+		return "", nil, false
 	}
-	var list []Service
 	for _, x := range d.Services {
 		if strings.EqualFold(organisation(x.ODS), ods) {
 			list = append(list, x.Service)
 		}
 	}
-	return list, true
+	return ods, list, true
 }
 
 // id is fixed, so that the same thing has the same id in every answer.
