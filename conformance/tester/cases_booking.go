@@ -295,6 +295,11 @@ func cancelBooking(s *session) error {
 	if err := s.read(c, "cancelled"); err != nil {
 		return err
 	}
+	return s.freed(c)
+}
+
+// freed demands that the slot of a cancelled booking is offered again.
+func (s *session) freed(c *creation) error {
 	free, err := s.around("free", c.slot)
 	if err != nil {
 		return err

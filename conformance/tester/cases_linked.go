@@ -31,11 +31,7 @@ func linkCases() []Case {
 			if err != nil {
 				return err
 			}
-			at, err := s.freeSlot()
-			if err != nil {
-				return err
-			}
-			m, err := s.bookingOf(at)
+			m, at, err := s.newBooking()
 			if err != nil {
 				return err
 			}

@@ -35,11 +35,7 @@ func onceCases() []Case {
 			return s.refusedWrite(r, duplicate, "ServiceRequest", use, slot{})
 		}},
 		{"once/at-once", "Of the same message sent twice at the same time one succeeds; the other is 425 or 409, each with the issue duplicate (BaRS Core, transactional integrity)", booking, func(s *session) error {
-			at, err := s.freeSlot()
-			if err != nil {
-				return err
-			}
-			m, err := s.bookingOf(at)
+			m, at, err := s.newBooking()
 			if err != nil {
 				return err
 			}

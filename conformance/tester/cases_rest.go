@@ -51,14 +51,7 @@ func putCancels(s *session) error {
 	if a.resource == nil || a.resource.Get("status").Text() != "cancelled" {
 		return errors.New("the answer isn't the cancelled Appointment")
 	}
-	free, err := s.around("free", c.slot)
-	if err != nil {
-		return err
-	}
-	if !holds(free, "Slot", c.slot.id) {
-		return errors.New("the Slot isn't free again")
-	}
-	return nil
+	return s.freed(c)
 }
 
 func putOther(s *session) error {
@@ -107,12 +100,5 @@ func deleteCancels(s *session) error {
 	if a.resource == nil || a.resource.Type() != "OperationOutcome" {
 		return errors.New("the answer isn't an OperationOutcome")
 	}
-	free, err := s.around("free", c.slot)
-	if err != nil {
-		return err
-	}
-	if !holds(free, "Slot", c.slot.id) {
-		return errors.New("the Slot isn't free again")
-	}
-	return nil
+	return s.freed(c)
 }

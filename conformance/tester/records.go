@@ -136,13 +136,19 @@ func (s *session) note(a *answer, r *request, typ, use string, at slot) (*creati
 	return nil, fmt.Errorf("the answer holds no %s", typ)
 }
 
-// book books a new slot.
-func (s *session) book() (*creation, *request, *answer, error) {
+// newBooking makes the message that books a new slot.
+func (s *session) newBooking() (message, slot, error) {
 	at, err := s.freeSlot()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, slot{}, err
 	}
 	m, err := s.bookingOf(at)
+	return m, at, err
+}
+
+// book books a new slot.
+func (s *session) book() (*creation, *request, *answer, error) {
+	m, at, err := s.newBooking()
 	if err != nil {
 		return nil, nil, nil, err
 	}
