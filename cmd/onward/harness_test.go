@@ -219,7 +219,11 @@ func (s *server) try(method, path string, header http.Header, body []byte) (*ans
 	for k, v := range header {
 		req.Header[k] = v
 	}
-	res, err := client.Do(req)
+	return answerOf(client.Do(req))
+}
+
+// answerOf reads an answer to its end.
+func answerOf(res *http.Response, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -33,16 +33,7 @@ func (b *broken) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // pass hands a request on.
 func pass(req *http.Request) (*answer, error) {
-	res, err := client.Transport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{res.StatusCode, res.Header, text}, nil
+	return answerOf(client.Transport.RoundTrip(req))
 }
 
 func isWrite(req *http.Request) bool { return req.Method == "PUT" || req.Method == "POST" }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -82,16 +81,7 @@ func (c *impatient) try(patience time.Duration, method, path string, header http
 	if header != nil {
 		req.Header = header.Clone()
 	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{res.StatusCode, res.Header, text}, nil
+	return answerOf(c.http.Do(req))
 }
 
 // result reads an answer to a write. A 409 or 412 is the rule's refusal, unless
