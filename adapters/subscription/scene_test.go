@@ -20,10 +20,8 @@ import (
 	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
-	"github.com/onward-health/onward/store/mongo"
-	"github.com/onward-health/onward/store/mongo/fakereplset"
-	"github.com/onward-health/onward/store/sqlite"
 	"github.com/onward-health/onward/store/storetest"
+	"github.com/onward-health/onward/store/storetest/engines"
 )
 
 // scene is a desk on an empty store, a receiver and a clock that the test moves.
@@ -44,25 +42,11 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // onEachEngine runs a test on every engine.
 func onEachEngine(t *testing.T, test func(t *testing.T, s *scene)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("mongo", func(t *testing.T) {
-		t.Parallel()
-		fake, err := fakereplset.Start(fakereplset.Options{})
-		require.NoError(t, err)
-		t.Cleanup(fake.Close)
-		clock := storetest.NewClock()
-		db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: clock.Now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(t, newScene(t, db, clock))
-	})
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) { test(t, newScene(t, db, clock)) })
 }
 
 func onSQLite(t *testing.T) *scene {
-	clock := storetest.NewClock()
-	db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	db, clock := engines.SQLite(t)
 	return newScene(t, db, clock)
 }
 

@@ -10,34 +10,12 @@ import (
 
 	"github.com/onward-health/onward/internal/lease"
 	"github.com/onward-health/onward/store"
-	"github.com/onward-health/onward/store/mongo"
-	"github.com/onward-health/onward/store/mongo/fakereplset"
-	"github.com/onward-health/onward/store/sqlite"
 	"github.com/onward-health/onward/store/storetest"
+	"github.com/onward-health/onward/store/storetest/engines"
 )
 
-func onEachEngine(t *testing.T, test func(t *testing.T, db store.Store, clock *storetest.Clock)) {
-	t.Run("sqlite", func(t *testing.T) {
-		clock := storetest.NewClock()
-		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(t, db, clock)
-	})
-	t.Run("mongo", func(t *testing.T) {
-		fake, err := fakereplset.Start(fakereplset.Options{})
-		require.NoError(t, err)
-		t.Cleanup(fake.Close)
-		clock := storetest.NewClock()
-		db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: clock.Now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(t, db, clock)
-	})
-}
-
 func TestALeaseHasOneHolderAndFencesWhatItCommits(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
 		take := func(owner string) *lease.Lease {
 			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
 			require.NoError(t, err)
@@ -75,7 +53,7 @@ func TestALeaseHasOneHolderAndFencesWhatItCommits(t *testing.T) {
 }
 
 func TestAProcessThatWasKilledTakesItsOwnLeaseAgain(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
 		before, err := lease.Take(t.Context(), db, "work", "a", clock.Now().Add(time.Minute))
 		require.NoError(t, err)
 		after, err := lease.Take(t.Context(), db, "work", "a", clock.Now().Add(time.Minute))
@@ -91,7 +69,7 @@ func TestAProcessThatWasKilledTakesItsOwnLeaseAgain(t *testing.T) {
 // Ensure that a process which slept is fenced for good, however often the lease was
 // taken and given back meanwhile.
 func TestAnOldHolderStaysOutAfterTheLeaseWasGivenBackAndTakenAgain(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
 		take := func(owner string) *lease.Lease {
 			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
 			require.NoError(t, err)
@@ -119,7 +97,7 @@ func TestAnOldHolderStaysOutAfterTheLeaseWasGivenBackAndTakenAgain(t *testing.T)
 // Ensure that a lease from a clock that was fast doesn't stop the work until that
 // clock's time has come.
 func TestAClockThatIsPutBackHoldsNoLeaseUp(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) {
 		take := func(owner string) *lease.Lease {
 			l, err := lease.Take(t.Context(), db, "work", owner, clock.Now().Add(time.Minute))
 			require.NoError(t, err)

@@ -11,10 +11,8 @@ import (
 
 	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/store"
-	"github.com/onward-health/onward/store/mongo"
-	"github.com/onward-health/onward/store/mongo/fakereplset"
-	"github.com/onward-health/onward/store/sqlite"
 	"github.com/onward-health/onward/store/storetest"
+	"github.com/onward-health/onward/store/storetest/engines"
 )
 
 // scene is an empty store with a clock that the test moves.
@@ -26,24 +24,7 @@ type scene struct {
 
 // onEachEngine runs a test on every engine.
 func onEachEngine(t *testing.T, test func(t *testing.T, s *scene)) {
-	t.Run("sqlite", func(t *testing.T) {
-		clock := storetest.NewClock()
-		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: clock.Now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(t, &scene{t, db, clock})
-	})
-	t.Run("mongo", func(t *testing.T) {
-		t.Parallel()
-		fake, err := fakereplset.Start(fakereplset.Options{})
-		require.NoError(t, err)
-		t.Cleanup(fake.Close)
-		clock := storetest.NewClock()
-		db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: clock.Now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		test(t, &scene{t, db, clock})
-	})
+	engines.Each(t, func(t *testing.T, db store.Store, clock *storetest.Clock) { test(t, &scene{t, db, clock}) })
 }
 
 // receiver is a Sender that notes what it is given and answers as it is told.
