@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/fhirxml"
 	"github.com/onward-health/onward/fhir/r4"
 )
@@ -38,25 +39,10 @@ var publishedBreaks = map[string][]string{
 	"validation-response-interim-in-progress":    {"contact-rank", "contact-relationship", "organisation-identifier", "organisation-ods", "request-authored", "request-requester", "telecom-first"},
 }
 
-// samplesFolder is where the published messages are; tests without them are
-// skipped.
-func samplesFolder(t testing.TB) string {
-	t.Helper()
-	root := os.Getenv("ONWARD_SAMPLES")
-	if root == "" {
-		root = "../../shared"
-	}
-	folder := filepath.Join(root, "samples", "bars", "bundles")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("the published messages aren't here: set ONWARD_SAMPLES to the folder that holds them")
-	}
-	return folder
-}
-
 // Every published message: lenient mode warns of exactly these rules, strict
 // mode refuses exactly these.
 func TestThePublishedMessagesBreakTheseElementRulesAndNoOthers(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(samplesFolder(t), "*.xml"))
+	files, err := filepath.Glob(filepath.Join(fhirtest.Published(t, "samples", "bars", "bundles"), "*.xml"))
 	require.NoError(t, err)
 	seen := 0
 	for _, file := range files {

@@ -10,20 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
+	"github.com/onward-health/onward/fhir/fhirtest"
 )
 
 // Published examples, with the faults that they have, sent to every path that
 // takes a body: each gets an answer of the standard, and none a fault of ours.
 func TestNegative16PublishedExamplesNeverCrash(t *testing.T) {
-	root := os.Getenv("ONWARD_SAMPLES")
-	if root == "" {
-		root = "../../../shared"
-	}
-	files, err := filepath.Glob(filepath.Join(root, "samples", "bars", "api-json", "*.json"))
+	files, err := filepath.Glob(filepath.Join(fhirtest.Published(t, "samples", "bars", "api-json"), "*.json"))
 	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("the published payloads are not here; set ONWARD_SAMPLES to the folder that holds them")
-	}
+	require.NotEmpty(t, files)
 	for _, mode := range []bars.Mode{bars.Strict, bars.Lenient} {
 		s := openOn(t, bars.Options{Mode: mode})
 		id, referral := s.book(), s.refer()

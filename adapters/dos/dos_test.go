@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/internal/xmltree"
 	"github.com/onward-health/onward/nhs"
 )
@@ -16,14 +17,7 @@ import (
 // sample reads a published message, or skips the test where there are none.
 func sample(t *testing.T, path ...string) []byte {
 	t.Helper()
-	root := os.Getenv("ONWARD_SAMPLES")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	raw, err := os.ReadFile(filepath.Join(append([]string{root, "samples", "dos"}, path...)...))
-	if os.IsNotExist(err) {
-		t.Skip("no samples of the directory here: set ONWARD_SAMPLES")
-	}
+	raw, err := os.ReadFile(fhirtest.Published(t, append([]string{"samples", "dos"}, path...)...))
 	require.NoError(t, err)
 	return raw
 }

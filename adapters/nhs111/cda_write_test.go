@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -182,11 +183,7 @@ func referralBodies(t testing.TB) map[string][]byte {
 	for _, sender := range []string{"prefixed", "platform", "online"} {
 		bodies[sender] = composeFrom(t, "senders/"+sender+".xml")
 	}
-	base := os.Getenv("ONWARD_SAMPLES")
-	if base == "" {
-		base = filepath.Join("..", "..", "..", "shared")
-	}
-	found, _ := filepath.Glob(filepath.Join(base, "samples", "nhs111", "adaptor-pairs", "*.request.xml"))
+	found, _ := filepath.Glob(fhirtest.Place("samples", "nhs111", "adaptor-pairs", "*.request.xml"))
 	for _, path := range found {
 		bodies[strings.TrimSuffix(filepath.Base(path), ".request.xml")] = readSample(t, path)
 	}
@@ -198,7 +195,7 @@ func TestWrittenDocumentsAndEnvelopesAreValidAgainstThePublishedSchemas(t *testi
 	if err != nil {
 		t.Skip("xmllint is absent; install libxml2-utils to validate against the schemas")
 	}
-	schemas := filepath.Join(samplesDir(t), "schemas", "Schemas")
+	schemas := filepath.Join(fhirtest.Published(t, "samples", "nhs111"), "schemas", "Schemas")
 	messages := map[string]*fhir.Resource{"of another kind": plainReferral(t)}
 	for name, body := range referralBodies(t) {
 		first, _, err := through(body, "", compatRules())

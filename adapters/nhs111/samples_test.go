@@ -11,26 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/nhs"
 )
 
-// samplesDir finds the published messages, which aren't part of the repository.
-func samplesDir(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv("ONWARD_SAMPLES")
-	if base == "" {
-		base = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(base, "samples", "nhs111")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the folder of published samples is absent; set ONWARD_SAMPLES to test with it")
-	}
-	return dir
-}
-
 func sampleFiles(t testing.TB, parts ...string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(append([]string{samplesDir(t)}, parts...)...))
+	found, err := filepath.Glob(filepath.Join(append([]string{fhirtest.Published(t, "samples", "nhs111")}, parts...)...))
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
 	return found

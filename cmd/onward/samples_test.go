@@ -14,25 +14,11 @@ import (
 
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/fhirxml"
 	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/nhs"
 )
-
-// samples returns the folder of real payloads. They are no part of the project,
-// so that a clone without them says which tests it left out.
-func samples(t *testing.T, parts ...string) string {
-	t.Helper()
-	root := os.Getenv("ONWARD_SAMPLES")
-	if root == "" {
-		root = "../../../shared"
-	}
-	dir := filepath.Join(append([]string{root, "samples"}, parts...)...)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the real payloads are not here; set ONWARD_SAMPLES to the folder that holds them")
-	}
-	return dir
-}
 
 // host stores a service and its provider by plain FHIR, as an operator would.
 func (s *server) host(system, dos, ods string) {
@@ -71,7 +57,7 @@ func oneOf(groups ...string) string {
 // Ensure that every published 111 report is taken and that who it is about, what
 // was decided and which case it was are found again by any FHIR client.
 func TestPublished111ReportsAreTakenAndFoundAgain(t *testing.T) {
-	dir := samples(t, "nhs111", "adaptor-pairs")
+	dir := fhirtest.Published(t, "samples", "nhs111", "adaptor-pairs")
 	files, err := filepath.Glob(filepath.Join(dir, "*.request.xml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -204,7 +190,7 @@ var cases = [][]replay{
 // gives an update the ids that the earlier message was answered with. It replays
 // leniently, because the messages are years old.
 func TestPublishedBaRSMessagesAreAnswered(t *testing.T) {
-	dir := samples(t, "bars", "bundles")
+	dir := fhirtest.Published(t, "samples", "bars", "bundles")
 	for i, steps := range cases {
 		s := start(t, "--store", "sqlite::memory:", "--bars-mode", "lenient", "--no-sandbox")
 		given := map[string]string{} // fullUrl -> the id that we answered with

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/r4"
 )
 
@@ -19,7 +20,7 @@ var invalidSamples = map[string]string{
 }
 
 func TestPublishedSamplesSurviveXMLToJSONAndBack(t *testing.T) {
-	folder := samplesFolder(t)
+	folder := fhirtest.Published(t, "samples")
 	files := []string{}
 	err := filepath.WalkDir(filepath.Join(folder, "bars"), func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".xml") {
@@ -49,20 +50,6 @@ func TestPublishedSamplesSurviveXMLToJSONAndBack(t *testing.T) {
 	}
 	require.Len(t, invalidSamples, refused, "an invalid sample isn't there any more")
 	t.Logf("%d samples, %d of them rightly refused", len(files), refused)
-}
-
-// samplesFolder finds the published samples, which aren't part of the
-// repository.
-func samplesFolder(t *testing.T) string {
-	parent := os.Getenv("ONWARD_SAMPLES")
-	if parent == "" {
-		parent = "../../../shared"
-	}
-	folder := filepath.Join(parent, "samples")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("no samples here: set ONWARD_SAMPLES to the folder that holds them")
-	}
-	return folder
 }
 
 // survives says whether JSON to XML to JSON gives the same bytes.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 )
 
 // escapeValue writes a value as R4 search.html#escaping asks a client to.
@@ -94,21 +95,10 @@ func TestEveryIdentifierCodeReferenceAndNameOfAResourceFindsIt(t *testing.T) {
 	}
 }
 
-// samplesFolder is where payloads for reading in tests may be.
-func samplesFolder() string {
-	if folder := os.Getenv("ONWARD_SAMPLES"); folder != "" {
-		return filepath.Join(folder, "samples")
-	}
-	return filepath.Join("..", "..", "..", "shared", "samples")
-}
-
 // Every resource of the samples is found by each of its identifiers, by its
 // subject and by its status.
 func TestPublishedSamplesAreFoundByTheirOwnValues(t *testing.T) {
-	folder := samplesFolder()
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("no folder of samples: set ONWARD_SAMPLES")
-	}
+	folder := fhirtest.Published(t, "samples")
 	resources, searches := 0, 0
 	walk := func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/fhirxml"
 )
 
@@ -41,7 +42,7 @@ var invalidSamples = map[string]string{
 }
 
 func TestPublishedSamplesAreAcceptedExceptWrongOnes(t *testing.T) {
-	folder := samplesFolder(t)
+	folder := fhirtest.Published(t, "samples")
 	accepted, refused := 0, 0
 	for _, standard := range []string{"bars", "uk-core"} {
 		err := filepath.WalkDir(filepath.Join(folder, standard), func(path string, _ fs.DirEntry, err error) error {
@@ -81,18 +82,4 @@ func checkSample(t *testing.T, path string) string {
 		return "unreadable: " + err.Error()[strings.LastIndex(err.Error(), ": ")+2:]
 	}
 	return strings.Join(issues(t, string(r.JSON())), "\n")
-}
-
-// samplesFolder finds the published samples, which aren't part of the
-// repository.
-func samplesFolder(t *testing.T) string {
-	parent := os.Getenv("ONWARD_SAMPLES")
-	if parent == "" {
-		parent = "../../../shared"
-	}
-	folder := filepath.Join(parent, "samples")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("no samples here: set ONWARD_SAMPLES to the folder that holds them")
-	}
-	return folder
 }

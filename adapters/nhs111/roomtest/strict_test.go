@@ -16,6 +16,7 @@ import (
 	"github.com/onward-health/onward/adapters/nhs111"
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store/sqlite"
 )
@@ -72,14 +73,7 @@ var exceptions = map[string]string{
 }
 
 func TestEveryPublishedReportIsAStrictBaRSReferralAndCanBeSentOn(t *testing.T) {
-	base := os.Getenv("ONWARD_SAMPLES")
-	if base == "" {
-		base = filepath.Join("..", "..", "..", "..", "shared")
-	}
-	dir := filepath.Join(base, "samples", "nhs111")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the folder of published samples is absent; set ONWARD_SAMPLES to test with it")
-	}
+	dir := fhirtest.Published(t, "samples", "nhs111")
 	var files []string
 	for _, pattern := range []string{"adaptor-pairs/*.request.xml", "iuc-spec-examples/POCD*_ITK.xml", "iuc-spec-examples/REPC*_ITK.xml", "test-pack-templates/*.xml"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))

@@ -12,28 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/fhirxml"
 	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/fhir/validate/profile"
 )
-
-// published finds the published profiles or samples, which aren't part of the
-// repository.
-func published(t testing.TB, name string) string {
-	folder := publishedFolder(name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("no " + name + " here: set ONWARD_SAMPLES to the folder that holds them")
-	}
-	return folder
-}
-
-func publishedFolder(name string) string {
-	parent := os.Getenv("ONWARD_SAMPLES")
-	if parent == "" {
-		parent = "../../../../shared"
-	}
-	return filepath.Join(parent, name)
-}
 
 const ukCore = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 
@@ -70,10 +53,10 @@ func TestThePublishedProfilesLoadAndSayWhatIsNotEnforced(t *testing.T) {
 }
 
 // loadPublished loads them once for all tests.
-var loadPublished = sync.OnceValues(func() (*profile.Set, error) { return profile.Load(os.DirFS(publishedFolder("profiles"))) })
+var loadPublished = sync.OnceValues(func() (*profile.Set, error) { return profile.Load(os.DirFS(fhirtest.Place("profiles"))) })
 
 func publishedSet(t testing.TB) *profile.Set {
-	published(t, "profiles")
+	fhirtest.Published(t, "profiles")
 	s, err := loadPublished()
 	require.NoError(t, err)
 	return s
@@ -95,7 +78,7 @@ var disagreements = []struct{ file, rule, reason string }{
 // and against the UK Core profile of its type.
 func TestPublishedSamplesKeepTheirProfiles(t *testing.T) {
 	s := publishedSet(t)
-	folder := published(t, "samples")
+	folder := fhirtest.Published(t, "samples")
 	used := make([]int, len(disagreements))
 	checked, clean := 0, 0
 	for _, standard := range []string{"bars", "uk-core"} {
@@ -181,7 +164,7 @@ const ethnic = `{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UK
 // UK Core's profile.
 func BenchmarkUKCorePatient(b *testing.B) {
 	s := publishedSet(b)
-	r := readSample(b, filepath.Join(published(b, "samples"), "uk-core", "UKCore-Patient-RichardSmith-Example.xml"))
+	r := readSample(b, filepath.Join(fhirtest.Published(b, "samples"), "uk-core", "UKCore-Patient-RichardSmith-Example.xml"))
 	p := s.Find(ukCore + "Patient")
 	b.ReportMetric(float64(len(r.JSON())), "bytes")
 	b.ReportAllocs()
@@ -193,7 +176,7 @@ func BenchmarkUKCorePatient(b *testing.B) {
 }
 
 func BenchmarkLoadPublished(b *testing.B) {
-	folder := os.DirFS(published(b, "profiles"))
+	folder := os.DirFS(fhirtest.Published(b, "profiles"))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := profile.Load(folder); err != nil {
