@@ -207,6 +207,9 @@ func versionOf(rec *store.Record) *rest.Version {
 
 func pageOf(p *store.Page, total int) *rest.Page {
 	out := &rest.Page{Next: p.Next, Total: total}
+	if len(p.Records) > 0 {
+		out.Versions = make([]*rest.Version, 0, len(p.Records))
+	}
 	for _, rec := range p.Records {
 		out.Versions = append(out.Versions, versionOf(rec))
 	}

@@ -153,6 +153,9 @@ func appendList[T any](out []byte, items []T) []byte {
 // U+FFFD.
 func Quote(s string) []byte { return appendQuoted(make([]byte, 0, len(s)+2), s) }
 
+// AppendQuoted is Quote behind what stands in out.
+func AppendQuoted(out []byte, s string) []byte { return appendQuoted(out, s) }
+
 func appendQuoted(out []byte, s string) []byte {
 	out = append(out, '"')
 	for s != "" {

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 )
@@ -44,32 +45,38 @@ func UnstampAs(r *Resource, id string) (*Resource, error) {
 // of its top level, without parsing it (design D25). body must be compact JSON
 // as Resource.JSON gives it, without these two members (Unstamp).
 func Stamp(body []byte, version int64, lastUpdated time.Time) []byte {
-	stamp := make([]byte, 0, 96)
-	stamp = append(stamp, `"versionId":"`...)
-	stamp = strconv.AppendInt(stamp, version, 10)
-	stamp = append(stamp, `","lastUpdated":"`...)
-	stamp = lastUpdated.UTC().AppendFormat(stamp, instantLayout)
-	stamp = append(stamp, '"')
+	return AppendStamp(make([]byte, 0, len(body)+stampSize), body, version, lastUpdated)
+}
 
+// stampSize is what a stamp makes a body longer by at most, with a meta of its own.
+const stampSize = 96
+
+// AppendStamp is Stamp behind what stands in out.
+func AppendStamp(out, body []byte, version int64, lastUpdated time.Time) []byte {
 	at, inside := metaPlace(body)
-	out := make([]byte, 0, len(body)+len(stamp)+12)
 	out = append(out, body[:at]...)
 	switch {
 	case inside && body[at] == '}':
-		out = append(out, stamp...)
+		out = appendStamp(out, version, lastUpdated)
 	case inside:
-		out = append(append(out, stamp...), ',')
+		out = append(appendStamp(out, version, lastUpdated), ',')
 	case body[at] == '}':
 		if at > 1 {
 			out = append(out, ',')
 		}
-		out = append(out, `"meta":{`...)
-		out = append(append(out, stamp...), '}')
+		out = append(appendStamp(append(out, `"meta":{`...), version, lastUpdated), '}')
 	default:
-		out = append(out, `"meta":{`...)
-		out = append(append(out, stamp...), "},"...)
+		out = append(appendStamp(append(out, `"meta":{`...), version, lastUpdated), "},"...)
 	}
 	return append(out, body[at:]...)
+}
+
+func appendStamp(out []byte, version int64, lastUpdated time.Time) []byte {
+	out = append(out, `"versionId":"`...)
+	out = strconv.AppendInt(out, version, 10)
+	out = append(out, `","lastUpdated":"`...)
+	out = appendInstant(out, lastUpdated)
+	return append(out, '"')
 }
 
 // metaPlace finds where the two members go: inside an existing meta, else
@@ -96,12 +103,20 @@ func metaPlace(body []byte) (at int, inside bool) {
 }
 
 func skipString(b []byte, i int) int {
-	for i++; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
+	for i++; ; i++ {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		i += n
+		escapes := 0
+		for b[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
 		}
 	}
-	return i + 1
 }
 
 func skipValue(b []byte, i int) int {

@@ -115,3 +115,15 @@ func FuzzParseDateTime(f *testing.F) {
 		}
 	})
 }
+
+func TestInstantsAreWrittenAsPackageTimeWouldWriteThem(t *testing.T) {
+	const layout = "2006-01-02T15:04:05.000Z07:00"
+	for i := range int64(20_000) {
+		at := time.Unix(i*12_345_678-99_999_999_999, i*791_900_113%1_000_000_000).In(time.FixedZone("", int(i%7200)))
+		require.Equal(t, at.UTC().Format(layout), fhir.FormatInstant(at))
+	}
+	for _, year := range []int{0, 1, 999, 9999, 10_000} {
+		at := time.Date(year, 2, 3, 4, 5, 6, 7e6, time.UTC)
+		require.Equal(t, at.Format(layout), fhir.FormatInstant(at))
+	}
+}

@@ -17,7 +17,7 @@ type bundle struct {
 	self, next string // absolute; next "" on the last page
 	versions   []*Version
 	// frame writes the members of an entry that stand behind its resource.
-	frame func(v *Version) []byte
+	frame func(v *Version) string
 }
 
 // maxWhole bounds the stored bytes of a page that is put together in memory,
@@ -30,7 +30,7 @@ const maxWhole = 32 << 20
 func (h *Handler) writeBundle(w http.ResponseWriter, r *http.Request, b bundle) error {
 	p := replyOf(w, r)
 	if p.format == inJSON && !p.pretty {
-		s := &stream{reply: p, w: w, typ: ContentType, kept: make([]byte, 0, maxKept+4<<10)}
+		s := newStream(p, w, ContentType)
 		h.printBundle(s, b)
 		s.finish()
 		return nil
@@ -56,13 +56,14 @@ func (h *Handler) writeBundle(w http.ResponseWriter, r *http.Request, b bundle) 
 func (h *Handler) printBundle(out io.Writer, b bundle) {
 	open := h.bundleHead(b).JSON()
 	_, _ = out.Write(open[:len(open)-1])
+	var entry []byte // one after another
 	for i, v := range b.versions {
+		before := ","
 		if i == 0 {
-			_, _ = io.WriteString(out, `,"entry":[`)
-		} else {
-			_, _ = io.WriteString(out, ",")
+			before = `,"entry":[`
 		}
-		h.printEntry(out, v, b.frame(v))
+		entry = h.appendEntry(append(entry[:0], before...), v, b.frame(v))
+		_, _ = out.Write(entry)
 	}
 	if len(b.versions) > 0 {
 		_, _ = io.WriteString(out, "]")
@@ -85,27 +86,27 @@ func (h *Handler) bundleHead(b bundle) *fhir.Object {
 	return head.Set("link", links)
 }
 
-func (h *Handler) printEntry(out io.Writer, v *Version, frame []byte) {
-	_, _ = io.WriteString(out, `{"fullUrl":`)
-	_, _ = out.Write(fhir.Quote(h.o.BaseURL + "/" + v.Type + "/" + v.ID))
+func (h *Handler) appendEntry(out []byte, v *Version, frame string) []byte {
+	out = append(out, `{"fullUrl":`...)
+	out = fhir.AppendQuoted(out, h.o.BaseURL+"/"+v.Type+"/"+v.ID)
 	if !v.Deleted {
-		_, _ = io.WriteString(out, `,"resource":`)
-		_, _ = out.Write(fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+		out = append(out, `,"resource":`...)
+		out = fhir.AppendStamp(out, v.Body, v.Version, v.LastUpdated)
 	}
-	_, _ = io.WriteString(out, ",")
-	_, _ = out.Write(frame)
-	_, _ = io.WriteString(out, "}")
+	out = append(out, ',')
+	out = append(out, frame...)
+	return append(out, '}')
 }
 
 // included is the frame of what an include brought.
-var included = []byte(`"search":{"mode":"include"}`)
+const included = `"search":{"mode":"include"}`
 
 // matched is the frame of a search match.
-func matched(*Version) []byte { return []byte(`"search":{"mode":"match"}`) }
+func matched(*Version) string { return `"search":{"mode":"match"}` }
 
 // changed is the frame of a version in a history: what was asked and answered
 // when it was made.
-func changed(v *Version) []byte {
+func changed(v *Version) string {
 	method, url, status := v.Method, v.Type+"/"+v.ID, "200 OK"
 	switch {
 	case v.Deleted:
@@ -127,5 +128,5 @@ func changed(v *Version) []byte {
 			"lastModified", fhir.FormatInstant(v.LastUpdated),
 		),
 	).JSON()
-	return members[1 : len(members)-1]
+	return string(members[1 : len(members)-1])
 }

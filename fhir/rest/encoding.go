@@ -32,6 +32,7 @@ func zip(w io.Writer) *gzip.Writer {
 
 func zipped(body []byte) []byte {
 	var out bytes.Buffer
+	out.Grow(len(body) / 4) // what FHIR comes to, about
 	z := zip(&out)
 	_, _ = z.Write(body) // a Buffer takes everything
 	_ = z.Close()

@@ -60,7 +60,7 @@ func (h *Handler) everything(w http.ResponseWriter, r *http.Request, at place) e
 		b.total = len(b.versions)
 	}
 	b.versions = append(b.versions, brought...)
-	b.frame = func(v *Version) []byte {
+	b.frame = func(v *Version) string {
 		if matches[place{typ: v.Type, id: v.ID}] {
 			return matched(v)
 		}

@@ -130,7 +130,7 @@ func (h *Handler) bring(ctx context.Context, b *bundle, includes []search.Includ
 		matches[place{typ: v.Type, id: v.ID}] = true
 	}
 	b.versions = append(slices.Clone(b.versions), brought...)
-	b.frame = func(v *Version) []byte {
+	b.frame = func(v *Version) string {
 		if matches[place{typ: v.Type, id: v.ID}] {
 			return matched(v)
 		}

@@ -4,10 +4,26 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"sync"
 )
 
 // maxKept is how many bytes of a stream are gathered before they go out.
 const maxKept = 32 << 10
+
+// buffers keeps what streams gather in for the next answer.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, maxKept+4<<10)
+	return &b
+}}
+
+// maxBuffer is the largest that is kept, in bytes: one large entry makes it grow.
+const maxBuffer = 4 * maxKept
+
+// newStream starts an answer. Its end gives the buffer back.
+func newStream(p reply, w http.ResponseWriter, typ string) *stream {
+	b := buffers.Get().(*[]byte)
+	return &stream{reply: p, w: w, typ: typ, kept: (*b)[:0], buffer: b}
+}
 
 // stream is an answer whose length isn't known beforehand. Nothing goes out
 // before maxKept bytes are there, so that a short answer is sent as any other.
@@ -19,6 +35,8 @@ type stream struct {
 	kept []byte
 	out  io.Writer // nil until the answer has begun
 	zip  *gzip.Writer
+	// buffer is where kept comes from.
+	buffer *[]byte
 }
 
 func (s *stream) Write(b []byte) (int, error) {
@@ -66,11 +84,15 @@ func (s *stream) begin() {
 func (s *stream) finish() {
 	if s.out == nil {
 		s.send(s.w, http.StatusOK, content{s.typ, s.kept})
-		return
+	} else {
+		s.flush()
 	}
-	s.flush()
 	if s.zip != nil {
 		_ = s.zip.Close()
 		zippers.Put(s.zip)
+	}
+	if cap(s.kept) <= maxBuffer {
+		*s.buffer = s.kept
+		buffers.Put(s.buffer)
 	}
 }
