@@ -13,6 +13,8 @@ import (
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
 )
 
 // verify checks everything and returns what is broken, as "rule what other".
@@ -343,4 +345,31 @@ func TestVerifyMissesNothingThatAPurgeRemoved(t *testing.T) {
 	s.plant(store.AuxPut{Kind: store.KindAudit, Key: "purge/x", Value: []byte(`{}`)})
 	_, broken = s.verify(false, left...)
 	require.Equal(t, []string{"counters Basic "}, broken)
+}
+
+// Ensure that the copy of a version which a write on MongoDB leaves that got no
+// further is no breach.
+func TestVerifyForgivesTheCopyOfAWriteThatWasBrokenOff(t *testing.T) {
+	fake, err := fakereplset.Start(fakereplset.Options{})
+	require.NoError(t, err)
+	t.Cleanup(fake.Close)
+	now := func() time.Time { return sceneNow }
+	db, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{Now: now})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s := &scene{t: t, ctx: t.Context(), store: db, desk: bars.NewDesk(db, bars.Options{Base: base, Now: now})}
+	_, err = s.desk.Load(t.Context(), bars.Caller{Door: "setup"}, directory(t))
+	require.NoError(t, err)
+
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		if c.Name == "update" {
+			return &fakereplset.Fault{Reply: fakereplset.Failure(13, "Unauthorized", "no")}
+		}
+		return nil
+	})
+	_, err = db.Commit(context.Background(), &store.Batch{Ops: []store.Op{store.Put{Record: s.indexed(store.Ref{Type: "Slot", ID: slotID(clinic, 1)})}}})
+	require.Error(t, err)
+	fake.Hook(nil)
+	_, broken := s.verify(false)
+	require.Empty(t, broken)
 }

@@ -147,6 +147,21 @@ func TestABackupIsRefusedWhereItMakesNoSense(t *testing.T) {
 	require.Equal(t, "precious", string(kept))
 }
 
+func TestABackupThatFailsLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	db := filepath.Join(dir, "a.db")
+	require.Zero(t, onward(t, "seed", "--scale", "2000", "--store", "sqlite:"+db).code)
+	binary, err := builtOnce()
+	require.NoError(t, err)
+	backups := filepath.Join(dir, "backups")
+	require.NoError(t, os.Mkdir(backups, 0o700))
+	full := run(t, exec.Command("bash", "-c", `ulimit -f 300; exec "$@"`, "backup", binary, "store", "backup", "--store", "sqlite:"+db, "--to", filepath.Join(backups, "b.db")))
+	require.Equal(t, 1, full.code, full.err)
+	left, err := os.ReadDir(backups)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestCheckTellsAndRepairsASlotThatSaysSomethingElseThanItsClaim(t *testing.T) {
 	s := start(t)
 	slots := s.freeSlots(2)

@@ -38,6 +38,7 @@ const (
 	codeAuthenticationFailed = 18
 	codeUnsatisfiable        = 100 // UnsatisfiableWriteConcern
 	codeNoTransaction        = 251 // NoSuchTransaction
+	codeTooMuchSorting       = 292 // QueryExceededMemoryLimitNoDiskUseAllowed
 
 	codeTooLarge  = 10334 // BSONObjectTooLarge
 	codeTooLarge2 = 17280 // KeyTooLong
@@ -58,6 +59,10 @@ var passing = map[int]bool{
 func fault(caller context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	// What was given up because its caller had is told as that.
+	if ended := caller.Err(); ended != nil && errors.Is(err, store.ErrUnavailable) {
+		return fmt.Errorf("store: %s: %w", doing, ended)
 	}
 	var conflict *store.ConflictError
 	var known *DriverError
@@ -80,6 +85,8 @@ func fault(caller context.Context, doing string, err error) error {
 		switch code {
 		case codeTooLarge, codeTooLarge2, codeTooLarge3, codeTooLarge4:
 			e.is = store.ErrTooLarge
+		case codeTooMuchSorting:
+			e.is = store.ErrTooCostly
 		}
 		return e
 	}

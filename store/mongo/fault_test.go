@@ -290,3 +290,24 @@ func TestACopyLeftInHistIsListedOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAWriteThatItsCallerGaveUpIsToldAsThat(t *testing.T) {
+	fake, s := scene(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		cancel()
+		return &fakereplset.Fault{Drop: true}
+	})
+	_, err := s.Commit(ctx, writes()[5].batch)
+	fake.Hook(nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, store.ErrUnavailable)
+}
+
+func TestASearchThatTheServerHasNoMemoryForIsTooCostly(t *testing.T) {
+	fake, s := scene(t)
+	fake.Hook(once("find", 1, 1, fakereplset.Fault{Reply: fakereplset.Failure(292, "QueryExceededMemoryLimitNoDiskUseAllowed", "no")}))
+	_, err := s.Search(t.Context(), &search.Query{Type: "Slot"})
+	fake.Hook(nil)
+	require.ErrorIs(t, err, store.ErrTooCostly)
+}

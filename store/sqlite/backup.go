@@ -38,6 +38,7 @@ func Backup(ctx context.Context, path, to string) error {
 	}
 	part.Close()
 	defer os.Remove(part.Name())
+	defer os.Remove(part.Name() + "-journal") // of a copy that was broken off
 	if err := c.copyInto(ctx, part.Name()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
@@ -56,6 +57,24 @@ var pagingChecks = []Check{
 		q.Cursor, q.Count = page.Next, 7
 		_, err = e.Store.Search(e.ctx, &q)
 		return err
+	}},
+	{"the longest sort values lead on", func(e *Env) error {
+		q := search.Query{Type: "Slot", Count: 1}
+		var index []search.SortKey
+		for n := range 8 {
+			param := fmt.Sprint("p", n)
+			q.Sort = append(q.Sort, search.Sort{Param: param})
+			index = append(index, search.SortKey{Param: param, Value: strings.Repeat("x", 4096-len(param))})
+		}
+		for _, id := range []string{"a", "b"} {
+			r := record("Slot", id, "")
+			r.Index.S = index
+			if _, err := e.commit(put(r)); err != nil {
+				return err
+			}
+		}
+		got, err := e.pages(&q, 1, nil)
+		return first(err, want("pages", "a b", strings.Join(got, " ")))
 	}},
 	{"a page has at most the number asked for and at most 500", func(e *Env) error {
 		for range 2 {

@@ -13,8 +13,9 @@ import (
 	"github.com/onward-health/onward/store"
 )
 
-// maxCursor bounds what a caller can make us decode.
-const maxCursor = 16 << 10
+// maxCursor bounds what a caller can make us decode. It has room for the longest
+// values of as many sort parameters as a query may have, in base 64 twice.
+const maxCursor = 64 << 10
 
 // Mark is where a page ended: the last record's sort values and key. Query is
 // the hash of what was asked, so that a cursor can't be used for another list.
