@@ -160,3 +160,27 @@ func TestSweepingKeepsUpWithWhatExpires(t *testing.T) {
 		t.Errorf("%d documents are left", n)
 	}
 }
+
+// Ensure that what a reindexing has read leaves nothing behind where the record was
+// written meanwhile.
+func TestAReindexingThatComesLateLeavesNothing(t *testing.T) {
+	s := open(t, ":memory:", sqlite.Options{})
+	person := func(number string) *store.Record {
+		return &store.Record{Type: "Patient", ID: "a", Method: "PUT", Body: []byte("{}"), Index: search.Index{
+			X: []string{"identifier=urn:n|" + number}, D: []search.Span{{Param: "value$" + number, Lo: 1, Hi: 2}}, S: []search.SortKey{{Param: "family", Value: number}}}}
+	}
+	commit(t, s, store.Put{Record: person("1")})
+	before := sqlite.Rows(t, s, "term")
+	must(t, s.Reindex(t.Context(), "Patient", func(*store.Record) (search.Index, error) {
+		commit(t, s, store.Put{Record: person("2")})
+		return person("1").Index, nil
+	}, nil))
+	if n := sqlite.Rows(t, s, "term"); n != before {
+		t.Errorf("%d terms, there were %d", n, before)
+	}
+	page, err := s.Search(t.Context(), &search.Query{Type: "Patient", Where: search.Has("identifier=urn:n|2"), Sort: []search.Sort{{Param: "family"}}})
+	must(t, err)
+	if len(page.Records) != 1 {
+		t.Errorf("%d records", len(page.Records))
+	}
+}

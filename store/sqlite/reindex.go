@@ -114,10 +114,12 @@ func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindex
 		if err != nil {
 			return err
 		}
-		if same {
-			if err := w.reenter(ctx, t, n, had); err != nil {
-				return err
-			}
+		if !same { // its terms may be nobody's
+			w.loosen(n.parts)
+			continue
+		}
+		if err := w.reenter(ctx, t, n, had); err != nil {
+			return err
 		}
 	}
 	val, err := json.Marshal(at)
@@ -125,6 +127,20 @@ func (w *writer) reindexAll(ctx context.Context, typ, key string, some []reindex
 		return err
 	}
 	return w.auxWrite(ctx, kit.KindMeta, key, val, nil)
+}
+
+// loosen has the terms of an index looked at that wasn't entered. Parameters that
+// records sort by aren't among them: they are no one's data, and no row has them.
+func (w *writer) loosen(p *parts) {
+	for _, at := range p.terms {
+		w.loose[p.ids[at]] = true
+	}
+	for _, d := range p.dates {
+		w.loose[p.ids[d.param]] = true
+	}
+	for _, t := range p.texts {
+		w.loose[p.ids[t[1]]] = true
+	}
 }
 
 func (w *writer) reenter(ctx context.Context, typ int64, n reindexing, had entered) error {
