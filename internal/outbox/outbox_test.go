@@ -2,7 +2,9 @@ package outbox_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,4 +264,40 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	} {
 		require.Equal(t, want, outbox.RetryAfter(http.Header{"Retry-After": {text}}, now), text)
 	}
+}
+
+// reading notes the most bytes that one look at documents has given.
+type reading struct {
+	store.Store
+	most atomic.Int64
+}
+
+func (r *reading) AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]store.Aux, error) {
+	docs, err := r.Store.AuxScan(ctx, kind, prefix, after, limit)
+	size := int64(0)
+	for _, doc := range docs {
+		size += int64(len(doc.Value))
+	}
+	r.most.Store(max(r.most.Load(), size))
+	return docs, err
+}
+
+// Ensure that many large messages to a recipient who is down aren't in memory at
+// once.
+func TestLargeMessagesAreReadAFewAtATime(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		for n := range 64 {
+			m := s.message(fmt.Sprint("m", n), "r", fmt.Sprint("f", n), 1)
+			m.Body = make([]byte, 96<<10) // 128 KiB as it is kept
+			s.write(m)
+		}
+		db := &reading{Store: s.store}
+		r := &receiver{answer: again}
+		w := s.workerOn(db, "a", r)
+		s.steps(w, 2)
+		_, err := outbox.List(t.Context(), db, false)
+		require.NoError(t, err)
+		require.NotEmpty(t, r.ids())
+		require.Less(t, db.most.Load(), int64(17*128<<10))
+	})
 }

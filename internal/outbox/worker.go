@@ -137,8 +137,8 @@ func (w *Worker) Step(ctx context.Context) error {
 	return err
 }
 
-// scanPage is how many messages are read at once.
-const scanPage = 100
+// scanPage is how many messages are read at once: few, because each may be 8 MiB.
+const scanPage = 16
 
 // pass looks at the first message of each lane and starts those that are due. It
 // returns when the next will be; zero: none that is known of. It begins where the
