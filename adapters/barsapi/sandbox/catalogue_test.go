@@ -75,6 +75,25 @@ func TestAServiceWithAnEndpointIsRoutedTo(t *testing.T) {
 	require.Equal(t, 404, sc.slots("3000000001").status, "a service that isn't active has no endpoint in force")
 }
 
+// Ensure that an endpoint is in force only if its status and the service's active
+// both say so, whichever of them is changed.
+func TestAnEndpointAndItsServiceSwitchEachOtherOff(t *testing.T) {
+	rec := newReceiver(t, ok)
+	sc := newScene(t)
+	e := sc.enter("/Endpoint", endpoint("3000000001", "p-1", rec.url))
+	s := sc.enter("/HealthcareService", service("3000000001", "p-2", e))
+	for _, row := range []struct {
+		status, active string
+		want           int
+	}{
+		{"active", "true", 200}, {"active", "false", 404}, {"off", "false", 404}, {"off", "true", 404}, {"suspended", "true", 404}, {"active", "true", 200},
+	} {
+		require.Equal(t, 200, sc.do("PUT", "/"+e, epc(), endpoint("3000000001", "p-1", rec.url, `"active"`, `"`+row.status+`"`)).status)
+		require.Equal(t, 200, sc.do("PUT", "/"+s, epc(), strings.Replace(service("3000000001", "p-2", e), `"active":true`, `"active":`+row.active, 1)).status)
+		require.Equal(t, row.want, sc.slots("3000000001").status, "%+v", row)
+	}
+}
+
 func TestAnEndpointWithTheServicesIdentifierIsRoutedTo(t *testing.T) {
 	rec := newReceiver(t, ok)
 	sc := newScene(t, routed("http://127.0.0.1:1"))
