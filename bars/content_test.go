@@ -32,10 +32,7 @@ func TestAReferralHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 		{"a wrong check digit", changes{"Patient.identifier[0].value": "9000000008"}, fhir.KindInvariant, []string{"Bundle.entry[4].resource.identifier"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			before := s.size()
-			_, err := s.send(referral(t, row.change))
-			refused(t, err, row.kind, row.at...)
-			require.Equal(t, before, s.size())
+			s.refuses(t, row, referral(t, row.change))
 		})
 	}
 }
@@ -66,10 +63,7 @@ func TestABookingHoldsWhatItsDefinitionAsksFor(t *testing.T) {
 		{"a wrong check digit", changes{"Patient.identifier[0].value": "9000000008"}, fhir.KindInvariant, []string{"Bundle.entry[2].resource.identifier"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			before := s.size()
-			_, err := s.send(booking(t, 0, row.change))
-			refused(t, err, row.kind, row.at...)
-			require.Equal(t, before, s.size())
+			s.refuses(t, row, booking(t, 0, row.change))
 			s.invariant()
 		})
 	}

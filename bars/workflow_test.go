@@ -117,6 +117,15 @@ type refusal struct {
 	at     []string
 }
 
+// refuses demands that a message is refused as a row says, and stores nothing.
+func (s *scene) refuses(t *testing.T, row refusal, body []byte) {
+	t.Helper()
+	before := s.size()
+	_, err := s.send(body)
+	refused(t, err, row.kind, row.at...)
+	require.Equal(t, before, s.size())
+}
+
 func TestReferralsThatTheDecisionTableDoesNotKnowAreRefused(t *testing.T) {
 	s := open(t)
 	workflow := []string{first + ".status"}
