@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/rest"
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/fhir/validate"
@@ -32,10 +33,7 @@ var notStored = map[string]string{
 // Ensure that every official example comes back from the store as it went in:
 // over HTTP where the server has its type, else straight from the engine.
 func TestOfficialExamplesComeBackFromTheStore(t *testing.T) {
-	folder := os.Getenv("ONWARD_R4_EXAMPLES")
-	if folder == "" {
-		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
-	}
+	folder := fhirtest.Examples(t)
 	files, err := filepath.Glob(filepath.Join(folder, "*-*.json"))
 	require.NoError(t, err)
 	require.Greater(t, len(files), 5000)

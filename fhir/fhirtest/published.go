@@ -1,5 +1,5 @@
-// Package fhirtest leads tests to published samples and profiles, which aren't
-// part of the repository.
+// Package fhirtest leads tests to published samples, profiles and examples, which
+// aren't part of the repository.
 package fhirtest
 
 import (
@@ -27,6 +27,17 @@ func Place(path ...string) string {
 		root = filepath.Join(repository(), "..", "shared")
 	}
 	return filepath.Join(append([]string{root}, path...)...)
+}
+
+// Examples is the folder of the official R4 examples. A test is skipped where
+// ONWARD_R4_EXAMPLES names none.
+func Examples(t testing.TB) string {
+	t.Helper()
+	folder := os.Getenv("ONWARD_R4_EXAMPLES")
+	if folder == "" {
+		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
+	}
+	return folder
 }
 
 // repository is its root, from a package's folder, in which tests run.

@@ -64,10 +64,7 @@ func survives(t *testing.T, r *fhir.Resource) bool {
 // TestTheOfficialExamplesSurviveJSONToXMLAndBack compares meanings where the
 // bytes differ: XML has its own order of members and no null.
 func TestTheOfficialExamplesSurviveJSONToXMLAndBack(t *testing.T) {
-	folder := os.Getenv("ONWARD_R4_EXAMPLES")
-	if folder == "" {
-		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
-	}
+	folder := fhirtest.Examples(t)
 	files, err := filepath.Glob(filepath.Join(folder, "*-*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)

@@ -1,11 +1,12 @@
 package validate
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/fhir/fhirtest"
 )
 
 // invalidExamples are the official R4 examples that break R4's own rules, each
@@ -37,10 +38,7 @@ var invalidExamples = map[string]string{
 }
 
 func TestOfficialExamplesAreAcceptedExceptWrongOnes(t *testing.T) {
-	folder := os.Getenv("ONWARD_R4_EXAMPLES")
-	if folder == "" {
-		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
-	}
+	folder := fhirtest.Examples(t)
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	require.NoError(t, err)
 	require.Greater(t, len(files), 5000)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir/def"
+	"github.com/onward-health/onward/fhir/fhirtest"
 	"github.com/onward-health/onward/fhir/r4"
 )
 
@@ -69,10 +70,7 @@ func TestOnlyValueSetsThatThePackageListsInFullAreExpanded(t *testing.T) {
 // the package with what the same program makes of the definitions that the
 // official examples carry.
 func TestTheTablesAreThoseOfTheOfficialDefinitions(t *testing.T) {
-	folder := os.Getenv("ONWARD_R4_EXAMPLES")
-	if folder == "" {
-		t.Skip("ONWARD_R4_EXAMPLES doesn't name the official R4 examples; make examples gets them and runs this")
-	}
+	folder := fhirtest.Examples(t)
 	files := map[string][]byte{"v3-codesystems.json": []byte(`{}`)} // not among the examples
 	for name, official := range map[string]string{
 		"profiles-types.json": "types", "profiles-resources.json": "resources",
@@ -109,10 +107,7 @@ func TestTheTablesAreThoseOfTheOfficialDefinitions(t *testing.T) {
 // TestTheCompartmentsAreThoseOfTheOfficialDefinitions holds what the package has,
 // what it had to be corrected in and what was written out against R4 itself.
 func TestTheCompartmentsAreThoseOfTheOfficialDefinitions(t *testing.T) {
-	folder := os.Getenv("ONWARD_R4_EXAMPLES")
-	if folder == "" {
-		t.Skip("set ONWARD_R4_EXAMPLES to the unpacked official R4 examples to run this")
-	}
+	folder := fhirtest.Examples(t)
 	var official []def.Compartment
 	for _, name := range []string{"device", "encounter", "patient", "practitioner", "relatedPerson"} {
 		text, err := os.ReadFile(filepath.Join(folder, "CompartmentDefinition-"+name+".json"))
