@@ -125,6 +125,7 @@ func (c *conn) exec(ctx context.Context, text string, args ...any) (driver.Resul
 	if err != nil {
 		return nil, err
 	}
+	defer clear(with) // bodies aren't kept until the next statement
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, with)
 }
 
@@ -183,6 +184,7 @@ func (c *conn) rows(ctx context.Context, text string, args []any, f func(row) er
 		return err
 	}
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, with)
+	clear(with)
 	if err != nil {
 		return err
 	}
