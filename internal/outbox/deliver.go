@@ -65,7 +65,7 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 	if err != nil {
 		return false, err
 	}
-	if m.Due.After(w.o.Now()) {
+	if w.waits(m, kind.Policy) {
 		return false, w.commit(work, held.Drop(w.o.Now()))
 	}
 	if held.Until.Sub(w.o.Now()) < kind.Policy.Timeout { // it must outlast the attempt
@@ -108,6 +108,13 @@ func (w *Worker) send(work context.Context, m *Message, kind Route) (result Resu
 	attempt := *m
 	attempt.Last = m.Attempts+1 >= kind.Policy.MaxAttempts || w.tooOld(m, kind.Policy)
 	return kind.Sender.Send(ctx, attempt)
+}
+
+// waits says whether a message isn't due yet. No wait is longer than a day (or
+// LongestWait): one that is was written by a clock that has been put back since.
+func (w *Worker) waits(m *Message, p Policy) bool {
+	wait := m.Due.Sub(w.o.Now())
+	return wait > 0 && wait <= max(p.LongestWait, longestAsked)
 }
 
 func (w *Worker) tooOld(m *Message, p Policy) bool { return w.o.Now().Sub(m.Created) >= p.MaxAge }

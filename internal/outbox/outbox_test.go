@@ -301,3 +301,20 @@ func TestLargeMessagesAreReadAFewAtATime(t *testing.T) {
 		require.Less(t, db.most.Load(), int64(17*128<<10))
 	})
 }
+
+// Ensure that a message which a fast clock put off isn't put off for as long as that
+// clock was fast.
+func TestAClockThatIsPutBackDelaysNoMessageForLong(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		r := &receiver{answer: again}
+		w := s.worker("a", r)
+		s.write(s.message("m", "r", "f", 1))
+		s.steps(w, 1)
+		require.Equal(t, []string{"m"}, r.ids())
+		s.steps(w, 1)
+		require.Empty(t, r.ids(), "it waits")
+		s.clock.Move(-365 * 24 * time.Hour)
+		s.steps(s.worker("b", r), 1) // as after a restart
+		require.Equal(t, []string{"m"}, r.ids())
+	})
+}

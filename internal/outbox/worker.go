@@ -232,7 +232,7 @@ func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due ti
 		return skipRoute, r.until
 	case r.active >= most:
 		return skipRoute, due // its end wakes the worker
-	case m.Due.After(now):
+	case w.waits(m, kind.Policy):
 		return looked, m.Due
 	}
 	select {
