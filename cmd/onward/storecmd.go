@@ -102,6 +102,9 @@ func (c *copyCommand) Run() error {
 	bar := newProgress(os.Stderr)
 	sum, err := store.Copy(ctx, from, to, engineOf(c.From), time.Now(), func(s store.CopyStep) { bar.show(s.Doing, s.Done, s.Of) })
 	bar.end()
+	if errors.Is(err, store.ErrDiffers) {
+		err = fmt.Errorf("%w; one of them was written to meanwhile: stop every server, remove what is in --to and copy again", err)
+	}
 	if err = errors.Join(err, to.Close()); err != nil {
 		return err
 	}

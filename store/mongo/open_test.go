@@ -132,6 +132,26 @@ func TestAnIndexThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnIndexInTheWayOfOursIsNamed(t *testing.T) {
+	for name, row := range map[string]struct {
+		model driver.IndexModel
+		drop  string
+	}{
+		"the same fields by another name": {driver.IndexModel{Keys: bson.D{{Key: "exp", Value: int32(1)}}, Options: options.Index().SetName("old")}, `db.claim.dropIndex("old")`},
+		"another filter on the same field": {driver.IndexModel{Keys: bson.D{{Key: "t", Value: int32(1)}, {Key: "lu", Value: int32(1)}},
+			Options: options.Index().SetName("deleted").SetPartialFilterExpression(bson.D{{Key: "del", Value: false}})}, `db.res.dropIndex("deleted")`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := serve(t, fakereplset.Options{})
+			collection := strings.Split(row.drop, ".")[1]
+			_, err := shell(t, fake).Collection(collection).Indexes().CreateOne(t.Context(), row.model)
+			require.NoError(t, err)
+			_, err = mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+			require.ErrorContains(t, err, row.drop)
+		})
+	}
+}
+
 func TestACollectionWithACollationIsRefused(t *testing.T) {
 	fake := serve(t, fakereplset.Options{})
 	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {

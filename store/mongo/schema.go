@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/bson"
@@ -118,6 +120,7 @@ func (s *Store) prepare(ctx context.Context) error {
 				if differs := verify(ctx, c, wanted); differs != nil {
 					return differs // it names the index
 				}
+				return oneByOne(ctx, c, models)
 			}
 			return err
 		}
@@ -133,6 +136,20 @@ func (s *Store) prepare(ctx context.Context) error {
 func foreignIndex(collection, name string) error {
 	return ownError("index " + name + " of collection " + collection + " isn't as this program makes it; remove it with `db." + collection +
 		`.dropIndex("` + name + `")` + "` in mongosh and start again: it is then made afresh")
+}
+
+// oneByOne finds the index that can't be made for one that is there, where that
+// differs in what verify doesn't look at.
+func oneByOne(ctx context.Context, c *mongo.Collection, models []mongo.IndexModel) error {
+	for _, m := range models {
+		if _, err := c.Indexes().CreateOne(ctx, m); err != nil {
+			if code := codeOf(err); code == 85 || code == 86 {
+				return foreignIndex(c.Name(), *m.Options.Name)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
@@ -153,10 +170,23 @@ func verify(ctx context.Context, c *mongo.Collection, wanted []index) error {
 	}
 	for _, ix := range wanted {
 		if got, is := found[ix.name]; !is || !ix.is(got) {
-			return foreignIndex(c.Name(), ix.name)
+			return foreignIndex(c.Name(), ix.inTheWay(found))
 		}
 	}
 	return nil
+}
+
+// inTheWay is the name of the index that keeps this one from being made: its own,
+// or that of another on the same fields.
+func (ix index) inTheWay(found map[string]bson.Raw) string {
+	if found[ix.name] == nil {
+		for _, name := range slices.Sorted(maps.Keys(found)) {
+			if sameKeys(found[name], ix.keys) {
+				return name
+			}
+		}
+	}
+	return ix.name
 }
 
 // is says whether the server has the index as it should be.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -37,6 +38,10 @@ func (e *DriverError) Unwrap() error {
 }
 
 func codeName(code int) string {
+	switch code {
+	case lib.SQLITE_READONLY_DIRECTORY, lib.SQLITE_READONLY_CANTINIT, lib.SQLITE_READONLY_RECOVERY:
+		return "read-only: SQLite must be able to write beside the file, even to read it; copy it to a folder of your own"
+	}
 	switch code & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return "busy"
@@ -81,6 +86,9 @@ func fault(doing string, err error) error {
 	var e *driver.Error
 	if errors.As(err, &e) {
 		return &DriverError{doing, e.Code()}
+	}
+	if errors.Is(err, sql.ErrConnDone) {
+		return fmt.Errorf("store: %s: %w: the connection is closed", doing, store.ErrUnavailable)
 	}
 	return fmt.Errorf("store: %s: fault of type %T", doing, err)
 }

@@ -219,6 +219,9 @@ func (s *Server) createIndexes(ns lungo.Handle, indexes bson.A) bson.D {
 		known := false
 		for _, old := range s.indexes[name] {
 			if get(old, "name") != get(ix, "name") {
+				if reflect.DeepEqual(get(old, "key"), get(ix, "key")) && reflect.DeepEqual(get(old, "partialFilterExpression"), get(ix, "partialFilterExpression")) {
+					return Failure(85, "IndexOptionsConflict", fmt.Sprintf("index already exists with a different name: %v", get(old, "name")))
+				}
 				continue
 			}
 			if !reflect.DeepEqual(old, ix) {
