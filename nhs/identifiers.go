@@ -62,7 +62,7 @@ func (n NHSNumber) Valid() bool {
 
 // ParseNHSNumber drops the blanks and hyphens that people write.
 func ParseNHSNumber(s string) NHSNumber {
-	return NHSNumber(strings.NewReplacer(" ", "", "-", "").Replace(s))
+	return NHSNumber(strings.ReplaceAll(strings.ReplaceAll(s, " ", ""), "-", ""))
 }
 
 // ODSCode is an organisation or site code of the Organisation Data Service,

@@ -246,7 +246,7 @@ func decode64(name, text string, mode bars.Mode) ([]byte, error) {
 	}
 	text = strings.TrimRight(text, "=")
 	if mode == bars.Lenient {
-		text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "-", "+"), "_", "/")
 	}
 	raw, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {

@@ -197,9 +197,12 @@ func (h *Handler) answerWrite(w http.ResponseWriter, r *http.Request, done Chang
 		w.WriteHeader(status)
 		return
 	}
-	c, err := p.render(success(word))
+	var c content
+	var err error
 	if result == "representation" {
 		c, err = p.render(fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+	} else {
+		c, err = p.render(success(word))
 	}
 	if err != nil {
 		// checkAnswer let it pass, so the Backend made it what XML can't hold. The
