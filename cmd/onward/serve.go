@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -71,8 +72,18 @@ const (
 	checkEvery    = time.Hour // and at the start
 )
 
+// gcBallast is how much garbage there may at least be before the collector runs,
+// in bytes.
+const gcBallast = 16 << 20
+
 // Run serves until it is told to stop.
 func (c *serveCommand) Run() error {
+	// What lives between requests is 3 MB, so the collector would run every few
+	// hundred reads. This counts as living too, which makes it wait for as much
+	// again. It is made first and never touched, so that the system gives no
+	// memory for it.
+	ballast := make([]byte, gcBallast)
+	defer runtime.KeepAlive(ballast)
 	log := newLog(c.LogLevel)
 	if err := c.check(); err != nil {
 		return &exitError{exitUsage, err}
