@@ -347,6 +347,30 @@ func TestVerifyMissesNothingThatAPurgeRemoved(t *testing.T) {
 	require.Equal(t, []string{"counters Basic "}, broken)
 }
 
+// meanwhile does something once the check has begun to read.
+type meanwhile struct {
+	store.Exporter
+	do func()
+}
+
+func (m meanwhile) Export(ctx context.Context, after string, asOf time.Time, f func([]store.Item, string) error) error {
+	m.do()
+	return m.Exporter.Export(ctx, after, asOf, f)
+}
+
+// Ensure that a purge which begins after the check isn't taken for a loss.
+func TestVerifyMayRunBesideAPurge(t *testing.T) {
+	s := open(t)
+	left := []store.Item{{Version: &store.Record{Type: "Basic", ID: "b", Version: 3, Deleted: true}, Current: true}}
+	report, err := s.desk.Verify(s.ctx, bars.VerifyOptions{Everything: meanwhile{damaged{s.store.(store.Exporter), left}, func() {
+		s.plant(store.AuxPut{Kind: store.KindAudit, Key: "purge/x", Value: []byte(`{}`)})
+	}}})
+	require.NoError(t, err)
+	for _, b := range report.Breaches {
+		require.Equal(t, bars.RuleCounters, b.Rule, "%s: the item is made up", b.What)
+	}
+}
+
 // Ensure that the copy of a version which a write on MongoDB leaves that got no
 // further is no breach.
 func TestVerifyForgivesTheCopyOfAWriteThatWasBrokenOff(t *testing.T) {
