@@ -31,17 +31,18 @@ func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
 	for name, row := range map[string]struct {
 		make func(t *testing.T, path string)
 		says string
+		ours bool
 	}{
-		"a file of something else":      {func(t *testing.T, path string) { write(t, path, garbage) }, "no SQLite database"},
-		"a database of another program": {func(t *testing.T, path string) { execute(t, path, `PRAGMA application_id = 7; CREATE TABLE a (b)`) }, "another program"},
+		"a file of something else":      {func(t *testing.T, path string) { write(t, path, garbage) }, "no SQLite database", false},
+		"a database of another program": {func(t *testing.T, path string) { execute(t, path, `PRAGMA application_id = 7; CREATE TABLE a (b)`) }, "another program", false},
 		"a newer schema": {func(t *testing.T, path string) {
 			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
 			execute(t, path, `PRAGMA user_version = 99`)
-		}, "newer version of this program: its schema is 99"},
+		}, "newer version of this program: its schema is 99", true},
 		"a file that was cut off": {func(t *testing.T, path string) {
 			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
 			require.NoError(t, os.Truncate(path, 40960))
-		}, "damaged"},
+		}, "damaged", true},
 		"a damaged first page": {func(t *testing.T, path string) {
 			require.Zero(t, onward(t, "seed", "--scale", "1", "--store", "sqlite:"+path).code)
 			f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -49,13 +50,14 @@ func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
 			_, err = f.WriteAt([]byte(garbage[:3000]), 100)
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
-		}, "damaged"},
-		"a folder in its place": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, "can't open the database"},
+		}, "damaged", true},
+		"a folder in its place": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, "can't open the database", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "onward.db")
 			row.make(t, path)
 			before, _ := os.ReadFile(path)
+			require.NoError(t, os.Chmod(path, 0o755))
 			got := onward(t, "serve", "--listen", freeAddress(t), "--store", "sqlite:"+path)
 			require.Equal(t, 3, got.code, got.err)
 			require.Contains(t, got.err, row.says)
@@ -66,6 +68,11 @@ func TestAStoreThatCannotBeUsedIsRefused(t *testing.T) {
 			require.NoFileExists(t, path+".copy")
 			after, _ := os.ReadFile(path)
 			require.Equal(t, string(before), string(after))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			if !row.ours {
+				require.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "it may be anybody's")
+			}
 		})
 	}
 }
@@ -113,6 +120,19 @@ func TestWhatWorksOnAStoreMakesNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 	require.Equal(t, 3, onward(t, "store", "check", "--store", fake.URI()).code, "none has made the collections")
+}
+
+func TestADeviceOrPipeInItsPlaceIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "onward.db")
+	require.NoError(t, syscall.Mkfifo(path, 0o644))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	got := onward(t, "serve", "--listen", freeAddress(t), "--store", "sqlite:"+path)
+	require.Equal(t, 3, got.code, got.err)
+	require.Contains(t, got.err, "it is no file")
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, before.Mode(), after.Mode())
 }
 
 func write(t *testing.T, path, text string) {

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -84,17 +86,32 @@ func find(path string) (*place, error) {
 }
 
 // create makes the file before SQLite would, because SQLite gives its -wal and
-// -shm files the mode of the database.
+// -shm files the mode of the database. What is there and isn't ours keeps its mode:
+// a path may be mistyped.
 func (p *place) create() error {
+	if info, err := os.Stat(p.file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return errors.New("store: can't open the database: it is no file")
+	}
 	f, err := os.OpenFile(p.file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("store: can't open the database: %w", err)
 	}
 	defer f.Close()
-	if err := f.Chmod(0o600); err != nil {
-		return fmt.Errorf("store: can't protect the database: %w", err)
+	if ours(f) {
+		if err := f.Chmod(0o600); err != nil {
+			return fmt.Errorf("store: can't protect the database: %w", err)
+		}
 	}
 	return syncFolder(p.file) // the name must last as the first commit does
+}
+
+// ours says that a file is empty or has our mark where SQLite keeps it (SQLite,
+// database file format, section 1.3.17). One whose mark stands in its log yet was
+// made with the right mode.
+func ours(f *os.File) bool {
+	head := make([]byte, 72)
+	n, err := f.ReadAt(head, 0)
+	return n == 0 && errors.Is(err, io.EOF) || n == len(head) && binary.BigEndian.Uint32(head[68:]) == applicationID
 }
 
 // dsn names the file for the driver, safe against "?" and "#" in the path.
