@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -37,23 +38,28 @@ type benchCase struct {
 	status int
 	next   func(i int) *http.Request
 	sample []byte // an answer, for the static handler
+	raw    func() // what the engine has to read for it, if that is to be measured
 }
 
 // BenchmarkDoors reports requests per second of each case and its ratio to the
-// static handler.
+// static handler; where the engine's own work is measured too, also how many times
+// as long a request takes as that and the static answer together.
 func BenchmarkDoors(b *testing.B) {
 	s := start(b, "--bars-registry", "off") // each booking would be told to the sandbox, in the same process
 	cases := benchCases(b, s)
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
 			static := startStatic(b, c.sample)
-			var own, raw []float64
+			var own, raw, engine []float64
 			n := 0
 			for b.Loop() {
-				own, raw = own[:0], raw[:0]
+				own, raw, engine = own[:0], raw[:0], engine[:0]
 				for range benchRounds {
 					raw = append(raw, load(b, func(int) *http.Request { return redirect(b, c.next(0), static) }, 200, &n))
 					own = append(own, load(b, c.next, c.status, &n))
+					if c.raw != nil {
+						engine = append(engine, often(c.raw))
+					}
 				}
 			}
 			slices.Sort(own)
@@ -61,6 +67,11 @@ func BenchmarkDoors(b *testing.B) {
 			b.ReportMetric(own[benchRounds/2], "req/s")
 			b.ReportMetric(raw[benchRounds/2], "static-req/s")
 			b.ReportMetric(own[benchRounds/2]/raw[benchRounds/2], "ratio")
+			if c.raw != nil {
+				slices.Sort(engine)
+				b.ReportMetric(engine[benchRounds/2], "engine/s")
+				b.ReportMetric((1/own[benchRounds/2])/(1/raw[benchRounds/2]+1/engine[benchRounds/2]), "x-static-and-engine")
+			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
@@ -96,6 +107,23 @@ func load(b *testing.B, next func(i int) *http.Request, status int, n *int) floa
 	return float64(sent.Load()) / time.Since(begin).Seconds()
 }
 
+// often calls f by all clients for benchTime and returns how many times a second.
+func often(f func()) float64 {
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range benchClients {
+		wg.Go(func() {
+			for time.Since(begin) < benchTime {
+				f()
+				calls.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return float64(calls.Load()) / time.Since(begin).Seconds()
+}
+
 func benchCases(b *testing.B, s *server) []benchCase {
 	b.Helper()
 	slot := s.freeSlots(1)[0]
@@ -106,16 +134,26 @@ func benchCases(b *testing.B, s *server) []benchCase {
 	get := func(path string) func(int) *http.Request {
 		return func(int) *http.Request { return request(b, "GET", s.url+path, nil, nil) }
 	}
+	engine, err := sql.Open("sqlite", s.dir+"/data/onward.db")
+	require.NoError(b, err)
+	b.Cleanup(func() { engine.Close() })
+	engine.SetMaxOpenConns(4) // as many as the store has readers
+	engine.SetMaxIdleConns(4)
+	prepared, err := engine.Prepare(rawSlotsText)
+	require.NoError(b, err)
+	raw := func() {
+		rawFreeSlots(b, b.Context(), prepared, sandbox.ID("schedule/ed-1"), time.Unix(0, 0), time.Unix(1<<33, 0), 51)
+	}
 	created := s.do("POST", "/FHIR/R4/Patient", plain(), patient)
 	booked := s.do("POST", messagePath, speaking(sandbox.UrgentTreatment), bookingFor(b, slot))
 	require.Equal(b, 200, booked.status, "%s", booked.body)
 	return []benchCase{
-		{"read", 200, get(read), s.do("GET", read, nil, nil).body},
-		{"slot-search", 200, get(search), s.do("GET", search, nil, nil).body},
-		{"create", 201, func(int) *http.Request { return request(b, "POST", s.url+"/FHIR/R4/Patient", plain(), patient) }, created.body},
+		{"read", 200, get(read), s.do("GET", read, nil, nil).body, nil},
+		{"slot-search", 200, get(search), s.do("GET", search, nil, nil).body, raw},
+		{"create", 201, func(int) *http.Request { return request(b, "POST", s.url+"/FHIR/R4/Patient", plain(), patient) }, created.body, nil},
 		{"booking", 200, func(i int) *http.Request {
 			return request(b, "POST", s.url+messagePath, speaking(sandbox.UrgentTreatment), bookingFor(b, diary[i%len(diary)]))
-		}, booked.body},
+		}, booked.body, nil},
 	}
 }
 

@@ -144,6 +144,12 @@ func growthCases(t *testing.T, slots int, db *sqlite.Store, desk *bars.Desk, raw
 	patient := func(n int) string { return scale.ID("patient", n) }
 	number := func(n int) string { return nhs.SystemNHSNumber + "|" + string(sandbox.ScaleNHSNumber(n)) }
 	service := func(n int) string { return sandbox.ScaleService(n / 100) }
+	rawSlots, err := raw.Prepare(rawSlotsText)
+	require.NoError(t, err)
+	t.Cleanup(func() { rawSlots.Close() })
+	rawRead, err := raw.Prepare(`SELECT body FROM res WHERE typ = 'Appointment' AND id = ?`)
+	require.NoError(t, err)
+	t.Cleanup(func() { rawRead.Close() })
 	read := func(ctx context.Context, n int) {
 		_, err := desk.Records().Read(ctx, "Appointment", scale.ID("appointment", n))
 		require.NoError(t, err)
@@ -151,16 +157,21 @@ func growthCases(t *testing.T, slots int, db *sqlite.Store, desk *bars.Desk, raw
 	return []growthCase{
 		{"raw SQLite: read a body by type and id", func(ctx context.Context, n int) {
 			var body []byte
-			require.NoError(t, raw.QueryRowContext(ctx, `SELECT body FROM res WHERE typ = 'Appointment' AND id = ?`, scale.ID("appointment", n)).Scan(&body))
+			require.NoError(t, rawRead.QueryRowContext(ctx, scale.ID("appointment", n)).Scan(&body))
 		}},
 		{"read an Appointment", read},
-		{"raw SQLite: the bodies of the next row", func(ctx context.Context, n int) { rawFreeSlots(t, ctx, raw, scale.ID("schedule", n/100), from, to) }},
+		{"raw SQLite: the bodies of the next row", func(ctx context.Context, n int) {
+			require.Greater(t, rawFreeSlots(t, ctx, rawSlots, scale.ID("schedule", n/100), from, to, -1), 200)
+		}},
 		{"free Slots of a service in two weeks, by start (BaRS, all)", func(ctx context.Context, n int) {
 			answer, err := desk.Slots(ctx, bars.SlotQuery{Service: nhs.ServiceID{System: nhs.SystemDoS, Value: service(n)}, Statuses: []string{"free"}, From: from, To: to})
 			require.NoError(t, err)
 			require.Greater(t, len(answer.Slots), 200)
 		}},
-		{"the same, first 50", func(ctx context.Context, n int) {
+		{"raw SQLite: the first 50 of them", func(ctx context.Context, n int) {
+			require.Equal(t, 50, rawFreeSlots(t, ctx, rawSlots, scale.ID("schedule", n/100), from, to, 50))
+		}},
+		{"the first 50 free Slots", func(ctx context.Context, n int) {
 			find(ctx, "Slot", "status=free&schedule=Schedule/"+scale.ID("schedule", n/100)+"&"+period+"&_sort=start&_count=50", 50)
 		}},
 		{"Appointments of a patient", func(ctx context.Context, n int) { find(ctx, "Appointment", "patient=Patient/"+patient(n), 1) }},
@@ -186,18 +197,20 @@ func growthCases(t *testing.T, slots int, db *sqlite.Store, desk *bars.Desk, raw
 	}
 }
 
-// rawFreeSlots reads what the search has to read, and parses nothing.
-func rawFreeSlots(t *testing.T, ctx context.Context, raw *sql.DB, schedule string, from, to time.Time) {
-	rows, err := raw.QueryContext(ctx, `SELECT s.lo, r.body FROM types t
+const rawSlotsText = `SELECT s.lo, r.body FROM types t
 		CROSS JOIN term ts ON ts.k = 4 * t.t AND ts.v = ?
 		CROSS JOIN term tf ON tf.k = 4 * t.t AND tf.v = 'status:free'
 		CROSS JOIN x s ON s.term = ts.id AND s.lo >= ? AND s.lo <= ?
 		CROSS JOIN x f ON f.term = tf.id AND f.lo = s.lo AND f.pk = s.pk
 		CROSS JOIN res r ON r.pk = s.pk
-		WHERE t.name = 'Slot' ORDER BY s.lo`, "schedule:Schedule/"+schedule, from.UnixMilli(), to.UnixMilli())
+		WHERE t.name = 'Slot' ORDER BY s.lo LIMIT ? + 0`
+
+// rawFreeSlots reads what the search has to read, at most limit slots (-1: all),
+// and parses nothing.
+func rawFreeSlots(t testing.TB, ctx context.Context, raw *sql.Stmt, schedule string, from, to time.Time, limit int) (n int) {
+	rows, err := raw.QueryContext(ctx, "schedule:Schedule/"+schedule, from.UnixMilli(), to.UnixMilli(), limit)
 	require.NoError(t, err)
 	defer rows.Close()
-	n := 0
 	for rows.Next() {
 		var lo int64
 		var body []byte
@@ -206,5 +219,5 @@ func rawFreeSlots(t *testing.T, ctx context.Context, raw *sql.DB, schedule strin
 		n++
 	}
 	require.NoError(t, rows.Err())
-	require.Greater(t, n, 200)
+	return n
 }
