@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/onward-health/onward/store"
@@ -15,7 +14,7 @@ import (
 const maxScan = 10_000
 
 // errMeta: the cursor key must not leave the engine.
-var errMeta = errors.New("store: documents of kind meta are the engine's own")
+const errMeta = ownError("documents of kind meta are the engine's own")
 
 // auxPut writes a document if its condition holds; an expired one counts as
 // absent, but its successor goes on from its version, so that the old holder of

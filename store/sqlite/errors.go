@@ -65,6 +65,11 @@ func codeName(code int) string {
 	return "see the list of SQLite result codes"
 }
 
+// ownError is a fault that this package words itself, free of data.
+type ownError string
+
+func (e ownError) Error() string { return "store: " + string(e) }
+
 // fault wraps an error of the driver. Errors of package store and of a context
 // keep their identity; no other text is passed through.
 func fault(doing string, err error) error {
@@ -76,6 +81,10 @@ func fault(doing string, err error) error {
 	if errors.As(err, &conflict) || errors.As(err, &known) ||
 		errors.Is(err, store.ErrCursor) || errors.Is(err, store.ErrNotEmpty) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrTooCostly) || errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrUnavailable) {
 		return err
+	}
+	var own ownError
+	if errors.As(err, &own) {
+		return own
 	}
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("store: %s: %w", doing, context.Canceled)

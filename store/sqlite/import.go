@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -60,7 +59,7 @@ func (s *Store) Import(ctx context.Context, items []store.Item, position string)
 			return err
 		}
 		if !found {
-			return errors.New("store: no import has been started")
+			return ownError("no import has been started")
 		}
 		for _, i := range items {
 			if err := w.take(ctx, i); err != nil {
@@ -111,7 +110,7 @@ func (w *writer) take(ctx context.Context, i store.Item) error {
 			a.Kind, a.Key, a.Version, blob(w.values.short(a.Value)), expiry(a.Expires))
 		return err
 	}
-	return errors.New("store: an item without content")
+	return ownError("an item without content")
 }
 
 func (w *writer) takeCurrent(ctx context.Context, r *store.Record) error {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"slices"
 )
 
@@ -61,7 +60,7 @@ func (k *keys) pack() []byte {
 	return b
 }
 
-var errKeys = errors.New("store: the index kept with a record can't be read")
+const errKeys = ownError("the index kept with a record can't be read")
 
 func unpack(b []byte) (keys, error) {
 	var k keys

@@ -274,3 +274,25 @@ func TestSweepingRemovesWhatRanOutLongAgo(t *testing.T) {
 		t.Errorf("%d claims and %d documents (one of them the engine's) are left", claims, aux)
 	}
 }
+
+// Ensure that a fault which SQLite can't see says what it is.
+func TestAnIndexThatCannotBeReadIsToldAsThat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, path, sqlite.Options{})
+	commit(t, s, store.Put{Record: slot("s1", "a:1")})
+	must(t, s.Close())
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = db.Exec(`UPDATE res SET ix = x'ff'`)
+	must(t, err)
+	must(t, db.Close())
+
+	s = open(t, path, sqlite.Options{})
+	nothing := func([]store.Item, string) error { return nil }
+	if err := s.Export(t.Context(), "", time.Now(), nothing); err == nil || !strings.Contains(err.Error(), "the index kept with a record can't be read") {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Import(t.Context(), nil, ""); err == nil || !strings.Contains(err.Error(), "no import has been started") {
+		t.Errorf("got %v", err)
+	}
+}

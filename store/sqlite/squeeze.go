@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"compress/flate"
-	"errors"
 	"io"
 )
 
@@ -19,7 +18,7 @@ const (
 	squeezeTo   = 64 << 10 // longer ones would hold up the writer
 )
 
-var errSqueezed = errors.New("store: a document can't be read")
+const errSqueezed = ownError("a document can't be read")
 
 // squeezer makes values short and long again; one goroutine at a time.
 type squeezer struct {
