@@ -43,14 +43,17 @@ var carriedTypes = map[string]string{
 	"RECIPIENT": "id*: II\naddr*: AD\ntelecom*: TEL\nrecipientRoleCode: CD\ninformationRecipient\n name*: EN\nreceivedOrganization: ORG\nrepresentedOrganization: ORG\n" +
 		"assignedPerson\n name*: EN",
 	"RELATED": "code: CD\naddr*: AD\ntelecom*: TEL\neffectiveTime: IVL\nrelatedPerson\n name*: EN\nrelationshipHolder\n name*: EN",
-	"PATIENT": "name*: EN\nadministrativeGenderCode: GENDER\nbirthTime: TS\nmaritalStatusCode: CD\nreligiousAffiliationCode: CD\nethnicGroupCode: CD\n" +
+	"PATIENT": "name*: EN\nadministrativeGenderCode: BARE\nbirthTime: TS\nmaritalStatusCode: CD\nreligiousAffiliationCode: CD\nethnicGroupCode: CD\n" +
 		"guardian*\n id*: II\n code: CD\n addr*: AD\n telecom*: TEL\n guardianPerson\n  name*: EN\nbirthplace\n place\n  name: ST\n  addr: AD\n" +
-		"languageCommunication*\n languageCode: CD\n modeCode: CD\n proficiencyLevelCode: CD\n preferenceInd: INT",
-	"GENDER":      "@code",
+		"languageCommunication*\n languageCode: CD\n modeCode: CODING\n proficiencyLevelCode: CODING\n preferenceInd: INT",
+	"BARE":        "@code",
+	"CODING":      "@code @codeSystem @codeSystemVersion @displayName",
+	"UUID":        "@root",
 	"PATIENTROLE": "id*: II\naddr*: AD\ntelecom*: TEL\npatient: PATIENT\npatientPatient: PATIENT\nproviderOrganization: ORG",
 	"FACILITY":    "id*: II\ncode: WORDS\nlocation\n name: ST\n addr: AD\nserviceProviderOrganization: ORG",
 	"DEVICE":      "@displayName text",
 	"WORDS":       "@displayName\noriginalText: ST",
+	"NOTE":        "@code @codeSystem @displayName",
 	"PERMISSION":  "effectiveTime: IVL\nvalue: CD",
 	"OBSERVATION": "value*: CD",
 	"SECTION": "title: ANY\ntext: ANY\ncomponent*\n section*: SECTION\n" +
@@ -62,13 +65,13 @@ var carriedTypes = map[string]string{
 }
 
 // carriedDocument is what is carried of a ClinicalDocument.
-const carriedDocument = `id: II
+const carriedDocument = `id: UUID
 code: CD
 title: ANY
 effectiveTime: TS
 confidentialityCode: CD
-languageCode: CD
-setId: II
+languageCode: BARE
+setId: UUID
 versionNumber: INT
 recordTarget
  patientRole: PATIENTROLE
@@ -98,8 +101,8 @@ participant*
  associatedEntity: ROLE
 relatedDocument*
  parentDocument
-  id: II
-  setId: II
+  id: UUID
+  setId: UUID
 authorization*
  consent
   id*: II
@@ -126,7 +129,7 @@ component
 `
 
 // carriedAmbulance is what is carried of an AmbulanceRequest (REPC_MT200001GB02).
-const carriedAmbulance = `id: II
+const carriedAmbulance = `id: UUID
 code: CD
 effectiveTime: TS
 author*
@@ -171,7 +174,7 @@ pertinentInformation6
   value: CD
 pertinentInformation7*
  pertinentAdditionalNotes
-  code: CD
+  code: NOTE
   text: ST
 pertinentInformation8
  .PermissionToView: PERMISSION

@@ -14,9 +14,15 @@ const (
 	templateAppointment   = "COCD_TP146093GB01"
 )
 
-// templateOf names an entry's template: what its contentId says, before "#".
+// templateOf names an entry's template: what its contentId says, before "#", or
+// where it has none, as the schema allows, the templateId of what it holds.
 func templateOf(entry *xmltree.Node) string {
 	ids := entry.AllIn(nsNPFIT, "contentId")
+	if len(ids) == 0 {
+		for _, act := range entry.Elements() {
+			ids = append(ids, act.All("templateId")...)
+		}
+	}
 	if len(ids) == 0 {
 		return ""
 	}
@@ -62,7 +68,7 @@ func (r *report) readSection(s *xmltree.Node, depth int) {
 	words.render(s.Child("text"))
 	found := section{
 		Code:  s.Child("code").Attr("code"),
-		Title: oneLine(narrative(s.Child("title"))),
+		Title: orElse(oneLine(narrative(s.Child("title"))), oneLine(codeText(s.Child("code")))),
 		Text:  words.text(),
 		node:  s.Child("text"),
 		depth: depth,

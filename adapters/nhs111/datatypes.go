@@ -72,11 +72,11 @@ func systemOf(root string) (system string, ok bool) {
 	return "", nameForm.MatchString(root)
 }
 
-// identifier maps an II; nil where it is null. A root without extension is the
-// identifier itself.
+// identifier maps an II; nil where it is null, be it in a namespace. A root
+// without extension is the identifier itself.
 func (p *problems) identifier(id *xmltree.Node, path string) *fhir.Object {
 	root, extension := id.Attr("root"), strings.TrimSpace(id.Attr("extension"))
-	if root == "" {
+	if root == "" || extension == "" && id.Attr("nullFlavor") != "" {
 		return nil
 	}
 	system, ok := systemOf(root)
@@ -94,7 +94,7 @@ func (p *problems) identifier(id *xmltree.Node, path string) *fhir.Object {
 		if !strings.HasPrefix(system, "urn:") {
 			return nil // a namespace that names nobody
 		}
-		return fhir.Obj("system", systemURI, "value", system)
+		system, extension = systemURI, system
 	}
 	o := fhir.Obj("system", system, "value", extension)
 	if assigner := id.Attr("assigningAuthorityName"); assigner != "" {
@@ -132,11 +132,20 @@ func (p *problems) coding(code *xmltree.Node, path string) *fhir.Object {
 		"display", strings.TrimSpace(code.Attr("displayName")))
 }
 
-// codings are the code and its translations.
+// codings are the code and its translations, to any depth. Words that stand
+// beside the code's own, or in place of a translation's code, are codings too.
 func (p *problems) codings(code *xmltree.Node, path string) []*fhir.Object {
 	out := list(p.coding(code, path))
-	for _, other := range code.All("translation") {
-		out = append(out, list(p.coding(other, path+"/translation"))...)
+	if name := strings.TrimSpace(code.Attr("displayName")); len(out) == 0 && name != codeText(code) {
+		out = list(fhir.Obj("display", name))
+	}
+	for _, other := range code.AllIn(nsHL7, "translation") {
+		path := path + "/translation"
+		all := p.codings(other, path)
+		if words := codeText(other); words != "" && (p.coding(other, path) == nil || words != strings.TrimSpace(other.Attr("displayName"))) {
+			all = append(all, fhir.Obj("display", words))
+		}
+		out = append(out, all...)
 	}
 	return out
 }
@@ -153,8 +162,8 @@ func (p *problems) concept(code *xmltree.Node, path string) *fhir.Object {
 
 // codeText is what a coded value says in words.
 func codeText(code *xmltree.Node) string {
-	if text := code.Child("originalText").Content(); text != "" {
-		return text
+	if all := code.AllIn(nsHL7, "originalText"); len(all) > 0 && all[0].Content() != "" {
+		return all[0].Content()
 	}
 	return strings.TrimSpace(code.Attr("displayName"))
 }

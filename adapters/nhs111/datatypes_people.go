@@ -21,6 +21,16 @@ func useOf(n *xmltree.Node, known map[string]string) string {
 	return ""
 }
 
+// usesSaid notes the codes that FHIR has no use for. kinds are what else is read of
+// them; how a name or an address is written (ABC, SYL, IDE) can be seen.
+func (m *mapper) usesSaid(n *xmltree.Node, known, kinds map[string]string) {
+	for _, code := range uses(n) {
+		if known[code] == "" && kinds[code] == "" && code != "ABC" && code != "SYL" && code != "IDE" {
+			m.omit("//"+n.Local+"/@use", "FHIR has no such use")
+		}
+	}
+}
+
 // nameUses are EntityNameUse codes.
 var nameUses = map[string]string{"L": "official", "PREFERRED": "usual", "A": "nickname", "PREVIOUS": "old",
 	"PREVIOUS-BIRTH": "old", "PREVIOUS-BACHELOR": "old", "PREVIOUS-MAIDEN": "maiden"}
@@ -36,6 +46,7 @@ func (m *mapper) name(n *xmltree.Node, use, path string) *fhir.Object {
 	if fhir.Obj(parts...).Empty() {
 		return nil
 	}
+	m.usesSaid(n, nameUses, nil)
 	parts = append([]any{"use", orElse(useOf(n, nameUses), use)}, parts...)
 	return fhir.Obj(parts...).Set("period", m.interval(n.Child("validTime"), path+"/validTime"))
 }
@@ -91,6 +102,7 @@ func (t telecom) object(rank int) *fhir.Object {
 var (
 	telecomKinds = map[string]string{"tel": "phone", "fax": "fax", "x-fax": "fax", "mailto": "email", "sms": "sms"}
 	telecomUse   = map[string]string{"H": "home", "HV": "home", "HP": "home", "MC": "mobile", "WP": "work"}
+	telecomMarks = map[string]string{"EC": "emergency", "PG": "pager"}
 )
 
 // telecoms maps each TEL of a role.
@@ -99,7 +111,9 @@ func (m *mapper) telecoms(nodes []*xmltree.Node, path string) []telecom {
 	for _, n := range nodes {
 		value := strings.TrimSpace(n.Attr("value"))
 		t := telecom{System: "other", Value: value, Use: useOf(n, telecomUse), called: slices.Contains(uses(n), "EC")}
-		if scheme, rest, found := strings.Cut(value, ":"); !found {
+		if scheme, rest, found := strings.Cut(value, ":"); !found && strings.Contains(value, "@") {
+			t.System = "email"
+		} else if !found {
 			t.System = "phone"
 		} else if kind := telecomKinds[strings.ToLower(scheme)]; kind != "" {
 			t.System, t.Value = kind, strings.TrimSpace(rest)
@@ -112,6 +126,7 @@ func (m *mapper) telecoms(nodes []*xmltree.Node, path string) []telecom {
 		if t.Value == "" {
 			continue
 		}
+		m.usesSaid(n, telecomUse, telecomMarks)
 		t.period = m.interval(n.Child("useablePeriod"), path+"/telecom/useablePeriod")
 		out = append(out, t)
 	}
@@ -159,7 +174,12 @@ func (m *mapper) address(n *xmltree.Node, path string, apart ...string) *fhir.Ob
 	if fhir.Obj(parts...).Empty() {
 		return nil
 	}
-	parts = append([]any{"use", useOf(n, addressUse), "type", useOf(n, addressKind)}, parts...)
+	m.usesSaid(n, addressUse, addressKind)
+	use := useOf(n, addressUse)
+	if slices.Contains(uses(n), "BAD") { // whatever it was for, nobody is there
+		use = addressUse["BAD"]
+	}
+	parts = append([]any{"use", use, "type", useOf(n, addressKind)}, parts...)
 	return fhir.Obj(parts...).Set("period", m.interval(n.Child("useablePeriod"), path+"/addr/useablePeriod"))
 }
 

@@ -64,7 +64,7 @@ func mapReport(in source) (*Mapped, error) {
 		return nil, err
 	}
 	mapped.Document = m.version()
-	mapped.Omitted = slices.Concat(omissions(m.report, kind), m.omitted, in.Envelope.Beside)
+	mapped.Omitted = shortened(slices.Concat(omissions(m.report, kind), m.omitted, in.Envelope.Beside))
 	mapped.Warnings = m.warnings
 	mapped.Attached = append(mapped.Attached, m.provenance(mapped.Omitted))
 	return mapped, nil
@@ -157,8 +157,9 @@ func (m *mapper) allocate(kind interactionKind) {
 
 // omit notes a part of the document that this mapping can't carry for its value.
 func (m *mapper) omit(path, why string) {
-	if len(m.omitted) < maxOmitted {
-		m.omitted = append(m.omitted, Omission{Path: path, Why: why})
+	o := Omission{Path: path, Why: why}
+	if !slices.Contains(m.omitted, o) {
+		m.omitted = append(m.omitted, o)
 	}
 }
 

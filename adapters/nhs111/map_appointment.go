@@ -39,6 +39,7 @@ func (m *mapper) addAppointmentPlace() *fhir.Object {
 	var codes []*fhir.Object
 	for _, id := range role.All("id") {
 		if root := id.Attr("root"); (root == oidODS || root == oidODSSite) && id.Attr("extension") != "" {
+			m.assigned(id)
 			codes = append(codes, odsIdentifiers(oidODSSite, strings.ToUpper(strings.TrimSpace(id.Attr("extension"))))...)
 		} else {
 			codes = append(codes, list(m.identifier(id, pathAppointment+"/participant/participantRole/id"))...)

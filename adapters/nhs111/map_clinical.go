@@ -84,8 +84,13 @@ func (m *mapper) pathwaysCodes() []*fhir.Object {
 	}
 	if value := m.report.triageOutcome(); value != nil {
 		const path = "AmbulanceRequest/reason/justifyingTriageOutcome/value"
-		if coding := m.coding(value, path); coding != nil {
-			out = append(out, fhir.Obj("coding", list(coding), "text", "Ambulance priority"))
+		if codings := m.codings(value, path); len(codings) > 0 {
+			if words := codeText(value); words != strings.TrimSpace(value.Attr("displayName")) {
+				codings = append(codings, fhir.Obj("display", words))
+			}
+			out = append(out, fhir.Obj("coding", codings, "text", "Ambulance priority"))
+		} else if words := codeText(value); words != "" {
+			out = append(out, fhir.Obj("text", "Ambulance priority: "+words))
 		}
 	}
 	return out

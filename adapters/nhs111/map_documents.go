@@ -50,8 +50,11 @@ func (m *mapper) provision() *fhir.Object {
 		kind = "deny"
 	}
 	said := m.concept(asked.Child("value"), path+"/value")
-	period := m.period(m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low"),
-		m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high"), path+"/effectiveTime")
+	low := m.time(asked.Child("effectiveTime", "low"), path+"/effectiveTime/low")
+	if low.zero() {
+		low = m.time(asked.Child("effectiveTime"), path+"/effectiveTime")
+	}
+	period := m.period(low, m.time(asked.Child("effectiveTime", "high"), path+"/effectiveTime/high"), path+"/effectiveTime")
 	if asked == nil || kind == "" && said == nil && period.Empty() {
 		return nil
 	}
@@ -169,10 +172,19 @@ func (m *mapper) relations(i int) []*fhir.Object {
 func (m *mapper) confidentiality(code *xmltree.Node) *fhir.Object {
 	names := map[string]string{"N": "normal", "R": "restricted", "V": "very restricted"}
 	value := oneLine(code.Attr("code"))
+	const path = "ClinicalDocument/confidentialityCode"
 	if names[value] == "" {
-		return m.concept(code, "ClinicalDocument/confidentialityCode")
+		return m.concept(code, path)
 	}
-	return conceptOf("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", value, names[value])
+	codings := list(fhir.Obj("system", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code", value, "display", names[value]))
+	if all := m.codings(code, path); len(all) > 1 {
+		codings = append(codings, all[1:]...)
+	}
+	words := codeText(code)
+	if strings.EqualFold(words, names[value]) {
+		words = ""
+	}
+	return fhir.Obj("coding", codings, "text", words)
 }
 
 // addCommunication records that a copy was sent for information.

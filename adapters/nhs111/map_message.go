@@ -56,6 +56,11 @@ func (m *mapper) callBackDesk() *fhir.Object {
 // of NHS Pathways came from NHS Pathways, even where the document names no
 // software; then no version is known. Nil where there is neither.
 func (m *mapper) cdss() *fhir.Object {
+	for _, part := range []string{"manufacturerModelName", "softwareName"} {
+		if n := m.report.device.Child(part); n.Content() != "" && n.Content() != displayName(n) {
+			m.omit(classification+"/entry/observationMedia/participant/participantRole/playingDevice/"+part+"/text()", "its displayName is carried")
+		}
+	}
 	software := displayName(m.report.device.Child("manufacturerModelName"))
 	version := orElse(m.contentVersion(), displayName(m.report.device.Child("softwareName")))
 	if software == "" && (len(m.triages) > 0 || m.report.encounter.Child("dischargeDispositionCode").Attr("code") != "") {

@@ -22,6 +22,8 @@ func (m *mapper) addPatient() {
 		var err error
 		if born, err = birthDate(value); err != nil {
 			m.problems.add(pathPatient+"/patient/birthTime/@value", err.Error())
+		} else if t, _ := parseHL7Time(value); t.Digits > 8 {
+			m.omit(pathPatient+"/patient/birthTime/@value", "a birthDate has no time of day")
 		}
 	}
 	phones := m.telecoms(role.All("telecom"), pathPatient)
@@ -119,7 +121,7 @@ func (m *mapper) gender(code *xmltree.Node) string {
 // stay as they are.
 func (m *mapper) maritalStatus(code *xmltree.Node) *fhir.Object {
 	value := strings.ToUpper(oneLine(code.Attr("code")))
-	if len(value) != 1 || !strings.Contains("ACDILMPSTUW", value) || code.Child("originalText") != nil {
+	if len(value) != 1 || !strings.Contains("ACDILMPSTUW", value) || len(code.Elements()) > 0 {
 		return m.concept(code, pathPatient+"/patient/maritalStatusCode")
 	}
 	return conceptOf(maritalCodes, value, oneLine(code.Attr("displayName")))
@@ -150,7 +152,12 @@ func (m *mapper) proficiency(language *xmltree.Node) *fhir.Object {
 	const path = pathPatient + "/patient/languageCommunication"
 	var parts []*fhir.Object
 	for _, part := range [][2]string{{"level", "proficiencyLevelCode"}, {"type", "modeCode"}} {
-		if coding := m.coding(language.Child(part[1]), path+"/"+part[1]); coding != nil {
+		level := language.Child(part[1])
+		coding := m.coding(level, path+"/"+part[1])
+		if words := codeText(level); coding == nil && words != "" {
+			coding = fhir.Obj("display", words)
+		}
+		if coding != nil {
 			parts = append(parts, fhir.Obj("url", part[0], "valueCoding", coding))
 		}
 	}

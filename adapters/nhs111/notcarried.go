@@ -1,6 +1,7 @@
 package nhs111
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -102,6 +103,14 @@ var NotCarried = []Omission{
 // maxOmitted bounds what is listed of one message.
 const maxOmitted = 100
 
+// shortened is a list within the bound, which says where it isn't whole.
+func shortened(all []Omission) []Omission {
+	if len(all) <= maxOmitted {
+		return all
+	}
+	return append(slices.Clip(all[:maxOmitted-1]), Omission{Path: "ClinicalDocument", Why: "more than this list can name isn't carried"})
+}
+
 // omissions lists what of a document the mapping leaves to the original: the
 // parts that NotCarried names and whatever else the outlines of what is carried
 // don't have. What is only structure isn't listed.
@@ -109,7 +118,7 @@ func omissions(r *report, kind interactionKind) []Omission {
 	var found []Omission
 	seen := map[string]bool{}
 	report := func(path string) {
-		if seen[path] || len(found) >= maxOmitted {
+		if seen[path] || len(found) > maxOmitted {
 			return
 		}
 		seen[path] = true
