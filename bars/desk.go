@@ -51,6 +51,12 @@ type Options struct {
 	Modes map[string]Mode
 	// Access lists who may use services; default everybody.
 	Access Access
+	// Checked is told of each check of Watch: what it found, nil with an error, and
+	// how long it took. May be nil.
+	Checked func(report *Report, took time.Duration, err error)
+	// Repeated is told of each request that an idempotency key kept from having a
+	// second effect, by the key's Door. May be nil.
+	Repeated func(door string, how Repeat)
 	// Log takes faults; default slog.Default. It never gets patient data.
 	Log *slog.Logger
 }
@@ -79,6 +85,9 @@ type Desk struct {
 	running running
 	// pointsToReferrals: the registry is told of referrals too.
 	pointsToReferrals bool
+
+	checked  func(report *Report, took time.Duration, err error)
+	repeated func(door string, how Repeat)
 }
 
 // NewDesk opens the desk on a store.
@@ -86,7 +95,8 @@ func NewDesk(s store.Store, o Options) *Desk {
 	d := &Desk{store: s, base: o.Base, mode: o.Mode, now: o.Now, newID: o.NewID, budget: o.Budget,
 		profiles: o.Profiles, endpoint: o.Endpoint, outbox: o.Outbox, modes: o.Modes, access: o.Access, log: o.Log,
 		registry: o.Registry, pointsToReferrals: o.PointReferrals,
-		directory: o.Directory, sendByDirectory: o.SendByDirectory, forwarder: o.Forwarder}
+		directory: o.Directory, sendByDirectory: o.SendByDirectory, forwarder: o.Forwarder,
+		checked: o.Checked, repeated: o.Repeated}
 	if d.now == nil {
 		d.now = time.Now
 	}

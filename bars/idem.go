@@ -63,9 +63,48 @@ func (k Key) texts() []string {
 	return out
 }
 
+// Repeat says how a request was kept from having a second effect.
+type Repeat string
+
+// The ways.
+const (
+	RepeatReplayed  Repeat = "replayed"   // it had been carried out
+	RepeatKnown     Repeat = "known"      // its document had been taken under another key
+	RepeatUnderWay  Repeat = "under-way"  // the first is being carried out (425)
+	RepeatOtherBody Repeat = "other-body" // the key was used with another body
+)
+
 // once runs work for an idempotency key: not beside itself (425), not again
 // after it succeeded (a replay), not with another body under the same key.
 func (d *Desk) once(ctx context.Context, key Key, body []byte, work func(context.Context, *store.Idem) (*MessageResult, error)) (*MessageResult, error) {
+	result, err := d.keyed(ctx, key, body, work)
+	if how := repeatOf(result, err); how != "" && d.repeated != nil {
+		d.repeated(key.Door, how)
+	}
+	return result, err
+}
+
+// repeatOf says which repetition a result is; "": none.
+func repeatOf(result *MessageResult, err error) Repeat {
+	var refused *fhir.Outcome
+	var conflict *store.ConflictError
+	switch {
+	case errors.As(err, &conflict) && conflict.Kind == store.IdemMismatch:
+		return RepeatOtherBody
+	case errors.As(err, &refused) && refused.Kind == fhir.KindTooEarly:
+		return RepeatUnderWay
+	case err != nil || result == nil:
+		return ""
+	case result.Replay != nil:
+		return RepeatReplayed
+	case result.Known:
+		return RepeatKnown
+	}
+	return ""
+}
+
+// keyed is once without the count.
+func (d *Desk) keyed(ctx context.Context, key Key, body []byte, work func(context.Context, *store.Idem) (*MessageResult, error)) (*MessageResult, error) {
 	keys := key.texts()
 	if len(keys) == 0 {
 		return nil, fhir.NewOutcome(fhir.KindRequired, "", "a write needs an idempotency key")

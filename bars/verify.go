@@ -69,7 +69,12 @@ type Report struct {
 	Breaches     []Breach  `json:"breaches"`
 	OverlapCount int       `json:"overlapCount"`
 	Overlaps     []Overlap `json:"overlaps"`
+	// Tally counts the breaches of each rule that was looked at.
+	Tally map[Rule]Tally `json:"-"`
 }
+
+// Tally is how often a rule was found broken, and how often that was repaired.
+type Tally struct{ Found, Repaired int }
 
 const maxListed = 1000
 
@@ -92,13 +97,15 @@ func (d *Desk) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(int) {}
 	}
-	v := &verifier{d: d, o: o, seen: map[Breach]bool{}, report: &Report{Breaches: []Breach{}, Overlaps: []Overlap{}}}
+	v := &verifier{d: d, o: o, seen: map[Breach]bool{}, report: &Report{Breaches: []Breach{}, Overlaps: []Overlap{}, Tally: map[Rule]Tally{}}}
+	v.looksAt(RuleOwner, RuleOnce, RuleClaimed, RulePartly, RuleSlotHere, RuleStatus)
 	for _, part := range []func(context.Context) error{v.claims, v.appointments, v.closedSlots} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if o.Everything != nil {
+		v.looksAt(RuleVersions, RuleBody, RuleIndex, RuleCounters, RuleIdem)
 		if err := v.everything(ctx); err != nil {
 			return nil, err
 		}
@@ -113,6 +120,14 @@ type verifier struct {
 	report *Report
 }
 
+// looksAt notes which rules are looked at, so that none found is told from not
+// looked for.
+func (v *verifier) looksAt(rules ...Rule) {
+	for _, rule := range rules {
+		v.report.Tally[rule] = Tally{}
+	}
+}
+
 // add reports a breach; it says whether it is a new one.
 func (v *verifier) add(b Breach) bool {
 	if v.seen[b] {
@@ -123,19 +138,31 @@ func (v *verifier) add(b Breach) bool {
 		v.report.Breaches = append(v.report.Breaches, b)
 	}
 	v.report.Found++
+	tally := v.report.Tally[b.Rule]
+	tally.Found++
+	if b.Repaired {
+		tally.Repaired++
+	}
+	v.report.Tally[b.Rule] = tally
 	return true
 }
 
 // Watch verifies claims and slot statuses at once and then at each interval,
-// repairs slot statuses, and logs what it finds, until ctx ends.
+// repairs slot statuses, logs what it finds and tells Options.Checked, until ctx
+// ends.
 func (d *Desk) Watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
+		began := d.now()
 		report, err := d.Verify(WithCaller(ctx, Caller{Door: "check"}), VerifyOptions{Repair: true})
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
+		}
+		if d.checked != nil {
+			d.checked(report, d.now().Sub(began), err)
+		}
+		switch {
 		case err != nil:
 			d.log.Error("the check of the store could not be finished", "error", err)
 		default:

@@ -44,7 +44,10 @@ type Fanout struct {
 	Wake  func() // tells the outbox's worker
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time
-	Log   *slog.Logger
+	// CaughtUp is told when every change so far has been dealt with, and when
+	// another process has the work. May be nil.
+	CaughtUp func(at time.Time)
+	Log      *slog.Logger
 
 	held    *lease.Lease
 	at      string // position behind what has been dealt with
@@ -96,8 +99,17 @@ func (f *Fanout) close(ctx context.Context) {
 // Step deals with one page of the feed, waiting that long for a change. It
 // returns how long to wait before the next.
 func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (wait time.Duration, err error) {
+	wait, more, err := f.step(ctx, feedWait)
+	if err == nil && !more && f.CaughtUp != nil {
+		f.CaughtUp(f.Now())
+	}
+	return wait, err
+}
+
+// step is Step; more says that there may be changes that wait.
+func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Duration, more bool, err error) {
 	if held, err := f.hold(ctx); err != nil || !held {
-		return elsewhere, err
+		return elsewhere, false, err
 	}
 	page, err := f.Store.Changes(ctx, f.at, pageSize, feedWait)
 	if errors.Is(err, store.ErrCursor) && f.at != "" {
@@ -105,18 +117,18 @@ func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (wait time.Du
 		// under the same ids.
 		f.Log.Error("the feed's position belongs to another store; the feed is read from its beginning")
 		f.at = ""
-		return 0, nil
+		return 0, true, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	f.at = page.Next
 	if len(page.List) == 0 {
-		return 0, f.end(ctx)
+		return 0, false, f.end(ctx)
 	}
 	list, err := f.Desk.Subscriptions(ctx) // read after the page: who subscribed before a change is in it
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	var ops []store.Op
 	save := false
@@ -125,24 +137,25 @@ func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (wait time.Du
 		save = save || change.Ref.Type == "Subscription"
 		wanting, rec, err := f.Desk.Wanting(ctx, list, change)
 		if err != nil {
-			return 0, err
+			return 0, true, err
 		}
 		for _, s := range wanting {
 			op, err := outbox.Put(message(s, rec))
 			if err != nil {
-				return 0, err
+				return 0, true, err
 			}
 			ops = append(ops, op)
 		}
 	}
 	f.behind += len(page.List)
-	if len(page.List) < pageSize {
+	more = len(page.List) == pageSize
+	if !more {
 		wait = breath
 	}
 	if len(ops) == 0 && !save && f.behind < unsaved {
-		return wait, nil
+		return wait, more, nil
 	}
-	return wait, f.save(ctx, ops)
+	return wait, more, f.save(ctx, ops)
 }
 
 // hold takes or renews the lease and, when it was taken, reads the position.

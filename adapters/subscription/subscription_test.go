@@ -248,3 +248,35 @@ func TestANotificationKeepsTheEndpointsQueryAndPath(t *testing.T) {
 		require.Equal(t, "5", req.Header.Get("Webhook-Timestamp"))
 	}
 }
+
+func TestTheFanOutSaysWhenItHasCaughtUp(t *testing.T) {
+	s := onSQLite(t)
+	var at []time.Time
+	watched := func(f *Fanout) *Fanout {
+		f.CaughtUp = func(now time.Time) { at = append(at, now) }
+		return f
+	}
+	caughtUp := func(f *Fanout) bool {
+		at = nil
+		_, _ = f.Step(t.Context(), 0)
+		return len(at) == 1 && at[0].Equal(s.clock.Now())
+	}
+	s.write("", s.subscription("a", ""))
+	for n := range pageSize/50 + 1 {
+		var texts []string
+		for m := range 50 {
+			texts = append(texts, task(fmt.Sprint(n, "-", m)))
+		}
+		s.write("", texts...)
+	}
+	f := watched(s.fanout("f"))
+	require.False(t, caughtUp(f), "a full page, and more behind it")
+	require.True(t, caughtUp(f), "the last page")
+	require.True(t, caughtUp(f), "nothing new")
+	require.True(t, caughtUp(watched(s.fanout("another"))), "the work is another process's")
+
+	s.write("", task("more"))
+	require.False(t, caughtUp(watched(s.fanoutOn(&lossy{Store: s.store}, "f"))), "what isn't kept isn't dealt with")
+	require.NoError(t, s.store.Close())
+	require.False(t, caughtUp(f))
+}

@@ -73,12 +73,19 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 			return false, err
 		}
 	}
+	began := w.o.Now()
 	result := w.send(work, m, kind)
+	took := w.o.Now().Sub(began)
 	if result.Verdict == Again && work.Err() != nil {
 		return false, w.commit(work, held.Drop(w.o.Now())) // stopping: this was no attempt
 	}
 	w.fared(m, kind.Policy, result)
 	ops := w.outcome(docs[0], m, kind.Policy, result)
+	verdict := result.Verdict
+	if !m.Died.IsZero() {
+		verdict = Dead
+	}
+	w.o.Attempted(m.Kind, verdict, took)
 	if last || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
 		return false, w.commit(work, append(ops, held.Drop(w.o.Now()))...)
 	}

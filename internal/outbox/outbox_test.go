@@ -318,3 +318,31 @@ func TestAClockThatIsPutBackDelaysNoMessageForLong(t *testing.T) {
 		require.Equal(t, []string{"m"}, r.ids())
 	})
 }
+
+func TestEachAttemptIsToldWithWhatCameOfIt(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		var told []string
+		r := &receiver{answer: again}
+		w := s.worker("w", r, func(o *outbox.Options) {
+			o.Attempted = func(kind string, v outbox.Verdict, took time.Duration) {
+				told = append(told, fmt.Sprint(kind, " ", v, " ", took))
+			}
+		})
+		s.write(s.message("a", "x", "1", 1))
+		for range 3 {
+			s.steps(w, 1)
+			s.clock.Move(time.Hour)
+		}
+		require.Equal(t, []string{"test again 0s", "test again 0s", "test dead 0s"}, told)
+		for want, verdict := range map[string]outbox.Verdict{"delivered": outbox.Delivered, "discarded": outbox.Discarded, "dead": outbox.Dead} {
+			told = nil
+			r.say(func(outbox.Message) outbox.Result {
+				s.clock.Move(time.Second)
+				return outbox.Result{Verdict: verdict}
+			})
+			s.write(s.message(want, "y", want, 1))
+			s.steps(w, 1)
+			require.Equal(t, []string{"test " + want + " 1s"}, told)
+		}
+	})
+}

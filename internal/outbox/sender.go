@@ -24,6 +24,19 @@ const (
 	Discarded                // nobody wants it any more: forget it
 )
 
+// String is the verdict's word.
+func (v Verdict) String() string {
+	switch v {
+	case Delivered:
+		return "delivered"
+	case Dead:
+		return "dead"
+	case Discarded:
+		return "discarded"
+	}
+	return "again"
+}
+
 // Result is what an attempt came to.
 type Result struct {
 	Verdict Verdict

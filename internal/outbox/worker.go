@@ -35,7 +35,9 @@ type Options struct {
 	Now    func() time.Time
 	After  func(time.Duration) <-chan time.Time
 	Random func() float64
-	Log    *slog.Logger
+	// Attempted is told of each attempt: Dead where no other follows it. May be nil.
+	Attempted func(kind string, v Verdict, took time.Duration)
+	Log       *slog.Logger
 }
 
 // Worker delivers messages. Several, in one process or in many, share the work.
@@ -83,6 +85,9 @@ func NewWorker(s store.Store, o Options) *Worker {
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
+	}
+	if o.Attempted == nil {
+		o.Attempted = func(string, Verdict, time.Duration) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
