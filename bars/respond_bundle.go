@@ -35,6 +35,12 @@ func (r *reply) build(ctx context.Context) (*fhir.Resource, error) {
 	for _, e := range list {
 		names[e.ref.String()] = e.fullURL
 	}
+	// A booking's message brought the patient once more; the message shows one.
+	for _, e := range list {
+		if patient := patientOf(e.res); e.ref.Type == "Appointment" && names[patient] == "" && names[r.x.Patient] != "" {
+			names[patient] = names[r.x.Patient]
+		}
+	}
 	now := r.x.Told
 	focus := names[r.x.Planned]
 	if r.definition.Focus == "ServiceRequest" {

@@ -131,3 +131,45 @@ func TestNewsOfNotAttendingStandsOrFallsWithTheBooking(t *testing.T) {
 	require.Equal(t, "booked", p.responder.status("Appointment", "visit"))
 	require.Equal(t, "active", p.responder.status("ServiceRequest", theirs))
 }
+
+// Each side knows the booking by an id of its own.
+func TestNewsOfNotAttendingReachesTheBookingThatWasSent(t *testing.T) {
+	p := openPair(t)
+	theirs, ours, err := p.sends(hospital, referral(t, toService(hospital), safeguarding, fromBare("n1")))
+	require.NoError(t, err)
+	theirBooking, ourBooking, err := p.sends(hospital, booking(t, 0, toService(hospital), fromBare("n2"), changes{
+		"Slot.id": slotID(hospital, 0), "Appointment.basedOn": []any{map[string]any{"reference": "ServiceRequest/" + focus(theirs)}}}))
+	require.NoError(t, err)
+
+	answer, err := p.respond(bars.RespondRequest{Referral: focus(theirs), Answer: bars.AnswerNotAttended})
+	require.NoError(t, err)
+	said := entryOf(answer.Bundle, "Appointment")
+	require.Equal(t, focus(theirBooking), said.Get("id").Text())
+	patient := said.Get("participant").At(0).Dig("actor", "reference").Text()
+	require.Equal(t, entryOf(answer.Bundle, "ServiceRequest").Dig("subject", "reference").Text(), patient, "the message holds one Patient")
+
+	_, err = p.deliver(answer)
+	require.NoError(t, err)
+	require.Equal(t, "noshow", p.responder.status("Appointment", focus(theirBooking)))
+	require.Equal(t, "noshow", p.requester.status("Appointment", focus(ourBooking)))
+	require.Len(t, p.requester.all("Appointment"), 1, "it is no new record")
+	require.Equal(t, "revoked", p.requester.status("ServiceRequest", focus(ours)))
+}
+
+// Who answers a referral may not end bookings of others by their id.
+func TestNewsOfNotAttendingLeavesBookingsOfOthersAlone(t *testing.T) {
+	p := openPair(t)
+	theirs, _ := p.ask(safeguarding)
+	p.book(theirs, false)
+	answer, err := p.respond(bars.RespondRequest{Referral: theirs, Answer: bars.AnswerNotAttended})
+	require.NoError(t, err)
+	r := request(t, booking(t, 0, toService(bare), changes{"Slot.id": slotID(bare, 0), "Organization.identifier[0].value": "A1001"}))
+	r.Target.Value, r.Caller.Organisation, r.Key.Sender = bare, "C3003", "C3003"
+	foreign, err := p.requester.desk.Message(p.requester.ctx, r)
+	require.NoError(t, err)
+
+	_, err = p.deliver(answer, changes{"Appointment.id": focus(foreign)})
+	require.NoError(t, err)
+	require.Equal(t, "booked", p.requester.status("Appointment", focus(foreign)))
+	require.Equal(t, "busy", p.requester.status("Slot", slotID(bare, 0)))
+}

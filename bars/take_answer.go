@@ -178,7 +178,7 @@ func (w *work) placeAnswer(ctx context.Context, m *message, x *exchange) error {
 		case e.typ == "Encounter":
 			err = w.placeEncounter(ctx, m, e, x)
 		case e.typ == "Appointment":
-			err = w.placeAppointment(ctx, m, e)
+			err = w.placeAppointment(ctx, m, e, x)
 		case e.plan.link:
 		default:
 			err = w.placeOther(ctx, e, x)
@@ -261,12 +261,12 @@ func ended(status string) bool {
 
 // placeAppointment applies the news that the patient did not attend to the
 // booking of the referral: its status, and its slots go back.
-func (w *work) placeAppointment(ctx context.Context, m *message, e *entry) error {
+func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *exchange) error {
 	if e.res.Get("status").Text() != "noshow" {
 		m.broken(e.path()+".status", "in "+m.rule.meaning+" the status must be noshow")
 		return nil
 	}
-	stored, err := w.bookingOf(ctx, e, m.first("Patient"))
+	stored, err := w.bookingOf(ctx, e, m.first("Patient"), x)
 	if err != nil || stored == nil {
 		return err
 	}
@@ -287,15 +287,25 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry) error
 	return nil
 }
 
-// bookingOf finds the booking that a response means: the one with its id, else
-// the one that is linked with the referral. Nil where this system holds none.
-func (w *work) bookingOf(ctx context.Context, e, patient *entry) (*store.Record, error) {
+// bookingOf finds the booking that a response means: the one that was sent and to
+// which its receiver gave that id, or one of ours with that id that who answers may
+// see; else the one that is linked with the referral. Nil where this system holds
+// none.
+func (w *work) bookingOf(ctx context.Context, e, patient *entry, x *exchange) (*store.Record, error) {
 	if fhir.ValidID(e.id) {
-		found, err := w.d.store.GetMany(ctx, []store.Ref{{Type: "Appointment", ID: e.id}})
+		ref := store.Ref{Type: "Appointment", ID: e.id}
+		sent, err := w.d.store.AuxGet(ctx, kindTheirs, []string{theirsKey(nhs.ParseServiceID(x.Destination), ref.String())})
 		if err != nil {
 			return nil, err
 		}
-		if len(found) == 1 {
+		if len(sent) == 1 {
+			ref = refOf(string(sent[0].Value))
+		}
+		found, err := w.d.store.GetMany(ctx, []store.Ref{ref})
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 1 && (len(sent) == 1 || maySee(found[0], w.who.Organisation)) {
 			same, err := w.isOfPatient(ctx, found[0], patient)
 			if err != nil || same {
 				return found[0], err
