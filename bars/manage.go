@@ -160,10 +160,10 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 	if m.req.Type == "Appointment" {
 		return next, m.w.changeAppointment(next, current.ID, before)
 	}
-	if next.Get("status").Text() != was {
-		return next, m.w.tellOf(ctx, current.Ref(), next, "ServiceRequest.status")
+	if next.Get("status").Text() == was {
+		return next, nil
 	}
-	return next, nil
+	return next, m.follow(ctx, current.Ref(), next)
 }
 
 // read fills in what the caller wants the record to be.

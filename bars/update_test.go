@@ -173,8 +173,22 @@ func TestUpdatesOfEachApplicationThatHasThemAreTaken(t *testing.T) {
 }
 
 func TestARevokedReferralClosesItsPlannedEncounter(t *testing.T) {
-	s := open(t)
-	id := focus(s.accepted(referral(t)))
-	s.accepted(referralCancel(t, id))
-	require.Equal(t, map[string]int{"finished": 1, "cancelled": 1}, s.encounters())
+	for name, revoke := range map[string]func(s *scene, id string) error{
+		"message": func(s *scene, id string) error { _, err := s.send(referralCancel(t, id)); return err },
+		"DELETE":  func(s *scene, id string) error { _, err := s.manage("DELETE", "ServiceRequest", id, ""); return err },
+		"PATCH": func(s *scene, id string) error {
+			_, err := s.manage("PATCH", "ServiceRequest", id, `{"status":"entered-in-error"}`)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			id := focus(s.accepted(referral(t)))
+			_, err := s.manage("PATCH", "ServiceRequest", id, `{"status":"on-hold"}`)
+			require.NoError(t, err)
+			require.Equal(t, map[string]int{"finished": 1, "planned": 1}, s.encounters(), "one on hold may still come")
+			require.NoError(t, revoke(s, id))
+			require.Equal(t, map[string]int{"finished": 1, "cancelled": 1}, s.encounters())
+		})
+	}
 }
