@@ -36,8 +36,8 @@ func checkAccept(r *http.Request) error {
 		return nil
 	}
 	for _, part := range strings.Split(strings.Join(values, ","), ",") {
-		_, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
-		if err != nil {
+		typ, params, err := mime.ParseMediaType(strings.TrimRight(strings.TrimSpace(part), "; "))
+		if err != nil || !ours(typ) {
 			continue
 		}
 		if q, err := strconv.ParseFloat(params["q"], 64); err == nil && q == 0 {
@@ -48,6 +48,19 @@ func checkAccept(r *http.Request) error {
 		}
 	}
 	return fhir.NewOutcome(fhir.KindNotAcceptable, "", "Accept asks for a later major version than this receiver's")
+}
+
+// ours says whether a media range covers what we answer in. Another's version, as
+// that of text/html, says nothing of the standard's.
+func ours(typ string) bool {
+	main, sub, _ := strings.Cut(typ, "/")
+	switch sub {
+	case "*", "json", "xml":
+		return main == "application" || main == "text" || main == "*"
+	case "fhir+json", "fhir+xml":
+		return main == "application"
+	}
+	return false
 }
 
 // checkContentVersion refuses a body of a later major version of the API.

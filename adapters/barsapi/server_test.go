@@ -162,6 +162,8 @@ func TestAcceptThatCanBeServed(t *testing.T) {
 		{[]string{"application/fhir+json; version=2.0.0, application/fhir+json; version=1.0.0"}, true},
 		{[]string{"application/fhir+json; version=2.0.0"}, false},
 		{[]string{"application/fhir+json; version=10.0.0"}, false},
+		{[]string{"application/fhir+json; version=2.0.0, text/html"}, false},
+		{[]string{"application/fhir+json; version=2.0.0, */*; q=0.1"}, true},
 		{[]string{"application/fhir+json;q=0"}, false},
 		{[]string{"application/fhir+json;q=0.000, text/html"}, false},
 		{[]string{"application/fhir+xml; version=3.0.0"}, false},
