@@ -135,15 +135,20 @@ func (r *reply) writeBooking(ctx context.Context, referral *fhir.Resource) error
 		if err != nil {
 			return err
 		}
-		if status := booking.Get("status").Text(); terminal(status) && status != "noshow" {
+		status := booking.Get("status").Text()
+		if terminal(status) && status != "noshow" {
 			continue
 		}
-		if err := r.w.setStatus(stored, booking, "noshow"); err != nil {
-			return err
+		if status != "noshow" {
+			if err := r.w.setStatus(stored, booking, "noshow"); err != nil {
+				return err
+			}
+			if booking, err = booking.Edit().SetText(booking.Root(), "status", "noshow").Done(); err != nil {
+				return err
+			}
 		}
-		r.w.leave(stored.Ref(), r.w.d.slotRefs(booking))
-		if booking, err = booking.Edit().SetText(booking.Root(), "status", "noshow").Done(); err != nil {
-			return err
+		if occupies(status) { // else the slot is another's by now
+			r.w.leave(stored.Ref(), r.w.d.slotRefs(booking))
 		}
 		r.changed[stored.Ref()] = booking
 		return nil

@@ -173,3 +173,19 @@ func TestNewsOfNotAttendingLeavesBookingsOfOthersAlone(t *testing.T) {
 	require.Equal(t, "booked", p.requester.status("Appointment", focus(foreign)))
 	require.Equal(t, "busy", p.requester.status("Slot", slotID(bare, 0)))
 }
+
+// The slot of a booking that ended before is its publisher's.
+func TestAnAnswerLeavesTheSlotOfAnEndedBookingAlone(t *testing.T) {
+	p := openPair(t)
+	theirs, _ := p.ask()
+	p.book(theirs, false)
+	require.NoError(t, p.attended("noshow"))
+	_, err := p.responder.put(string(slotResource(t, clinic, 0, "busy").JSON()), 0)
+	require.NoError(t, err)
+
+	o, err := p.respond(bars.RespondRequest{Referral: theirs, Answer: bars.AnswerNotAttended})
+	require.NoError(t, err)
+	require.Equal(t, "noshow", entryOf(o.Bundle, "Appointment").Get("status").Text())
+	require.Equal(t, "busy", p.responder.status("Slot", slotID(clinic, 0)))
+	p.responder.invariant()
+}

@@ -275,7 +275,8 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *ex
 	if err != nil {
 		return err
 	}
-	if was := r.Get("status").Text(); was == "noshow" {
+	was := r.Get("status").Text()
+	if was == "noshow" {
 		return nil
 	} else if terminal(was) {
 		return fhir.NewOutcome(fhir.KindConflict, e.path(), "the booking is no longer current")
@@ -283,7 +284,9 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *ex
 	if err := w.applyStatus(e, stored, r, "cancelationReason"); err != nil {
 		return err
 	}
-	w.leave(stored.Ref(), w.d.slotRefs(r))
+	if occupies(was) {
+		w.leave(stored.Ref(), w.d.slotRefs(r))
+	}
 	return nil
 }
 
