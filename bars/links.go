@@ -74,6 +74,8 @@ func (w *work) checkLink(ctx context.Context, m *message, target store.Ref, at s
 	why := ""
 	if len(found) == 0 {
 		why = "the reference names no record of this system"
+	} else if !maySee(found[0], w.who.Organisation) {
+		return false, fhir.NewOutcome(fhir.KindAccess, at, "the linked record belongs to other organisations than the one that asks")
 	} else if why, err = w.misfit(ctx, m, found[0]); err != nil {
 		return false, err
 	}

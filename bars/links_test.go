@@ -2,6 +2,7 @@ package bars_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -188,4 +189,31 @@ func TestACopyOfTheLinkedRecordIsNotANewOne(t *testing.T) {
 	refused(t, err, fhir.KindConflict, first+".basedOn[0]") // it has its booking
 	require.Len(t, s.all("ServiceRequest"), 1)
 	s.invariant()
+}
+
+// Whoever sent a referral is told of its booking, so nobody can hang a booking on
+// what others sent.
+func TestWhatOthersSentIsNoLink(t *testing.T) {
+	s := open(t)
+	others := func(body []byte) string {
+		r := request(t, body)
+		r.Caller.Organisation, r.Key.Sender = "C3003", "C3003"
+		result, err := s.desk.Message(s.ctx, r)
+		require.NoError(t, err)
+		return result.Focus.String()
+	}
+	referred, booked := others(referral(t)), others(booking(t, 0))
+	_, err := s.send(booking(t, 1, basedOn(referred)))
+	refused(t, err, fhir.KindAccess, first+".basedOn[0]")
+	_, err = s.send(referral(t, supporting(booked)))
+	refused(t, err, fhir.KindAccess, first+".supportingInfo[0]")
+
+	text := s.posted(1)
+	for _, link := range []string{referred, base + "/" + referred} {
+		_, err = s.manage("POST", "Appointment", "", strings.Replace(text, `"status"`, `"basedOn":[{"reference":"`+link+`"}],"status"`, 1))
+		refused(t, err, fhir.KindAccess, "Appointment.basedOn")
+	}
+	own := "ServiceRequest/" + focus(s.accepted(referral(t)))
+	_, err = s.manage("POST", "Appointment", "", strings.Replace(text, `"status"`, `"basedOn":[{"reference":"`+own+`"}],"status"`, 1))
+	require.NoError(t, err)
 }

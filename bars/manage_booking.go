@@ -30,6 +30,9 @@ func (m *managed) create(ctx context.Context) (*store.Record, error) {
 	if err := m.offered(); err != nil {
 		return nil, err
 	}
+	if err := m.linked(ctx); err != nil {
+		return nil, err
+	}
 	id := m.w.d.newID()
 	made := m.sent
 	if m.req.Type == "Appointment" {
@@ -65,6 +68,31 @@ func (m *managed) offered() error {
 	for c := range fhir.Codings(m.sent.Get(name)) {
 		if code, known := foldUseCase(c.Code); c.System == SystemUseCases && (!known || !m.w.service.offers(code)) {
 			return fhir.NewOutcome(fhir.KindUnsupportedUse, m.req.Type+"."+name, "the service does not offer this use case")
+		}
+	}
+	return nil
+}
+
+// linked refuses a link to a booking or referral of ours that the caller may not
+// see: whoever sent that one would be told of this.
+func (m *managed) linked(ctx context.Context) error {
+	for _, member := range []string{"supportingInfo", "basedOn"} {
+		list := m.sent.Get(member)
+		if list.Len() > maxNamed {
+			return tooMany(m.req.Type + "." + member)
+		}
+		for item := range list.Items() {
+			ref, ok := fhir.ParseReference(item.Get("reference").Text())
+			if !ok || !linkable(ref.Type) || ref.Base != "" && ref.Base != m.w.d.base+"/" {
+				continue
+			}
+			rec, err := m.w.d.get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
+			if err != nil {
+				return err
+			}
+			if rec != nil && !maySee(rec, m.req.Caller.Organisation) {
+				return fhir.NewOutcome(fhir.KindAccess, m.req.Type+"."+member, "the linked record belongs to other organisations than the one that asks")
+			}
 		}
 	}
 	return nil
