@@ -30,7 +30,7 @@ const sparse = `<?xml version='1.0' encoding='utf-8'?><!-- gateway 7 --><SOAP-EN
 	<SOAP-ENV:Body><q0:CheckCapacitySummaryResponse xmlns:q0="https://nww.pathwaysdos.nhs.uk/app/api/webservices">
 	<q0:RequestedAtDateTime>2026-11-20T13:08:23.5+00:00</q0:RequestedAtDateTime><q0:Weather>wet</q0:Weather>
 	<q0:CheckCapacitySummaryResult>
-		<q0:serviceCareSummaryDestination xsi:nil="true"/>
+		<q0:serviceCareSummaryDestination xsi:nil="true"/><q0:serviceCareSummaryDestination/>
 		<q0:serviceCareSummaryDestination><q0:id> 2000006423 </q0:id><q0:capacity>Purple</q0:capacity><q0:name>Only a name</q0:name><q0:distance/>
 			<q0:serviceEndPoints><q0:EndPoint><q0:endpointOrder>1</q0:endpointOrder><q0:transport>HTTP</q0:transport><q0:format>fhir</q0:format>
 				<q0:interaction>scheduling</q0:interaction><q0:businessScenario>PRIMARY</q0:businessScenario><q0:address>ODS:B2002</q0:address><q0:isCompressionEnabled>N</q0:isCompressionEnabled></q0:EndPoint></q0:serviceEndPoints>
@@ -88,6 +88,7 @@ func TestRESTAnswersWithEmptyPartsAndOddTypesAreRead(t *testing.T) {
 		"an address in one line":     {`{"success":{"code":200,"services":[{"id":1,"address":"1 Street","easting":4.5,"openingTimes":{"allHours":"TRUE","days":[{"day":"Monday","sessions":""}]}}]}}`, 1},
 		"no services":                {`{"success":{"code":200,"servicesReturnedAreCatchAll":true,"services":[]}}`, 0},
 		"no services, null":          {`{"success":{"code":200,"services":null}}`, 0},
+		"a code in quotes":           {`{"success":{"code":"200","services":[{"id":1}]}}`, 1},
 		"elements that nobody knows": {`{"x":1,"success":{"code":200,"y":[{}],"services":[{"id":1,"isNational":false,"symptomGroups":[{"id":1}]}]}}`, 1},
 	} {
 		list, err := answers(t, 200, c.body, &calls).ByID(t.Context(), "1")
@@ -169,4 +170,29 @@ func TestASlowDirectoryIsGivenUpAndACallerWhoLeftIsNoFailure(t *testing.T) {
 	_, err = client.Search(t.Context(), someone())
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.False(t, breaker.allow())
+}
+
+func TestEveryPageOfAFHIRAnswerIsReadAndNoOtherServiceIsAsked(t *testing.T) {
+	page := func(id, next string) string {
+		link := ""
+		if next != "" {
+			link = `"link":[{"relation":"next","url":"` + next + `"}],`
+		}
+		return `{"resourceType":"Bundle","type":"searchset",` + link + `"entry":[{"resource":{"resourceType":"Endpoint","status":"active",` +
+			`"connectionType":{"code":"itk"},"payloadType":[{"text":"x"}],"address":"https://` + id + `.example/"}}]}`
+	}
+	answer := map[string]string{"": page("a", "?page=2"), "2": page("b", "?page=3"), "3": page("c", "")}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, answer[r.URL.Query().Get("page")])
+	}))
+	defer server.Close()
+	client := &FHIRClient{Base: server.URL + "/FHIR/R4"}
+	list, err := client.Endpoints(t.Context(), "B2002")
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	for _, next := range []string{"https://elsewhere.example/?page=2", "?page=2", "%zz"} {
+		answer["2"], answer[""] = page("b", "?page=2"), page("a", next)
+		_, err = client.Endpoints(t.Context(), "B2002")
+		require.ErrorIs(t, err, errAnswer, "another service, a circle, no address")
+	}
 }

@@ -17,7 +17,7 @@ func parseREST(raw []byte) ([]Service, *Fault, error) {
 		return nil, nil, errAnswer
 	}
 	if answer.Error != nil {
-		return nil, &Fault{answer.Error.Code, answer.Error.Message}, nil
+		return nil, &Fault{int(answer.Error.Code), answer.Error.Message}, nil
 	}
 	if answer.Success == nil {
 		return nil, nil, errAnswer

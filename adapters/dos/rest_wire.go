@@ -17,12 +17,12 @@ type restAnswer struct {
 }
 
 type restError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
+	Code    restCode `json:"code"`
+	Message string   `json:"message"`
 }
 
 type restSuccess struct {
-	Code          int                  `json:"code"`
+	Code          restCode             `json:"code"`
 	TransactionID loose                `json:"transactionId"`
 	CatchAll      loose                `json:"servicesReturnedAreCatchAll"` // "TRUE" or "FALSE"
 	Count         any                  `json:"serviceCount"`                // a number
@@ -49,6 +49,16 @@ func (l *loose) UnmarshalJSON(b []byte) error {
 func (l loose) int() int {
 	n, _ := strconv.Atoi(string(l))
 	return n
+}
+
+// restCode is a number that may come as a string.
+type restCode int
+
+func (c *restCode) UnmarshalJSON(b []byte) error {
+	var text loose
+	err := text.UnmarshalJSON(b)
+	*c = restCode(text.int())
+	return err
 }
 
 // truth is a flag that some calls write as a string.

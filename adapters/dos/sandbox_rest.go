@@ -31,7 +31,7 @@ func (s *Sandbox) basic(next func(*http.Request, *Directory) (any, *restError)) 
 		}
 		answer, fault := next(r, d)
 		if fault != nil {
-			writeREST(w, fault.Code, restAnswer{Error: fault})
+			writeREST(w, int(fault.Code), restAnswer{Error: fault})
 			return
 		}
 		writeREST(w, http.StatusOK, answer)

@@ -137,6 +137,9 @@ func readAnswer(body *xmltree.Node) (*Answer, error) {
 	a.Requested, _ = parseTime(text(body, "RequestedAtDateTime"))
 	a.Searched, _ = parseTime(text(body, "SearchDateTime"))
 	for _, n := range children(child(body, "CheckCapacitySummaryResult"), "serviceCareSummaryDestination") {
+		if len(n.Elements()) == 0 {
+			continue // as good as nil
+		}
 		s := readService(n)
 		if s.ID == "" {
 			return nil, errAnswer

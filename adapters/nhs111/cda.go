@@ -108,7 +108,7 @@ func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 	if !fhir.ValidUUID(r.ID) {
 		wrong.add("ClinicalDocument/id/@root", "must be a UUID")
 	}
-	if set := root.Child("setId"); set != nil {
+	if set := root.Child("setId"); set != nil && !null(set) {
 		if r.SetID = set.Attr("root"); !fhir.ValidUUID(r.SetID) {
 			wrong.add("ClinicalDocument/setId/@root", "must be a UUID")
 		}
@@ -151,6 +151,9 @@ func readReport(root *xmltree.Node) (*report, *fhir.Outcome) {
 	}
 	return r, nil
 }
+
+// null says whether an id is said to be none.
+func null(id *xmltree.Node) bool { return id.Attr("root") == "" && id.Attr("nullFlavor") != "" }
 
 // maxSiblings bounds the elements in one element of the document's header, and
 // with it the resources that a document can become.

@@ -88,7 +88,7 @@ func judge(status int, body []byte) *Refused {
 	content := root.Child("Body")
 	failed := content.Child("Fault")
 	if failed == nil {
-		if status == http.StatusOK && len(content.AllIn(nsITK, "SimpleMessageResponse")) == 1 {
+		if status >= 200 && status < 300 && len(content.AllIn(nsITK, "SimpleMessageResponse")) == 1 {
 			return nil
 		}
 		return &Refused{Status: status, Temporary: again || status < 300}
@@ -97,6 +97,8 @@ func judge(status int, body []byte) *Refused {
 	switch blame {
 	case "Client", "Sender", "MustUnderstand", "VersionMismatch", "DataEncodingUnknown":
 		again = false
+	case "Server", "Receiver": // whatever HTTP says
+		again = true
 	}
 	return &Refused{Status: status, Code: code, Temporary: code == "2100" || code == "2200" || code == "" && again}
 }

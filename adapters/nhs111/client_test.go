@@ -36,6 +36,8 @@ func TestEachAnswerOfAReceiverIsTakenRefusedOrTriedAgain(t *testing.T) {
 	}{
 		{"success", taken, 200, true, "", false},
 		{"a success body with an error status", taken, 500, false, "", true},
+		{"success that is called accepted", taken, 202, true, "", false},
+		{"a fault of the receiver's with a good status", fault("Server", ""), 200, false, "", true},
 		{"wrong message", fault("Client", "1000"), 500, false, "1000", false},
 		{"not allowed", fault("Client", "3000"), 500, false, "3000", false},
 		{"busy", fault("Server", "2100"), 500, false, "2100", true},

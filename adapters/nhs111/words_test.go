@@ -103,3 +103,12 @@ func TestALongListOfWhatIsNotCarriedSaysThatThereIsMore(t *testing.T) {
 	require.Len(t, mapped.Omitted, maxOmitted)
 	require.Contains(t, mapped.Omitted[maxOmitted-1].Why, "more than this list can name")
 }
+
+// A setId that is null is none: the document is its own set.
+func TestANullSetIsNone(t *testing.T) {
+	mapped, _, err := through(compose(t, edit{`<setId root="8A1F0C52-5555-4E6B-9C55-0A1B2C3D4E5F"/>
+<versionNumber value="2"/>`, `<setId nullFlavor="NA"/><versionNumber nullFlavor="NA"/>`}), "", strictRules())
+	require.NoError(t, err)
+	require.Equal(t, "urn:uuid:8a1f0c52-4444-4e6b-9c55-0a1b2c3d4e5f", mapped.Document.Set)
+	require.Equal(t, 1, mapped.Document.Version)
+}

@@ -32,8 +32,8 @@ var (
 
 // ToUTF8 finds the encoding by byte order mark, else HTTP charset parameter, else
 // XML declaration (RFC 7303, section 3), and transcodes to UTF-8 without a mark.
-// HTTP counts for more than the declaration: senders write encoding="utf-16" into
-// what they send as UTF-8. Other contradictions are refused, as is HTTP's word
+// Mark and HTTP count for more than the declaration where that says UTF-16: senders
+// write encoding="utf-16" into what they send as UTF-8. Other contradictions are refused, as is HTTP's word
 // where bytes and declaration say UTF-8: one of them is wrong, and guessing would
 // spoil names.
 func ToUTF8(body []byte, httpCharset string) ([]byte, error) {
@@ -62,7 +62,7 @@ func ToUTF8(body []byte, httpCharset string) ([]byte, error) {
 		set = declared
 	case set == unknownSet:
 		set = utf8Set
-	case marked && !(agrees(outer, set) && agrees(declared, set)):
+	case marked && !(agrees(outer, set) && (agrees(declared, set) || set == utf8Set && isWide(declared))):
 		return nil, errCharsetMismatch
 	case !marked && !isWide(set) && set != utf8Set && declared == utf8Set && !ascii(rest) && utf8.Valid(rest):
 		return nil, errCharsetMismatch
