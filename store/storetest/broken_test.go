@@ -127,6 +127,8 @@ var breaks = []broken{
 			"a page has at most the number asked for and at most 500"}},
 	{"searches without conditions", reading(reads{query: func(q search.Query) search.Query { q.Where = nil; return q }}),
 		[]string{"each kind of condition finds what it should", "a cursor is good for its own query only"}},
+	{"opens no long cursors", reading(reads{query: func(q search.Query) search.Query { q.Cursor = q.Cursor[:min(len(q.Cursor), 16<<10)]; return q }}),
+		[]string{"the longest sort values lead on"}},
 	{"keeps no units", changingOps(func(op store.Op) store.Op {
 		if p, is := op.(store.Put); is {
 			r := *p.Record
