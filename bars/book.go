@@ -68,6 +68,9 @@ type slotRecord struct {
 // checks that the sender returned them and their Schedule unchanged.
 func (w *work) findSlots(ctx context.Context, m *message) ([]slotRecord, error) {
 	var slots []slotRecord
+	if m.focus.res.Get("slot").Len() > maxNamed {
+		return nil, tooMany(m.focus.path() + ".slot")
+	}
 	for item := range m.focus.res.Get("slot").Items() {
 		e := m.resolve(item.Get("reference").Text())
 		if e == nil || e.typ != "Slot" {

@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -122,6 +123,32 @@ func TestABundleOverTheLimitIsTooLarge(t *testing.T) {
 	s.accepted(referral(t, fill(500)))
 	_, err := s.send(referral(t, fill(501)))
 	refused(t, err, fhir.KindTooLarge, "Bundle.entry")
+}
+
+// What is looked up one by one is bounded, or one message would keep the server
+// busy for all the time that it has.
+func TestWhatAMessageNamesIsBounded(t *testing.T) {
+	s := open(t)
+	many := func(n int, one func(i int) any) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = one(i)
+		}
+		return list
+	}
+	reference := func(to string) func(int) any {
+		return func(int) any { return map[string]any{"reference": to} }
+	}
+	_, err := s.send(booking(t, 0, changes{"Appointment.slot": many(101, reference("urn:uuid:00000006-0000-4000-8000-000000000006"))}))
+	refused(t, err, fhir.KindTooComplex, first+".slot")
+	referred := "ServiceRequest/" + focus(s.accepted(referral(t)))
+	_, err = s.send(booking(t, 0, changes{"Appointment.basedOn": many(101, reference(referred))}))
+	refused(t, err, fhir.KindTooComplex, first+".basedOn")
+	_, err = s.send(referral(t, changes{"MessageHeader.destination": many(101, func(i int) any {
+		return map[string]any{"endpoint": nhs.SystemDoS + "|" + strconv.Itoa(i), "receiver": map[string]any{"reference": "urn:uuid:00000004-0000-4000-8000-000000000004"}}
+	})}))
+	refused(t, err, fhir.KindInvariant, header+".destination")
+	s.accepted(booking(t, 0, changes{"Appointment.basedOn": many(100, reference(referred)), "Appointment.supportingInformation": many(200, reference("Observation/1"))}))
 }
 
 func TestTheDestinationMustBeAServiceHereAndTheTargetOfTheRequest(t *testing.T) {

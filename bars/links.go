@@ -16,7 +16,7 @@ import (
 // of states of the national conformance tool). They must be here, be the same
 // patient's at the same service, and be current.
 func (w *work) checkLinks(ctx context.Context, m *message) error {
-	booked := false
+	booked, links := false, 0
 	for _, member := range []string{"supportingInfo", "basedOn"} {
 		value := m.focus.res.Get(member)
 		for item := range value.Items() {
@@ -26,6 +26,9 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 			}
 			if !ok {
 				continue
+			}
+			if links++; links > maxNamed {
+				return tooMany(m.focus.path() + "." + member)
 			}
 			fits, err := w.checkLink(ctx, m, target, item.Path())
 			if err != nil {

@@ -266,8 +266,8 @@ func (m *managed) person(ctx context.Context) error {
 	return m.strictly(at, "the Patient must be one that this system holds and that the organisation may see")
 }
 
-// maxNamed bounds the slots and the participants of a booking, each of which is
-// looked up.
+// maxNamed bounds what a booking or referral names and is looked up one by one:
+// slots, participants, links and destinations.
 const maxNamed = 100
 
 func tooMany(expression string) *fhir.Outcome {

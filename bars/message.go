@@ -210,6 +210,10 @@ func (m *message) readDestinations(list fhir.Value, at string) {
 	if list.Len() == 0 {
 		m.broken(at+".destination", "a destination is needed")
 	}
+	if list.Len() > maxNamed {
+		m.broken(at+".destination", "at most "+itoa(maxNamed)+" may be named")
+		return
+	}
 	for item := range list.Items() {
 		d := destination{at: item.Path(), service: nhs.ParseServiceID(item.Get("endpoint").Text())}
 		if d.service.Value == "" {
