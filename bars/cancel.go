@@ -31,7 +31,7 @@ func (w *work) cancelBooking(ctx context.Context, m *message) error {
 	if err := w.noteCancellation(ctx, m, stored, r); err != nil {
 		return err
 	}
-	if err := w.applyStatus(m.focus, stored, r, "cancelationReason"); err != nil {
+	if err := w.applyStatus(m.focus, stored, r); err != nil {
 		return err
 	}
 	w.leave(stored.Ref(), w.d.slotRefs(r))

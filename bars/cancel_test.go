@@ -15,7 +15,8 @@ func TestACancellationFreesTheSlotAndKeepsEveryVersion(t *testing.T) {
 	s := open(t)
 	id := focus(s.accepted(booking(t, 0)))
 	booked := s.get("Appointment", id)
-	result := s.accepted(bookingCancel(t, id, 0, changes{"Appointment.cancelationReason": map[string]any{"text": "better"}, "Appointment.description": "changed"}))
+	result := s.accepted(bookingCancel(t, id, 0, changes{"Appointment.cancelationReason": map[string]any{"text": "better"}, "Appointment.description": "changed",
+		"Appointment.reasonCode": []any{map[string]any{"text": "no pain"}}}))
 	require.Equal(t, store.Ref{Type: "Appointment", ID: id}, result.Focus)
 	require.Equal(t, "cancelled", entryOf(result.Bundle, "Appointment").Get("status").Text())
 	require.Equal(t, id, entryOf(result.Bundle, "Appointment").Get("id").Text())
@@ -25,6 +26,7 @@ func TestACancellationFreesTheSlotAndKeepsEveryVersion(t *testing.T) {
 
 	now := s.get("Appointment", id)
 	require.Equal(t, "better", now.Get("cancelationReason", "text").Text())
+	require.Equal(t, "no pain", now.Get("reasonCode", "text").Text())
 	require.Equal(t, booked.Get("description").Text(), now.Get("description").Text(), "only status and reason change")
 	require.Equal(t, booked.Get("participant").Raw(), now.Get("participant").Raw())
 	old, err := s.store.GetVersion(s.ctx, store.Ref{Type: "Appointment", ID: id}, 1)

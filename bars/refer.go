@@ -106,7 +106,7 @@ func (w *work) cancelReferral(ctx context.Context, m *message) error {
 	if err := w.noteCancellation(ctx, m, stored, r); err != nil {
 		return err
 	}
-	return w.applyStatus(m.focus, stored, r, "reasonCode")
+	return w.applyStatus(m.focus, stored, r)
 }
 
 // noteCancellation notes in the exchange that a message ends the record, and
@@ -121,7 +121,7 @@ func (w *work) noteCancellation(ctx context.Context, m *message, stored *store.R
 	if x.changedHere(stored, m) {
 		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the record was changed here after it was received")
 	}
-	next, err := restated(m.focus, r, "reasonCode")
+	next, err := restated(m.focus, r)
 	if err != nil {
 		return err
 	}
@@ -207,10 +207,10 @@ func (w *work) current(ctx context.Context, m *message, typ string) (*store.Reco
 	return found[0], nil
 }
 
-// applyStatus writes the stored record with the entry's status and reason;
+// applyStatus writes the stored record with the entry's status and reasons;
 // nothing else of it changes.
-func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource, reason string) error {
-	updated, err := restated(e, r, reason)
+func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource) error {
+	updated, err := restated(e, r)
 	if err != nil {
 		return err
 	}
@@ -225,11 +225,15 @@ func (w *work) applyStatus(e *entry, stored *store.Record, r *fhir.Resource, rea
 	return nil
 }
 
-// restated is a record with the status and reason of an entry.
-func restated(e *entry, r *fhir.Resource, reason string) (*fhir.Resource, error) {
+// restated is a record with the status and the reasons of an entry. Why a booking
+// was cancelled has a place of its own in R4; senders also give it as reasonCode,
+// where BaRS has it for writes by REST.
+func restated(e *entry, r *fhir.Resource) (*fhir.Resource, error) {
 	edit := r.Edit().Set(r.Root(), "status", e.res.Get("status").Raw())
-	if value := e.res.Get(reason); value.Exists() {
-		edit.Set(r.Root(), reason, value.Raw())
+	for _, reason := range []string{"cancelationReason", "reasonCode"} {
+		if value := e.res.Get(reason); value.Exists() {
+			edit.Set(r.Root(), reason, value.Raw())
+		}
 	}
 	return edit.Done()
 }

@@ -66,16 +66,12 @@ func (w *work) changeSent(ctx context.Context, m *message) error {
 	if err != nil {
 		return err
 	}
-	reason := "reasonCode"
-	if m.focus.typ == "Appointment" {
-		reason = "cancelationReason"
-	}
 	x.Version = stored[0].Version + 1
 	x.LastUpdated = laterText(m.bundle.Get("meta", "lastUpdated").Text(), x.LastUpdated)
 	if err := w.closePlanned(ctx, x); err != nil {
 		return err
 	}
-	if err := w.applyStatus(m.focus, stored[0], held, reason); err != nil {
+	if err := w.applyStatus(m.focus, stored[0], held); err != nil {
 		return err
 	}
 	return w.remember(x)

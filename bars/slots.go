@@ -57,7 +57,7 @@ func (d *Desk) Slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
 }
 
 func (d *Desk) slots(ctx context.Context, q SlotQuery) (*SlotAnswer, error) {
-	if q.To.Sub(q.From) > maxSlotWindow {
+	if q.To.Sub(q.From).Truncate(time.Second) > maxSlotWindow { // a bound lasts to the end of its second
 		return nil, fhir.NewOutcome(fhir.KindTooCostly, "", "start: the period may span at most 62 days")
 	}
 	s, err := d.service(ctx, q.Service)

@@ -135,7 +135,7 @@ func (w *work) takeAnswer(ctx context.Context, m *message) error {
 			return err
 		}
 	}
-	if err := w.applyStatus(m.request, stored, referral, "reasonCode"); err != nil {
+	if err := w.applyStatus(m.request, stored, referral); err != nil {
 		return err
 	}
 	return w.remember(x)
@@ -281,7 +281,7 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *ex
 	} else if terminal(was) {
 		return fhir.NewOutcome(fhir.KindConflict, e.path(), "the booking is no longer current")
 	}
-	if err := w.applyStatus(e, stored, r, "cancelationReason"); err != nil {
+	if err := w.applyStatus(e, stored, r); err != nil {
 		return err
 	}
 	if occupies(was) {

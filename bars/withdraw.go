@@ -154,5 +154,5 @@ func (w *work) withdrawQueued(ctx context.Context, m *message, way Way) error {
 	if err := w.noteCancellation(ctx, m, found[0], r); err != nil {
 		return err
 	}
-	return w.applyStatus(m.focus, found[0], r, "reasonCode")
+	return w.applyStatus(m.focus, found[0], r)
 }
