@@ -43,8 +43,8 @@ const maxAtOnce = 20
 
 // guessBooking finds the booking that a cancellation without an id means: the
 // one current Appointment of that patient at that time, in that slot where one is
-// named, with this service. Only lenient mode guesses, and only where one alone
-// fits.
+// named, with this service, that the sender may see. Only lenient mode guesses, and
+// only where one alone fits.
 func (w *work) guessBooking(ctx context.Context, m *message) (*store.Record, error) {
 	missing := fhir.NewOutcome(fhir.KindInvariant, m.focus.path()+".id", "the Appointment must carry the id under which this system holds it")
 	sent := m.first("Patient")
@@ -65,12 +65,11 @@ func (w *work) guessBooking(ctx context.Context, m *message) (*store.Record, err
 		keys = append(keys, "patient:Patient/"+p.ID)
 	}
 	ms := start.UnixMilli()
-	found, err := w.d.find(ctx, "Appointment", search.And{
+	found, err := w.d.find(ctx, "Appointment", within(w.service, Caller{Organisation: w.who.Organisation}, search.And{
 		keys,
 		search.Has("status:booked"),
-		search.Has(serviceEntry(w.service.id)),
 		search.Date{Param: "date", Op: search.Eq, Lo: ms, Hi: ms + 999},
-	}, maxAtOnce)
+	}), maxAtOnce)
 	if err != nil {
 		return nil, err
 	}

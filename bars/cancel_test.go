@@ -99,11 +99,15 @@ func TestLenientModeGuessesABookingOnlyWhereOneFits(t *testing.T) {
 		require.Error(t, err, name)
 		refused(t, err, fhir.KindInvariant, first+".id")
 	}
+	foreign := request(t, bookingCancel(t, id, 0, noID))
+	foreign.Caller.Organisation, foreign.Key.Sender = "C3003", "C3003"
+	_, err := s.desk.Message(s.ctx, foreign)
+	refused(t, err, fhir.KindInvariant, first+".id") // it may not see that booking
 	result := s.accepted(bookingCancel(t, id, 0, noID))
 	require.Equal(t, id, focus(result))
 	require.Equal(t, "cancelled", s.status("Appointment", id))
 	require.Equal(t, "booked", s.status("Appointment", other))
-	_, err := s.send(bookingCancel(t, id, 0, noID))
+	_, err = s.send(bookingCancel(t, id, 0, noID))
 	refused(t, err, fhir.KindInvariant, first+".id") // it is no longer booked
 	s.invariant()
 

@@ -135,7 +135,7 @@ func (w *work) misfit(ctx context.Context, m *message, rec *store.Record) (strin
 }
 
 // hasBooking says whether the message's patient has a current booking with the
-// service. Only an NHS number tells.
+// service that the sender may see. Only an NHS number tells.
 func (w *work) hasBooking(ctx context.Context, m *message) (bool, error) {
 	person := m.first("Patient")
 	if person == nil {
@@ -154,7 +154,7 @@ func (w *work) hasBooking(ctx context.Context, m *message) (bool, error) {
 	for _, p := range patients {
 		keys = append(keys, "patient:Patient/"+p.ID)
 	}
-	found, err := w.d.find(ctx, "Appointment", search.And{keys, search.Has("status:booked"), search.Has(serviceEntry(w.service.id))}, 1)
+	found, err := w.d.find(ctx, "Appointment", within(w.service, Caller{Organisation: w.who.Organisation}, search.And{keys, search.Has("status:booked")}), 1)
 	return len(found) > 0, err
 }
 

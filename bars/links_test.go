@@ -207,6 +207,8 @@ func TestWhatOthersSentIsNoLink(t *testing.T) {
 	refused(t, err, fhir.KindAccess, first+".basedOn[0]")
 	_, err = s.send(referral(t, supporting(booked)))
 	refused(t, err, fhir.KindAccess, first+".supportingInfo[0]")
+	_, err = s.send(referral(t, supporting("Appointment/"+uuid.NewString())))
+	refused(t, err, fhir.KindInvariant, first+".supportingInfo[0]") // that others have booked isn't told
 
 	text := s.posted(1)
 	for _, link := range []string{referred, base + "/" + referred} {
