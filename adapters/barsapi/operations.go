@@ -51,6 +51,14 @@ func (s *server) operation(path string) func(http.ResponseWriter, *http.Request)
 	return nil
 }
 
+// operationPattern is the shape of such an operation's path.
+func operationPattern(path string) string {
+	if strings.HasSuffix(path, "/$respond") {
+		return "/ServiceRequest/{id}/$respond"
+	}
+	return path
+}
+
 // operate carries out such an operation.
 func (s *server) operate(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) {
 	if r.Method != http.MethodPost {

@@ -11,6 +11,8 @@ type work func(http.ResponseWriter, *http.Request, *headers) error
 
 // route is a path of the standard.
 type route struct {
+	// pattern is the path's shape, with names in braces.
+	pattern string
 	// verbs are those of Allow, in the order of the published ones.
 	verbs []string
 	work  map[string]work
@@ -26,8 +28,8 @@ func (r *route) methods() []string {
 	return append(all, http.MethodOptions)
 }
 
-func only(verb string, n need, do work) *route {
-	return &route{[]string{verb}, map[string]work{verb: do}, n}
+func only(pattern, verb string, n need, do work) *route {
+	return &route{pattern, []string{verb}, map[string]work{verb: do}, n}
 }
 
 // routeOf finds the route of a path below the base (BaRS API, paths); nil where
@@ -36,26 +38,26 @@ func (s *server) routeOf(path string) *route {
 	full := need{target: true, who: true, known: true}
 	switch path {
 	case "/metadata":
-		return only(http.MethodGet, need{known: true}, s.metadata)
+		return only(path, http.MethodGet, need{known: true}, s.metadata)
 	case "/$process-message": // the room looks the target up beside the message's own
-		return only(http.MethodPost, need{target: true, who: true}, s.processMessage)
+		return only(path, http.MethodPost, need{target: true, who: true}, s.processMessage)
 	case "/Slot":
-		return only(http.MethodGet, full, s.slots)
+		return only(path, http.MethodGet, full, s.slots)
 	case "/MessageDefinition":
-		return only(http.MethodGet, need{target: true, known: true}, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
+		return only(path, http.MethodGet, need{target: true, known: true}, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
 			return s.definitions(w, r, "", true)
 		})
 	}
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	switch typ := parts[0]; {
 	case typ == "MessageDefinition" && len(parts) == 2 && parts[1] != "":
-		return only(http.MethodGet, need{target: true, known: true}, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
+		return only("/MessageDefinition/{id}", http.MethodGet, need{target: true, known: true}, func(w http.ResponseWriter, r *http.Request, _ *headers) error {
 			return s.definitions(w, r, parts[1], true)
 		})
 	case typ != "Appointment" && typ != "ServiceRequest":
 		return nil
 	case len(parts) == 1:
-		return &route{[]string{http.MethodGet, http.MethodPost}, map[string]work{
+		return &route{path, []string{http.MethodGet, http.MethodPost}, map[string]work{
 			http.MethodGet: func(w http.ResponseWriter, r *http.Request, h *headers) error {
 				return s.findByPatient(w, r, h, typ)
 			},
@@ -63,7 +65,7 @@ func (s *server) routeOf(path string) *route {
 		}, full}
 	case len(parts) == 2 && parts[1] != "":
 		id := parts[1]
-		return &route{[]string{http.MethodGet, http.MethodPatch, http.MethodPut, http.MethodDelete}, map[string]work{
+		return &route{"/" + typ + "/{id}", []string{http.MethodGet, http.MethodPatch, http.MethodPut, http.MethodDelete}, map[string]work{
 			http.MethodGet: func(w http.ResponseWriter, r *http.Request, h *headers) error {
 				return s.read(w, r, h, typ, id)
 			},
@@ -72,7 +74,7 @@ func (s *server) routeOf(path string) *route {
 			http.MethodDelete: s.writing(typ, id),
 		}, full}
 	case len(parts) == 4 && parts[1] != "" && parts[2] == "_history":
-		return only(http.MethodGet, full, func(w http.ResponseWriter, r *http.Request, h *headers) error {
+		return only("/"+typ+"/{id}/_history/{version}", http.MethodGet, full, func(w http.ResponseWriter, r *http.Request, h *headers) error {
 			return s.readVersion(w, r, h, typ, parts[1], parts[3])
 		})
 	}

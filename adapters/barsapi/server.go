@@ -133,6 +133,42 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Pattern is the dialect that a request speaks, "bars" or "fhir", and the shape
+// of its path below BasePath, for logs and metrics: neither holds anything of the
+// request. plain gives the shape of a path of the REST API; "" is a path that
+// isn't here.
+func (d *Door) Pattern(r *http.Request, plain func(path string) string) (dialect, pattern string) {
+	s := d.s
+	path := strings.TrimPrefix(r.URL.Path, s.o.BasePath)
+	speaks := s.speaks(r)
+	switch {
+	case path == "/_ping" || path == "/_status":
+		return "bars", path
+	case speaks && s.o.National != nil && isNational(path):
+		return "bars", "/{national}"
+	case speaks:
+		if at := s.routeOf(path); at != nil {
+			return "bars", at.pattern
+		}
+		return "bars", ""
+	case path == "/MessageDefinition":
+		return "fhir", path
+	case strings.HasPrefix(path, "/MessageDefinition/"):
+		return "fhir", "/MessageDefinition/{id}"
+	}
+	if s.operation(path) != nil {
+		return "fhir", operationPattern(path)
+	}
+	switch written, below := strings.CutPrefix(r.URL.EscapedPath(), s.o.BasePath); {
+	case !below:
+		return "fhir", ""
+	case written == "":
+		return "fhir", plain("/")
+	default:
+		return "fhir", plain(written)
+	}
+}
+
 // isNational says whether a path is one of a national service (BaRS Core 1.5,
 // DocumentReference and EndpointCatalogue patterns).
 func isNational(path string) bool {

@@ -97,6 +97,18 @@ func New(d Desk, o Options) http.Handler {
 	return &door{d, o}
 }
 
+// Pattern is the shape of a path of the door, for logs and metrics; "" is a path
+// that takes messages without being one of the published ones.
+func Pattern(path string) string {
+	switch {
+	case path == reportPath, path == itkPath:
+		return path
+	case strings.HasPrefix(path, reportPath+"/"):
+		return reportPath + "/{MessageID}"
+	}
+	return ""
+}
+
 type door struct {
 	desk Desk
 	Options

@@ -50,6 +50,8 @@ type app struct {
 	national http.Handler   // of the BaRS proxy and what belongs to it
 	testtool *testtool.Tool // of the BaRS test tool
 	tls      *tls.Config    // nil: the server speaks http
+	api      *rest.Handler
+	metrics  *metrics
 }
 
 // outside is what the rooms need of other systems.
@@ -62,6 +64,7 @@ type outside struct {
 	directory *dos.Client          // nil: none but the sandbox's
 	registry  *barsapi.Client      // of pointers; nil: none is told
 	national  *barssandbox.Sandbox // nil where the sandbox is off
+	metrics   *metrics
 }
 
 // recordsOf reads records through a desk that is opened later.
@@ -71,7 +74,8 @@ type recordsOf struct{ *bars.Records }
 func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog.Logger) (*app, error) {
 	soap, profiles, reach, sender, national := out.soap, out.profiles, out.reach, out.sender, out.national
 	base := root + fhirPath
-	room := bars.Options{Base: base, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log}
+	room := bars.Options{Base: base, Endpoint: reach.Check, Outbox: barsapi.Outbox{}, Log: log,
+		Checked: out.metrics.checked, Repeated: out.metrics.repeated}
 	var err error
 	if room.Mode, room.Modes, err = c.modes(); err != nil {
 		return nil, err
@@ -133,7 +137,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	door.SetFHIR(plainFHIR(api))
 	soap.Reports, soap.Log = desk.Records(), log
 	a := &app{
-		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door,
+		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door, api: api, metrics: out.metrics,
 		soap: nhs111.New(desk, soap),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
@@ -206,8 +210,9 @@ func (a *app) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
-	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, a.refuse, routed)
-	return httpx.Log(a.log, doorOf, barsapi.EchoIDs(fhirPath, httpx.Limit(maxUnderWay, a.refuse, httpx.Guard(a.refuse, bounded))))
+	bounded := httpx.LimitBodies(max(maxBodies, a.maxBody), a.maxBody, bodyWait, a.full("bodies"), routed)
+	limited := httpx.Limit(maxUnderWay, a.full("requests"), httpx.Guard(a.refuse, bounded))
+	return httpx.Log(a.log, a.routeOf(mux), a.metrics.http, a.beside(barsapi.EchoIDs(fhirPath, limited)))
 }
 
 // belowFHIR says whether the mux would hand a request to the FHIR door as it is:
@@ -233,7 +238,7 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int, reason 
 	a.fhir.Refuse(w, r, fhir.NewOutcome(kind, "", reason))
 }
 
-// doorOf names the door of a path for the log.
+// doorOf names the door of a path for log and metrics.
 func doorOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, fhirPath):
@@ -242,7 +247,7 @@ func doorOf(path string) string {
 		return "nhs111"
 	case strings.HasPrefix(path, "/sandbox/"):
 		return "sandbox"
-	case path == "/healthz", path == "/readyz":
+	case path == "/healthz", path == "/readyz", path == metricsPath:
 		return "health"
 	}
 	return "other"

@@ -21,6 +21,7 @@ import (
 // network, on a store in memory with the sample services: what a request costs
 // beside the standard library's server and the client.
 type inside struct {
+	*app
 	handler http.Handler
 	db      store.Store
 }
@@ -35,8 +36,10 @@ func startInside(t testing.TB) *inside {
 	_, err = parser.Parse([]string{"serve", "--store", "sqlite::memory:", "--bars-registry", "off"})
 	require.NoError(t, err)
 	log, root := newLog("info"), "http://"+insideHost
-	db, err := openStore(t.Context(), c.Serve.Store, opening{sync: c.Serve.Sync, log: log})
+	kept, err := openStore(t.Context(), c.Serve.Store, opening{sync: c.Serve.Sync, log: log})
 	require.NoError(t, err)
+	m := newMetrics()
+	db := m.store(kept)
 	t.Cleanup(func() { _ = db.Close() })
 	soap, err := c.Serve.nhs111Options(root)
 	require.NoError(t, err)
@@ -49,11 +52,11 @@ func startInside(t testing.TB) *inside {
 	national, err := c.Serve.standIns(db, root, log)
 	require.NoError(t, err)
 	a, err := newApp(db, &c.Serve, root, outside{soap: soap, profiles: profiles, reach: &egress.Policy{}, sender: calls.patient,
-		reports: reports, national: national}, log)
+		reports: reports, national: national, metrics: m}, log)
 	require.NoError(t, err)
 	_, err = a.desk.Load(t.Context(), bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now()))
 	require.NoError(t, err)
-	return &inside{a.handler(), db}
+	return &inside{a, a.handler(), db}
 }
 
 // insideRequest is a request as net/http hands it over when Go's own client

@@ -104,10 +104,12 @@ func (c *serveCommand) Run() error {
 		return fmt.Errorf("can't listen on %s: %w", c.Listen, err)
 	}
 	defer listener.Close()
-	db, err := openStore(ctx, c.Store, opening{sync: c.Sync, log: log})
+	kept, err := openStore(ctx, c.Store, opening{sync: c.Sync, log: log})
 	if err != nil {
 		return err
 	}
+	metrics := newMetrics()
+	db := metrics.store(kept)
 	if health, err := db.Health(ctx); err == nil {
 		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
 	}
@@ -141,7 +143,7 @@ func (c *serveCommand) Run() error {
 		return errors.Join(err, db.Close())
 	}
 	a, err := newApp(db, c, base, outside{soap: soap, profiles: profiles, reach: reach, sender: calls.patient, reports: reports,
-		directory: directory, registry: registry, national: national}, log)
+		directory: directory, registry: registry, national: national, metrics: metrics}, log)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -155,7 +157,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	beside := newWorkers(db, a.desk, reach, senders{messages: calls.once, registry: registry, reports: reports.sender, acks: c.ackSender()}, c.owner(), log)
+	beside := newWorkers(db, a.desk, reach, senders{messages: calls.once, registry: registry, reports: reports.sender, acks: c.ackSender()}, metrics, c.owner(), log)
 	if a.testtool != nil {
 		beside.more = append(beside.more, a.testtool.Run)
 	}

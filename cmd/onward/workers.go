@@ -30,7 +30,7 @@ type senders struct {
 	acks     *nhs111.AckSender
 }
 
-func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by senders, owner string, log *slog.Logger) *workers {
+func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by senders, m *metrics, owner string, log *slog.Logger) *workers {
 	policy := subscription.Policy()
 	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
 	by.reports.Note = desk.NoteDelivery
@@ -43,10 +43,11 @@ func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by sender
 	if by.registry != nil {
 		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: by.registry}, Policy: barsapi.SendPolicy()}
 	}
-	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes})
+	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes, Attempted: m.attempts(routes)})
+	m.caughtUp(time.Now())
 	return &workers{
 		outbox: w,
-		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: w.Wake, Now: time.Now, After: time.After, Log: log},
+		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: w.Wake, Now: time.Now, After: time.After, CaughtUp: m.caughtUp, Log: log},
 	}
 }
 

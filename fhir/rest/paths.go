@@ -23,15 +23,16 @@ type part struct {
 
 // route is a shape of paths with what such a path takes.
 type route struct {
-	parts []part
-	names names
-	verbs verbs
+	pattern string
+	parts   []part
+	names   names
+	verbs   verbs
 }
 
 // route adds a shape of paths. A part in braces stands for any text. Of two
 // shapes that a path has, the one that was added first counts.
 func (h *Handler) route(path string, v verbs) {
-	to := &route{verbs: v}
+	to := &route{pattern: path, verbs: v}
 	for _, text := range strings.FieldsFunc(path, func(c rune) bool { return c == '/' }) {
 		p := part{text: text}
 		switch text {
@@ -48,6 +49,16 @@ func (h *Handler) route(path string, v verbs) {
 		to.names |= p.is
 	}
 	h.routes[len(to.parts)] = append(h.routes[len(to.parts)], to)
+}
+
+// Pattern is the shape of a path relative to the base, as it is written: such as
+// "/{type}/{id}", "" for a path that is none of the API's. It holds nothing of the
+// path, so that logs and metrics may.
+func (h *Handler) Pattern(path string) string {
+	if to, _, found := h.routeOf(path); found {
+		return to.pattern
+	}
+	return ""
 }
 
 // routeOf finds what a path takes and what it names, as it is written. A path

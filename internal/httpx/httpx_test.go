@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -94,7 +95,8 @@ func TestBodiesUnderWayAreBounded(t *testing.T) {
 func TestTheLogHoldsNothingOfThePatient(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h := Log(log, func(string) string { return "fhir" }, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }))
+	m := &meter{}
+	h := Log(log, func(*http.Request) (string, string) { return "fhir", "/{type}/{id}" }, m, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }))
 	r := httptest.NewRequest("GET", "/FHIR/R4/Patient/9000000009?identifier=9000000009", strings.NewReader("9000000009"))
 	r.Header.Set("X-Request-Id", "9000000009")
 	r.Header.Set("X-Correlation-Id", "0a000000-0000-4000-8000-000000000001")
@@ -102,6 +104,27 @@ func TestTheLogHoldsNothingOfThePatient(t *testing.T) {
 	require.NotContains(t, text.String(), "9000000009")
 	require.Contains(t, text.String(), "status=404")
 	require.Contains(t, text.String(), "0a000000-0000-4000-8000-000000000001")
+	require.Contains(t, text.String(), "route=/{type}/{id}")
+	require.Equal(t, []string{"began", "fhir /{type}/{id} GET 404"}, m.told)
+}
+
+// meter notes what it is told.
+type meter struct{ told []string }
+
+func (m *meter) Began() { m.told = append(m.told, "began") }
+
+func (m *meter) Ended(door, route, method string, status int, _ time.Duration) {
+	m.told = append(m.told, fmt.Sprint(door, " ", route, " ", method, " ", status))
+}
+
+func TestAnAnswerThatIsCutOffIsCountedAsThat(t *testing.T) {
+	m := &meter{}
+	h := Log(slog.New(slog.DiscardHandler), func(*http.Request) (string, string) { return "d", "r" }, m, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(200)
+		panic(http.ErrAbortHandler)
+	}))
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
+	require.Equal(t, []string{"began", "d r GET 0"}, m.told)
 }
 
 func TestHealthSaysWhatIsWrong(t *testing.T) {

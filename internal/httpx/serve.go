@@ -64,21 +64,36 @@ func LimitBodies(total, largest int64, wait time.Duration, refuse Refuse, next h
 	})
 }
 
-// Log writes one line a request: route, status, duration and the two
-// transaction ids. Never a query, a body or a path below the door, for those
-// hold NHS numbers and tokens (design D21).
-func Log(log *slog.Logger, door func(path string) string, next http.Handler) http.Handler {
+// Meter counts requests. Ended follows each Began; its status is 0 where the
+// answer was cut off.
+type Meter interface {
+	Began()
+	Ended(door, route, method string, status int, took time.Duration)
+}
+
+// Log writes one line a request and tells the meter of it: door, pattern of the
+// route, status, duration and, in the line, the two transaction ids. Never a query,
+// a body or a path, for those hold NHS numbers and tokens (design D21). route names
+// the door and pattern of a request in words of the program's own.
+func Log(log *slog.Logger, route func(*http.Request) (door, pattern string), meter Meter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		if !log.Enabled(r.Context(), slog.LevelDebug) {
-			next.ServeHTTP(seen, r)
-			return
-		}
-		start := time.Now()
+		start, whole := time.Now(), false
+		meter.Began()
+		defer func() {
+			took := time.Since(start)
+			if !whole {
+				seen.status = 0
+			}
+			door, pattern := route(r)
+			meter.Ended(door, pattern, r.Method, seen.status, took)
+			if log.Enabled(r.Context(), slog.LevelDebug) {
+				log.Debug("request", "method", r.Method, "door", door, "route", pattern, "status", seen.status, "ms", took.Milliseconds(),
+					"request", clip(r.Header.Get("X-Request-Id")), "correlation", clip(r.Header.Get("X-Correlation-Id")))
+			}
+		}()
 		next.ServeHTTP(seen, r)
-		log.Debug("request", "method", r.Method, "door", door(r.URL.Path), "status", seen.status,
-			"ms", time.Since(start).Milliseconds(),
-			"request", clip(r.Header.Get("X-Request-Id")), "correlation", clip(r.Header.Get("X-Correlation-Id")))
+		whole = true
 	})
 }
 

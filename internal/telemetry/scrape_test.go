@@ -100,7 +100,8 @@ func TestRequestsAreCountedUnderAFewLabels(t *testing.T) {
 		`onward_http_requests_refused_total{full="requests"}`:                                   0,
 		`onward_http_requests_refused_total{full="bodies"}`:                                     1,
 	} {
-		require.Contains(t, got, series)
-		require.Equal(t, want, got[series], series)
+		value, there := got[series]
+		require.True(t, there, series)
+		require.Equal(t, want, value, series)
 	}
 }

@@ -81,16 +81,29 @@ func (r *Registry) Store(s store.Store, now func() time.Time) *Store {
 	took := r.Histogram("store_read_duration_seconds", "Time of reads and searches of the store.", storeBuckets, "operation")
 	commits := r.Counter("store_commits_total", "Batches that were to be committed, by outcome; unknown: it may have been carried out.", "outcome")
 	w.commitTook = r.Histogram("store_commit_duration_seconds", "Time of commits, those that were refused too.", storeBuckets).WithLabelValues()
-	for o, name := range outcomeNames {
-		w.commits[o] = commits.WithLabelValues(name)
+	for i, name := range outcomeNames {
+		o := outcome(i)
+		if o != notFound && o != badCursor {
+			w.commits[o] = commits.WithLabelValues(name)
+		}
 		for op, of := range operationNames {
-			if o := outcome(o); o < conflict && o != replay && o != unknown { // what a read can come to
+			if o < conflict && o != replay && o != unknown {
 				w.reads[op][o] = reads.WithLabelValues(of, name)
 			}
-			w.readTook[op] = took.WithLabelValues(of)
 		}
 	}
+	for op, of := range operationNames {
+		w.readTook[op] = took.WithLabelValues(of)
+	}
 	return w
+}
+
+// add counts an outcome; one that no such call should have is a fault.
+func add(counters *[outcomes]prometheus.Counter, o outcome) {
+	if counters[o] == nil {
+		o = fault
+	}
+	counters[o].Inc()
 }
 
 // outcomeOf sorts an error.
@@ -141,11 +154,7 @@ func conflictOf(kind store.ConflictKind) outcome {
 // read notes a read that began at start.
 func (w *Store) read(op operation, start time.Time, err error) {
 	w.readTook[op].Observe(w.now().Sub(start).Seconds())
-	counter := w.reads[op][outcomeOf(err)]
-	if counter == nil { // an error that no read should give
-		counter = w.reads[op][fault]
-	}
-	counter.Inc()
+	add(&w.reads[op], outcomeOf(err))
 }
 
 // Get implements store.Store.
@@ -221,6 +230,6 @@ func (w *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	if err == nil && result.Replay != nil {
 		o = replay
 	}
-	w.commits[o].Inc()
+	add(&w.commits, o)
 	return result, err
 }
