@@ -114,33 +114,47 @@ func organisationIDs(ids fhir.Value) (own, beside []*xmlElement) {
 }
 
 // codeElement writes a CodeableConcept as one of CDA's coded types: its first
-// coding whose system has an OID, else its words.
+// coding whose system has an OID, else its words. Codings that are words alone
+// become translations that are.
 func codeElement(name string, concept fhir.Value) *xmlElement {
 	text := concept.Get("text").Text()
 	var first *xmlElement
 	var display string
-	var others []*xmlElement
+	var others, words []*xmlElement
 	for coding := range concept.Get("coding").Items() {
+		said := coding.Get("display").Text()
 		switch e := codingElement("translation", coding); {
+		case e == nil && coding.Get("code").Text() == "" && said != "" && said != text:
+			words = append(words, wordsElement("translation", said))
 		case e == nil:
-			text = orElse(text, coding.Get("display").Text())
+			text = orElse(text, said)
 		case first == nil:
 			e.name = name
-			first, display = e, coding.Get("display").Text()
+			first, display = e, said
 		default:
 			others = append(others, e)
 		}
 	}
-	if first == nil {
-		if text == "" {
-			return nil
+	switch {
+	case first != nil:
+		if text != display {
+			first.add(textEl("originalText", text))
 		}
-		return el(name, at("nullFlavor", "OTH"), textEl("originalText", text))
+		return first.add(others...).add(words...)
+	case text == "" && len(words) == 0:
+		return nil
+	case len(words) > 0: // the element's own name stands beside its words
+		first, words = words[0], words[1:]
+		first.name = name
+	default:
+		first = el(name, at("nullFlavor", "OTH"))
 	}
-	if text != display {
-		first.add(textEl("originalText", text))
-	}
-	return first.add(others...)
+	return first.add(textEl("originalText", text)).add(words...)
+}
+
+// wordsElement is a coded value without a code.
+func wordsElement(name, words string) *xmlElement {
+	return el(name, at("nullFlavor", "OTH", "displayName", words))
 }
 
 // codingElement writes a Coding; nil where its system has no OID.

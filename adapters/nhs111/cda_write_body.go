@@ -42,10 +42,17 @@ func (w *documentWriter) permission() *xmlElement {
 
 const oidPermission = "2.16.840.1.113883.2.1.3.2.4.17.524"
 
-// discriminators are the codes of the conditions.
+// discriminators are the codes of the conditions, and the symptom groups and
+// discriminators among the outcomes that aren't codes of one.
 func (w *documentWriter) discriminators() []*xmlElement {
 	const template = "COCD_TP146092GB01#ClinicalDiscriminator"
 	var out []*xmlElement
+	written := map[string]bool{}
+	add := func(value *xmlElement) {
+		value.attrs = append(at("xsi:type", "CV"), value.attrs...)
+		out = append(out, entryElement(template, el("observation", at("classCode", "OBS", "moodCode", "EVN"), templateID(template),
+			el("code", at("code", "CD", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.540")), value)))
+	}
 	for _, condition := range w.all("Condition") {
 		for coding := range condition.Dig("code", "coding").Items() {
 			value := codingElement("value", coding)
@@ -55,9 +62,21 @@ func (w *documentWriter) discriminators() []*xmlElement {
 				}
 				value = el("value", at("nullFlavor", "OTH"), textEl("originalText", coding.Get("display").Text()))
 			}
-			value.attrs = append(at("xsi:type", "CV"), value.attrs...)
-			out = append(out, entryElement(template, el("observation", at("classCode", "OBS", "moodCode", "EVN"), templateID(template),
-				el("code", at("code", "CD", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.540")), value)))
+			if rootOf(coding.Get("system").Text()) == oidPathways {
+				written[coding.Get("code").Text()] = true
+			}
+			add(value)
+		}
+	}
+	for activity := range w.plan.Get("activity").Items() {
+		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
+			for coding := range outcome.Get("coding").Items() {
+				code := coding.Get("code").Text()
+				if value := pathwaysValue(coding); value != nil && !written[code] {
+					written[code] = true
+					add(value)
+				}
+			}
 		}
 	}
 	return out
@@ -189,7 +208,8 @@ func (w *documentWriter) remarks() string {
 	var lines []string
 	code, display := w.dispositionCode()
 	words := ""
-	if e := w.disposition(); e != nil && len(e.children) > 0 && e.children[0].name == "originalText" {
+	e, from := w.dispositionOf()
+	if e != nil && len(e.children) > 0 && e.children[0].name == "originalText" {
 		words = e.children[0].text
 	}
 	limit, limited := timeLimit(display)
@@ -204,8 +224,10 @@ func (w *documentWriter) remarks() string {
 	}
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
-			text := outcome.Get("text").Text()
-			if outcome.Get("coding").Len() > 0 && text != "" && text != dispositionText && text != display && text != words {
+			if outcome.Get("coding").Len() == 0 {
+				continue
+			}
+			if text := outcomeWords(outcome, e != nil && outcome == from, display, words); text != "" {
 				lines = append(lines, "Outcome: "+text)
 			}
 		}

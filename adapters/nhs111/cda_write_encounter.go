@@ -70,8 +70,15 @@ const dispositionText = "Pathways Assessment DX Code"
 
 // disposition is the first Pathways outcome of the plan.
 func (w *documentWriter) disposition() *xmlElement {
+	e, _ := w.dispositionOf()
+	return e
+}
+
+// dispositionOf is the disposition and the outcome that says it.
+func (w *documentWriter) dispositionOf() (e *xmlElement, from fhir.Value) {
 	const name = "dischargeDispositionCode"
 	var other *xmlElement
+	var otherFrom fhir.Value
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
 			coding := outcome.Get("coding").At(0)
@@ -89,14 +96,47 @@ func (w *documentWriter) disposition() *xmlElement {
 					e.attrs = append(e.attrs, at("displayName", text)...)
 					e.children = slices.DeleteFunc(e.children, func(c *xmlElement) bool { return c.name == "originalText" })
 				}
-				return e
+				return e, outcome
 			}
 			if other == nil {
-				other = e
+				other, otherFrom = e, outcome
 			}
 		}
 	}
-	return other
+	return other, otherFrom
+}
+
+// pathwaysValue writes a symptom group or discriminator as the value of a
+// discriminator entry, which reading makes an outcome again; nil of other codes.
+func pathwaysValue(coding fhir.Value) *xmlElement {
+	code := coding.Get("code").Text()
+	prefix := map[string]string{codeSystemBase + "pathways-sg-codes": "SG", codeSystemBase + "pathways-sd-codes": "SD"}[coding.Get("system").Text()]
+	if prefix == "" || !strings.HasPrefix(strings.ToUpper(code), prefix) {
+		return nil
+	}
+	return el("value", at("code", code, "codeSystem", oidPathways, "displayName", coding.Get("display").Text()))
+}
+
+// outcomeTexts are what mapReport says beside codes, which need no words.
+var outcomeTexts = []string{"", dispositionText, "Pathways Assessment SG Code", "Pathways Assessment SD Code"}
+
+// outcomeWords is what of an outcome has only words: all but the disposition's own
+// words, which are told, and what is an entry.
+func outcomeWords(outcome fhir.Value, disposition bool, told ...string) string {
+	var words []string
+	if text := outcome.Get("text").Text(); !slices.Contains(append(told, outcomeTexts...), text) {
+		words = append(words, text)
+	}
+	for coding := range outcome.Get("coding").Items() {
+		if pathwaysValue(coding) != nil || disposition && codingElement("code", coding) != nil {
+			continue
+		}
+		code := strings.TrimSpace(coding.Get("code").Text() + " " + coding.Get("display").Text())
+		if code != "" && !slices.Contains(words, code) {
+			words = append(words, code)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // beside are the systems of outcomes that stand beside the disposition.

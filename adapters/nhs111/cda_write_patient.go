@@ -31,7 +31,12 @@ func (w *documentWriter) recordTarget() *xmlElement {
 		}
 		e := el("languageCommunication", nil, el("languageCode", at("code", code)))
 		for _, part := range [][2]string{{"type", "modeCode"}, {"level", "proficiencyLevelCode"}} {
-			e.add(codingElement(part[1], extension(extension(spoken, extProficiency), part[0]).Get("valueCoding")))
+			coding := extension(extension(spoken, extProficiency), part[0]).Get("valueCoding")
+			if level := codingElement(part[1], coding); level != nil {
+				e.add(level)
+			} else if words := coding.Get("display").Text(); words != "" {
+				e.add(wordsElement(part[1], words))
+			}
 		}
 		if preferred := spoken.Get("preferred"); preferred.Exists() {
 			e.add(el("preferenceInd", at("value", map[bool]string{true: "true", false: "false"}[preferred.Bool()])))

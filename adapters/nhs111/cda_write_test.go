@@ -143,6 +143,66 @@ func TestWhatHasNoPlaceInAReportStandsThereInWords(t *testing.T) {
 	require.Contains(t, document, `<telecom value="tel:01632 960002"/>`)
 }
 
+// Ensure that what stands in words beside codes is written and read back.
+func TestWordsBesideCodesComeBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit edit
+		want string
+	}{
+		"a translation": {edit{`displayName="Health adviser"/>`, `displayName="Health adviser"><translation nullFlavor="OTH" displayName="Line adviser"/></code>`},
+			`{"display":"Line adviser"}`},
+		"a name beside the words": {edit{`code="R8003" codeSystem="2.16.840.1.113883.2.1.3.2.4.17.196" displayName="Health adviser"/>`,
+			`nullFlavor="OTH" displayName="Health adviser"><originalText>on the night desk</originalText></code>`}, `"coding":[{"display":"Health adviser"}],"text":"on the night desk"`},
+		"a level of a language": {edit{`<proficiencyLevelCode code="F" displayName="Fair"/>`, `<proficiencyLevelCode nullFlavor="OTH" displayName="Middling"/>`},
+			`"valueCoding":{"display":"Middling"}`},
+		"a time to the millisecond": {edit{`<effectiveTime value="20260302102200"/>`, `<effectiveTime value="20260302102200.125"/>`}, `"end":"2026-03-02T16:22:00.125Z"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, _, err := through(compose(t, c.edit), "", strictRules())
+			require.NoError(t, err)
+			require.True(t, strings.Contains(string(first.Bundle.JSON()), c.want))
+			second, _ := again(t, first.Bundle)
+			text := string(second.Bundle.JSON())
+			require.True(t, strings.Contains(text, c.want))
+			require.NotContains(t, text, "To be seen by", "the disposition says so")
+		})
+	}
+}
+
+// The outcomes of a triage beside the disposition are read back as they were: the
+// groups and discriminators of NHS Pathways by their codes, others in words.
+func TestEveryOutcomeOfATriageIsWritten(t *testing.T) {
+	const pathways = codeSystemBase + "pathways-"
+	outcome := func(text string, codings ...string) string {
+		return `{"coding":[` + strings.Join(codings, ",") + `]` + text + `}`
+	}
+	coding := func(system, code, display string) string {
+		return string(fhir.Obj("system", system, "code", code, "display", display).JSON())
+	}
+	message := plainReferral(t)
+	for entry := range message.Get("entry").Items() {
+		if plan := entry.Get("resource"); plan.Get("resourceType").Text() == "CarePlan" {
+			var err error
+			message, err = message.Edit().Set(plan, "activity", []byte(`[{"outcomeCodeableConcept":[`+strings.Join([]string{
+				outcome("", coding(pathways+"sd-codes", "SD4033", "New breathlessness")),
+				outcome("", coding(pathways+"dx-codes", "Dx06", "See someone"), coding(pathways+"sg-codes", "SG1137", "")),
+				outcome("", coding(pathways+"dx-codes", "Dx11", "An earlier one")),
+				outcome(`,"text":"Ambulance priority"`, coding("urn:oid:2.16.840.1.113883.2.1.3.2.4.17.329", "G2", "")),
+				outcome("", coding("https://a.example/outcomes", "OWN-7", "Left alone")),
+			}, ",")+`]}]`)).Done()
+			require.NoError(t, err)
+			break
+		}
+	}
+	second, _ := again(t, message)
+	text := string(second.Bundle.JSON())
+	for _, want := range []string{coding(pathways+"sd-codes", "SD4033", "New breathlessness"), coding(pathways+"sg-codes", "SG1137", ""),
+		coding(pathways+"dx-codes", "Dx06", "See someone"), "Outcome: Dx11 An earlier one", "Outcome: Ambulance priority G2", "Outcome: OWN-7 Left alone"} {
+		require.True(t, strings.Contains(text, want), want)
+	}
+	require.Equal(t, 1, strings.Count(text, "SD4033 New breathlessness")+strings.Count(text, `sd-codes","code":"SD4033"`), "by its code alone")
+}
+
 func TestWhatIsSaidInWordsIsBoundedAndSaysWhereItWasCut(t *testing.T) {
 	entries, loop := []string{}, ""
 	for i := range maxWordLines + 3 {

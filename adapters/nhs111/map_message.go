@@ -99,7 +99,9 @@ func (m *mapper) addServiceRequest(receiver *organisation) {
 	limit, limited := timeLimit(m.dispositionWords()...)
 	period := fhir.Obj("start", r.Effective.dateTime())
 	if limited && r.Effective.instant() != "" {
-		period.Set("end", r.Effective.At.Add(limit).UTC().Format(time.RFC3339))
+		end := r.Effective
+		end.At = end.At.Add(limit)
+		period.Set("end", end.dateTime())
 	}
 	authored := hl7Time{}
 	for _, author := range r.authors {
