@@ -40,7 +40,7 @@ const dosPath = "/sandbox/dos"
 type app struct {
 	log     *slog.Logger
 	root    string // base URL without path
-	maxBody int64
+	maxBody int64  // the largest that any door takes
 	desk    *bars.Desk
 	health  *httpx.Health
 	fhir    *barsapi.Door
@@ -111,7 +111,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	facts.Token, facts.OurCertificate = c.BarsSend.TokenURL != "", c.BarsSend.SendCert != ""
 	barsStatement := conformance.Statement(facts)
 	doorOptions := barsapi.Options{
-		BaseURL: base, BasePath: fhirPath, MaxBody: c.MaxBody, Search: options, Log: log,
+		BaseURL: base, BasePath: fhirPath, MaxBody: c.fhirBody(), Search: options, Log: log, Always: c.Dialect == "bars",
 		Statement: func() *fhir.Resource { return barsStatement }, Version: version, Client: sender,
 		NeedCertificate: c.BarsReceive.Certificate, ServiceUnavailable: c.BarsReceive.Unavailable,
 		Healthy: func(ctx context.Context) error {
@@ -124,7 +124,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	}
 	door := barsapi.New(desk, doorOptions)
 	api := rest.New(desk.Records(), rest.Options{
-		BaseURL: base, Types: search.Types(), MaxBody: c.MaxBody, Search: options, Render: door.Render, Profiles: profiles,
+		BaseURL: base, Types: search.Types(), MaxBody: c.fhirBody(), Search: options, Render: door.Render, Profiles: profiles,
 		Explain: c.Auth == "none", // then every caller sits at this machine
 		Metadata: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", rest.ContentType)
@@ -137,7 +137,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	door.SetFHIR(plainFHIR(api))
 	soap.Reports, soap.Log = desk.Records(), log
 	a := &app{
-		log: log, root: root, maxBody: c.MaxBody, desk: desk, fhir: door, api: api, metrics: out.metrics,
+		log: log, root: root, maxBody: max(c.fhirBody(), c.soapBody()), desk: desk, fhir: door, api: api, metrics: out.metrics,
 		soap: nhs111.New(desk, soap),
 		health: &httpx.Health{Check: func(ctx context.Context) (any, error) {
 			return db.Health(ctx)
@@ -150,7 +150,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 	}
 	if national != nil {
 		a.national = national.Handler()
-		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.MaxBody, Log: log, Send: toolSender(national)})
+		a.testtool = testtool.New(testtool.Options{BaseURL: root + testtool.Path, MaxBody: c.fhirBody(), Log: log, Send: toolSender(national)})
 	}
 	return a, nil
 }

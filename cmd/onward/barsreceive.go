@@ -11,9 +11,9 @@ import (
 // docs/operations.md explains each.
 type barsReceiving struct {
 	ServiceMode  map[string]string `env:"ONWARD_BARS_SERVICE_MODE" name:"service-mode" help:"Services that are held to the standard otherwise than --bars-mode says: service=strict or service=lenient, separated by semicolons."`
-	Organisation map[string]string `env:"ONWARD_BARS_ORGANISATION" help:"Who may use a service: service=ODS+ODS, separated by semicolons; * for all services that aren't named. Without it everybody."`
-	Product      map[string]string `env:"ONWARD_BARS_PRODUCT" help:"Which products may use a service: service=id+id, likewise."`
-	Role         map[string]string `env:"ONWARD_BARS_ROLE" help:"Which roles a requesting practitioner may have: service=SNOMED code+code, likewise."`
+	Organisation map[string]string `env:"ONWARD_BARS_ORGANISATION" joined:"+" help:"Who may use a service: service=ODS+ODS, separated by semicolons; * for all services that aren't named. Without it everybody."`
+	Product      map[string]string `env:"ONWARD_BARS_PRODUCT" joined:"+" help:"Which products may use a service: service=id+id, likewise."`
+	Role         map[string]string `env:"ONWARD_BARS_ROLE" joined:"+" help:"Which roles a requesting practitioner may have: service=SNOMED code+code, likewise."`
 	Registry     string            `env:"ONWARD_BARS_REGISTRY" help:"FHIR base below which the registry keeps pointers to bookings, the BaRS proxy's; off for none. Default: the sandbox's own while that is on."`
 	Referrals    bool              `env:"ONWARD_BARS_REGISTRY_REFERRALS" name:"registry-referrals" help:"Leave pointers to referrals too."`
 	ProductID    string            `env:"ONWARD_BARS_PRODUCT_ID" name:"product-id" default:"onward" help:"Our product id, which each pointer names."`

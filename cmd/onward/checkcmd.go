@@ -14,6 +14,8 @@ import (
 )
 
 type checkCommand struct {
+	configFile `embed:""`
+
 	Store   string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store: sqlite:PATH or a mongodb URI."`
 	BaseURL string `env:"ONWARD_BASE_URL" name:"base-url" default:"http://127.0.0.1:8080" help:"The server's base URL: references to it are our own."`
 	Repair  bool   `help:"Set the status of slots to what their claims say; nothing else is ever repaired."`

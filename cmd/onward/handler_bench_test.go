@@ -49,7 +49,7 @@ func startInside(t testing.TB) *inside {
 	require.NoError(t, err)
 	profiles, err := c.Serve.loadProfiles(log)
 	require.NoError(t, err)
-	national, err := c.Serve.standIns(db, root, log)
+	national, err := c.Serve.standIns(db, root, sandboxSettings{}, log)
 	require.NoError(t, err)
 	a, err := newApp(db, &c.Serve, root, outside{soap: soap, profiles: profiles, reach: &egress.Policy{}, sender: calls.patient,
 		reports: reports, national: national, metrics: m}, log)

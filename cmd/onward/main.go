@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -23,6 +24,8 @@ type cli struct {
 	Keys    keysCommand    `cmd:"" help:"Make a key pair, or an assertion signed with one, for the token endpoint."`
 	Conform conformCommand `cmd:"" help:"Test any BaRS receiver, or FHIR server, from outside."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	given *settings // once the command line was read
 }
 
 type versionCommand struct{}
@@ -33,9 +36,8 @@ func (versionCommand) Run() error {
 	return err
 }
 
-func main() {
-	var c cli
-	parser := kong.Must(&c,
+func newParser(c *cli) *kong.Kong {
+	return kong.Must(c,
 		kong.Name("onward"),
 		kong.Description("Moves patients between NHS services: referrals and bookings in by one door, out by every other."),
 		kong.UsageOnError(),
@@ -46,9 +48,18 @@ func main() {
 			os.Exit(code)
 		}),
 	)
+}
+
+func main() {
+	var c cli
+	parser := newParser(&c)
 	chosen, err := parser.Parse(os.Args[1:])
-	parser.FatalIfErrorf(err)
-	if err := chosen.Run(&c.Outbox); err != nil {
+	var refused *exitError
+	if !errors.As(err, &refused) { // those are about values, where a page of flags is no help
+		parser.FatalIfErrorf(err)
+		err = chosen.Run(&c.Outbox, c.given)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "onward:", err)
 		os.Exit(exitCode(err))
 	}

@@ -22,7 +22,7 @@ const nhs111Path = "/nhs111"
 // nhs111Options turn the flags into the SOAP door's settings.
 func (c *serveCommand) nhs111Options(root string) (nhs111.Options, error) {
 	o := nhs111.Options{
-		MaxBody: c.MaxBody, NewID: uuid.NewString, BaseURL: root + nhs111Path, Version: version,
+		MaxBody: c.soapBody(), NewID: uuid.NewString, BaseURL: root + nhs111Path, Version: version,
 		ODSCodes: c.NHS111ODS, DoSIDs: c.NHS111DoS, SOAPChecks: c.NHS111SOAPChecks, SendTo: c.NHS111SendTo,
 	}
 	if c.NHS111Mode == "compat" {

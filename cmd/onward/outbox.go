@@ -18,6 +18,8 @@ import (
 // running server too. To send again or drop from a file that a server has open
 // is refused: stop it first. A database may be in use.
 type outboxCommand struct {
+	configFile `embed:""`
+
 	Store string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept, as for serve."`
 
 	List  outboxList  `cmd:"" default:"withargs" help:"List dead letters, or with --waiting what waits."`

@@ -15,6 +15,8 @@ import (
 )
 
 type seedCommand struct {
+	configFile `embed:""`
+
 	Store      string    `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store to fill: sqlite:PATH (no server may run on it) or a mongodb URI."`
 	BaseURL    string    `env:"ONWARD_BASE_URL" name:"base-url" default:"http://127.0.0.1:8080" help:"The server's base URL."`
 	Scale      int       `required:"" help:"How many slots; a tenth as many patients, appointments, referrals and encounters come with them."`

@@ -25,6 +25,8 @@ const maxMessageFile = 5 << 20
 // keeps nothing: a referral whose answers should be kept goes through a server's
 // $send-message.
 type sendCommand struct {
+	configFile `embed:""`
+
 	To      string      `help:"FHIR base of the receiver; else --proxy, --catalogue or --soap."`
 	SOAP    string      `name:"soap" help:"Address of the NHS 111 SOAP door of a receiver that has no other; the referral is sent as a 111 report."`
 	Via     barsSending `embed:"" prefix:""`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,27 +20,33 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/conformance/sandbox"
-	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/httpx"
 )
 
 // serveCommand holds the flags; docs/operations.md explains each.
 type serveCommand struct {
+	configFile   `embed:""`
+	Check        bool `help:"Say whether the settings are good, files that they name included, and start nothing."`
+	ShowSettings bool `name:"show-settings" help:"Print every setting and where it comes from, without passwords, and start nothing."`
+
 	Listen     string `env:"ONWARD_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on; loopback only while there is no authentication."`
 	Store      string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"Where records are kept: sqlite:PATH, sqlite::memory: or mongodb://…; give a URI that holds a password by the environment."`
 	Sync       string `env:"ONWARD_SYNC" enum:"full,normal" default:"full" help:"When SQLite syncs: full, at every commit; normal, so that a power cut may lose the last seconds of acknowledged writes (a crash of the program never does)."`
 	BaseURL    string `env:"ONWARD_BASE_URL" name:"base-url" help:"Absolute URL that links begin with; default from --listen."`
-	Sandbox    *bool  `env:"ONWARD_SANDBOX" negatable:"" help:"Load the sample services and schedules; on by default on a loopback address."`
+	Sandbox    *bool  `env:"ONWARD_SANDBOX" negatable:"" help:"Load the sample services and schedules; on by default where neither --config nor --auth is given."`
 	Auth       string `env:"ONWARD_AUTH" enum:"none" default:"none" help:"Authentication: none (loopback only)."`
+	Dialect    string `env:"ONWARD_DIALECT" enum:"auto,bars" default:"auto" help:"What requests at /FHIR/R4 are held to: auto, to BaRS or plain FHIR by their headers; bars, all of them to BaRS."`
 	BarsMode   string `env:"ONWARD_BARS_MODE" name:"bars-mode" enum:"strict,lenient" default:"strict" help:"How strictly BaRS senders are held to the standard."`
 	NHS111Mode string `env:"ONWARD_NHS111_MODE" name:"nhs111-mode" enum:"strict,compat" default:"strict" help:"How the SOAP door checks: by the standard, or as the reference adaptor does."`
-	MaxBody    int64  `env:"ONWARD_MAX_BODY" name:"max-body" default:"5242880" help:"Largest request body in bytes."`
+	MaxBody    int64  `env:"ONWARD_MAX_BODY" name:"max-body" default:"5242880" help:"Largest request body in bytes, at every door that has none of its own."`
+	FHIRBody   int64  `env:"ONWARD_FHIR_MAX_BODY" name:"fhir-max-body" help:"Largest request body at /FHIR/R4, in bytes; default --max-body."`
+	NHS111Body int64  `env:"ONWARD_NHS111_MAX_BODY" name:"nhs111-max-body" help:"Largest request body at the SOAP door, in bytes; default --max-body."`
 	Profiles   string `env:"ONWARD_PROFILES" help:"Folder of StructureDefinitions, ValueSets and CodeSystems that $validate checks against."`
 	Enforce    bool   `env:"ONWARD_ENFORCE_PROFILES" name:"enforce-profiles" help:"Refuse a write that breaks a profile of --profiles which it claims in meta.profile."`
 	LogLevel   string `env:"ONWARD_LOG_LEVEL" name:"log-level" enum:"debug,info,warn,error" default:"info" help:"What the log on standard error holds."`
 
-	SandboxApplication []string `env:"ONWARD_SANDBOX_APPLICATION" name:"sandbox-application" help:"Registration files of applications (from onward keys generate) that may ask the sandbox for tokens; with one, the sandbox proxy demands a token."`
-	SandboxRoute       []string `env:"ONWARD_SANDBOX_ROUTE" name:"sandbox-route" help:"Targets of the sandbox proxy, as target=URL with the receiver's base URL; comma-separated."`
+	SandboxApplication []string          `env:"ONWARD_SANDBOX_APPLICATION" name:"sandbox-application" help:"Registration files of applications (from onward keys generate) that may ask the sandbox for tokens; with one, the sandbox proxy demands a token."`
+	SandboxRoute       map[string]string `env:"ONWARD_SANDBOX_ROUTE" name:"sandbox-route" mapsep:"," help:"Targets of the sandbox proxy, as target=URL with the receiver's base URL; comma-separated."`
 
 	BarsReceive barsReceiving `embed:"" prefix:"bars-"`
 	BarsSend    barsSending   `embed:"" prefix:"bars-"`
@@ -53,7 +60,7 @@ type serveCommand struct {
 	NHS111SOAPChecks bool              `env:"ONWARD_NHS111_SOAP_CHECKS" name:"nhs111-soap-checks" help:"Ask for To, Timestamp and Username in SOAP headers."`
 	NHS111SendTo     string            `env:"ONWARD_NHS111_SEND_TO" name:"nhs111-send-to" help:"What wsa:To must be under --nhs111-soap-checks; default the door's own address."`
 	NHS111Signers    string            `env:"ONWARD_NHS111_SIGNERS" name:"nhs111-signers" help:"PEM file of the authorities whose certificates may sign SOAP messages."`
-	NHS111Clients    map[string]string `env:"ONWARD_NHS111_CLIENTS" name:"nhs111-client" help:"Which organisations the holder of a client certificate may speak for: common name=ODS, or =ODS+ODS."`
+	NHS111Clients    map[string]string `env:"ONWARD_NHS111_CLIENTS" name:"nhs111-client" joined:"+" help:"Which organisations the holder of a client certificate may speak for: common name=ODS, or =ODS+ODS."`
 	NHS111Endpoints  map[string]string `env:"ONWARD_NHS111_ENDPOINTS" name:"nhs111-endpoint" help:"Where ITK acknowledgements to an organisation are posted: ODS=URL."`
 	TLSCert          string            `env:"ONWARD_TLS_CERT" name:"tls-cert" help:"PEM file of the server's certificate chain; with --tls-key the server speaks https."`
 	TLSKey           string            `env:"ONWARD_TLS_KEY" name:"tls-key" help:"PEM file of the certificate's key."`
@@ -77,23 +84,31 @@ const (
 const gcBallast = 16 << 20
 
 // Run serves until it is told to stop.
-func (c *serveCommand) Run() error {
+func (c *serveCommand) Run(given *settings) error {
 	// What lives between requests is 3 MB, so the collector would run every few
 	// hundred reads. This counts as living too, which makes it wait for as much
 	// again. It is made first and never touched, so that the system gives no
 	// memory for it.
 	ballast := make([]byte, gcBallast)
 	defer runtime.KeepAlive(ballast)
+	if c.Sandbox == nil {
+		on := sandboxByDefault(given.file != nil, given.isGiven("auth"), c.Listen)
+		c.Sandbox = &on
+	}
+	if c.ShowSettings {
+		given.show(os.Stdout)
+		return nil
+	}
 	log := newLog(c.LogLevel)
-	if err := c.check(); err != nil {
+	if given.file != nil {
+		log.Info("a file of settings was read", "file", given.file.Name, "settings", given.file.Len())
+	}
+	set, err := c.prepare(log)
+	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	profiles, err := c.loadProfiles(log)
-	if err != nil {
-		return err
-	}
-	secure, err := c.tlsConfig()
-	if err != nil {
+	if c.Check {
+		_, err := fmt.Println("the settings are good")
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -114,27 +129,11 @@ func (c *serveCommand) Run() error {
 		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
 	}
 	base := c.base(listener.Addr())
-	reach, err := egress.Parse(c.SubscriptionAllow)
-	if err != nil {
-		return errors.Join(fmt.Errorf("--subscription-allow: %w", err), db.Close())
-	}
-	calls, err := c.BarsSend.client()
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	reports, err := c.NHS111Send.sending(c.BarsSend.Route)
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	directory, err := c.DoS.client()
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
 	soap, err := c.nhs111Options(base)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	national, err := c.standIns(db, base, log)
+	national, err := c.standIns(db, base, set.stand, log)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -142,12 +141,12 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a, err := newApp(db, c, base, outside{soap: soap, profiles: profiles, reach: reach, sender: calls.patient, reports: reports,
-		directory: directory, registry: registry, national: national, metrics: metrics}, log)
+	a, err := newApp(db, c, base, outside{soap: soap, profiles: set.profiles, reach: set.reach, sender: set.calls.patient, reports: set.reports,
+		directory: set.directory, registry: registry, national: national, metrics: metrics}, log)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	a.tls = secure
+	a.tls = set.secure
 	loaded := 0
 	if c.sandbox() {
 		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {
@@ -157,7 +156,7 @@ func (c *serveCommand) Run() error {
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)
 	checked := make(chan struct{})
 	go func() { defer close(checked); a.desk.Watch(ctx, checkEvery) }()
-	beside := newWorkers(db, a.desk, reach, senders{messages: calls.once, registry: registry, reports: reports.sender, acks: c.ackSender()}, metrics, c.owner(), log)
+	beside := newWorkers(db, a.desk, set.reach, senders{messages: set.calls.once, registry: registry, reports: set.reports.sender, acks: c.ackSender()}, metrics, c.owner(), log)
 	if a.testtool != nil {
 		beside.more = append(beside.more, a.testtool.Run)
 	}
@@ -178,6 +177,9 @@ func (c *serveCommand) check() error {
 	if !httpx.LoopbackHost(host) {
 		return errors.New("--listen: without authentication the server listens on a loopback address only, such as 127.0.0.1:8080")
 	}
+	if c.MaxBody < 1 || c.FHIRBody < 0 || c.NHS111Body < 0 {
+		return errors.New("--max-body, --fhir-max-body and --nhs111-max-body must be above 0")
+	}
 	if c.BaseURL == "" {
 		return nil
 	}
@@ -191,9 +193,12 @@ func (c *serveCommand) check() error {
 	return nil
 }
 
-// sandbox is on unless it is switched off: without authentication the address
-// is always loopback.
+// sandbox says whether the sandbox is on; Run has decided it where nobody said.
 func (c *serveCommand) sandbox() bool { return c.Sandbox == nil || *c.Sandbox }
+
+// fhirBody and soapBody are the largest request bodies of the two doors, in bytes.
+func (c *serveCommand) fhirBody() int64 { return cmp.Or(c.FHIRBody, c.MaxBody) }
+func (c *serveCommand) soapBody() int64 { return cmp.Or(c.NHS111Body, c.MaxBody) }
 
 func (c *serveCommand) base(addr net.Addr) string {
 	if c.BaseURL != "" {

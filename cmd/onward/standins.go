@@ -21,32 +21,45 @@ import (
 // maxRegistration bounds an application's file in bytes.
 const maxRegistration = 256 << 10
 
-// standIns wires the stand-ins of the national BaRS services; nil where the
-// sandbox is off.
-func (c *serveCommand) standIns(db store.Store, root string, log *slog.Logger) (*barssandbox.Sandbox, error) {
-	if !c.sandbox() {
-		if len(c.SandboxApplication)+len(c.SandboxRoute) > 0 {
-			return nil, usage("--sandbox-application and --sandbox-route need the sandbox")
-		}
-		return nil, nil
+// sandboxSettings are the applications and routes of the stand-ins.
+type sandboxSettings struct {
+	applications []*barssandbox.Application
+	routes       map[nhs.ServiceID]*url.URL
+}
+
+func (c *serveCommand) sandboxSettings() (sandboxSettings, error) {
+	set := sandboxSettings{routes: map[nhs.ServiceID]*url.URL{}}
+	if !c.sandbox() && len(c.SandboxApplication)+len(c.SandboxRoute) > 0 {
+		return set, usage("--sandbox-application and --sandbox-route need the sandbox")
 	}
-	var applications []*barssandbox.Application
 	for _, name := range c.SandboxApplication {
 		a, err := readApplication(name)
 		if err != nil {
-			return nil, usage("--sandbox-application: %s: %v", name, err)
+			return set, usage("--sandbox-application: %s: %v", name, err)
 		}
-		applications = append(applications, a)
+		set.applications = append(set.applications, a)
+	}
+	for name, base := range c.SandboxRoute {
+		target, address, err := parseRoute(name, base)
+		if err != nil {
+			return set, usage("--sandbox-route: %v", err)
+		}
+		set.routes[target] = address
+	}
+	return set, nil
+}
+
+// standIns wires the stand-ins of the national BaRS services; nil where the
+// sandbox is off.
+func (c *serveCommand) standIns(db store.Store, root string, set sandboxSettings, log *slog.Logger) (*barssandbox.Sandbox, error) {
+	if !c.sandbox() {
+		return nil, nil
 	}
 	// Whoever can reach the sandbox is on this machine already, so the proxy may
 	// call it; beyond that it reaches what anybody may and what the operator names.
 	reachable := []string{"localhost", "127.0.0.0/8", "::1"}
 	routes := sampleRoutes(root)
-	for _, text := range c.SandboxRoute {
-		target, address, err := parseRoute(text)
-		if err != nil {
-			return nil, usage("--sandbox-route: %v", err)
-		}
+	for target, address := range set.routes {
 		routes[target] = address.String()
 		reachable = append(reachable, hostPort(address))
 	}
@@ -56,8 +69,8 @@ func (c *serveCommand) standIns(db store.Store, root string, log *slog.Logger) (
 	}
 	client := reach.Client(0) // the proxy bounds each call itself
 	return barssandbox.New(barssandbox.Options{
-		Store: db, Root: root, Version: version, Applications: applications, Routes: routes,
-		Allowed: reach.Check, Client: client, MaxBody: c.MaxBody, Log: log,
+		Store: db, Root: root, Version: version, Applications: set.applications, Routes: routes,
+		Allowed: reach.Check, Client: client, MaxBody: c.fhirBody(), Log: log,
 	}), nil
 }
 
@@ -112,12 +125,12 @@ func (s sandboxRoutes) Route(ctx context.Context, target nhs.ServiceID) (barsapi
 // Clear does nothing: nothing is remembered.
 func (sandboxRoutes) Clear() {}
 
-// parseRoute reads "system|value=URL"; a bare value is a DoS service id.
-func parseRoute(text string) (nhs.ServiceID, *url.URL, error) {
-	name, address, found := strings.Cut(text, "=")
-	target := nhs.ParseServiceID(name)
-	u, err := url.Parse(address)
-	if !found || target.Value == "" || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+// parseRoute reads a target, system|value or a bare DoS service id, and where it
+// is.
+func parseRoute(name, address string) (nhs.ServiceID, *url.URL, error) {
+	target := nhs.ParseServiceID(strings.TrimSpace(name))
+	u, err := url.Parse(strings.TrimSpace(address))
+	if target.Value == "" || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return target, nil, errors.New("a route is a target and a receiver's base URL, such as 2000099999=http://127.0.0.1:9090/FHIR/R4")
 	}
 	return target, u, nil

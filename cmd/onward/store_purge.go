@@ -18,6 +18,8 @@ import (
 // purgeCommand removes what is superseded or deleted. A SQLite store must not be
 // in use; on MongoDB servers may run.
 type purgeCommand struct {
+	configFile `embed:""`
+
 	Store  string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store: sqlite:PATH or a mongodb URI."`
 	Before string `required:"" help:"Remove what was written before this time: 2025-01-31 (midnight UTC) or 2025-01-31T08:30:00Z."`
 	Type   string `help:"Only of this resource type, or of one record: Slot or Slot/123."`

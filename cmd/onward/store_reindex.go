@@ -12,6 +12,8 @@ import (
 // reindexCommand makes the search index anew. A SQLite store must not be in use;
 // on MongoDB servers may run.
 type reindexCommand struct {
+	configFile `embed:""`
+
 	Store   string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store: sqlite:PATH or a mongodb URI."`
 	BaseURL string `env:"ONWARD_BASE_URL" name:"base-url" default:"http://127.0.0.1:8080" help:"The server's base URL: references to it are our own."`
 }

@@ -25,6 +25,8 @@ func untilStopped() (context.Context, func()) {
 }
 
 type backupCommand struct {
+	configFile `embed:""`
+
 	Store string `env:"ONWARD_STORE" default:"sqlite:data/onward.db" help:"The store: sqlite:PATH."`
 	To    string `required:"" help:"The file to write; it must not exist."`
 }
@@ -76,8 +78,8 @@ func folderOf(uri string) string {
 }
 
 type copyCommand struct {
-	From string `required:"" help:"The store to copy: sqlite:PATH or a mongodb URI. Nothing may write to it."`
-	To   string `required:"" help:"The store to copy into: empty, or with an unfinished copy of the same."`
+	From string `env:"ONWARD_COPY_FROM" required:"" help:"The store to copy: sqlite:PATH or a mongodb URI. Nothing may write to it."`
+	To   string `env:"ONWARD_COPY_TO" required:"" help:"The store to copy into: empty, or with an unfinished copy of the same."`
 }
 
 // Run copies.
