@@ -1,6 +1,7 @@
 package barsapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -194,7 +195,22 @@ func compareVersions(a, b string) int {
 	case preB == "":
 		return -1
 	}
-	return strings.Compare(preA, preB)
+	return slices.CompareFunc(strings.Split(preA, "."), strings.Split(preB, "."), comparePre)
+}
+
+// comparePre orders parts of a pre-release: numbers by value and before words.
+func comparePre(a, b string) int {
+	x, errX := strconv.Atoi(a)
+	y, errY := strconv.Atoi(b)
+	switch {
+	case errX == nil && errY == nil:
+		return cmp.Compare(x, y)
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	}
+	return strings.Compare(a, b)
 }
 
 func numbers(version string) []int {

@@ -65,6 +65,7 @@ func TestContentIsNegotiated(t *testing.T) {
 		"the one that is offered":           {good, []string{fit("2.0.0")}, "2.0.0"},
 		"the nearest above ours":            {good, []string{fit("2.3.0"), fit("2.1.0"), fit("1.0.0")}, "2.1.0"},
 		"else the nearest below":            {good, []string{fit("1.0.0"), fit("1.2.0"), fit("1.10.0"), fit("2.0.0-beta")}, "2.0.0-beta"},
+		"the tenth pre-release":             {good, []string{fit("2.0.0-beta.9"), fit("2.0.0-beta.10"), fit("2.0.0-beta.2")}, "2.0.0-beta.10"},
 		"a later major isn't ours":          {good, []string{fit("3.0.0")}, ""},
 		"the placeholder of the service":    {good, []string{definitionOf(validationURL, "1.0.0", "dos-id", "A4T1")}, "1.0.0"},
 		"another service's":                 {good, []string{definitionOf(validationURL, "1.0.0", "8", "a4t1")}, ""},
