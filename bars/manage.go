@@ -120,10 +120,20 @@ func (m *managed) plan(ctx context.Context) (*store.Record, store.Condition, err
 		return nil, store.Condition{}, err
 	}
 	rec.Peer = current.Peer
-	if m.sent != nil {
+	if m.stamped(current) {
 		rec.Peer = peerOf(m.sent)
 	}
 	return rec, store.Condition{Version: current.Version}, nil
+}
+
+// stamped says whether the caller gave its version a time of its own: it may as
+// well have sent back ours, as it read it.
+func (m *managed) stamped(current *store.Record) bool {
+	if m.sent == nil {
+		return false
+	}
+	at, err := fhir.ParseInstant(m.sent.Get("meta", "lastUpdated").Text())
+	return err == nil && !at.Equal(current.LastUpdated)
 }
 
 // next makes the next version of a record that is there.

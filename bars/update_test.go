@@ -52,6 +52,27 @@ func TestAnUpdateReplacesWhatIsLaterAndLeavesTheRest(t *testing.T) {
 	}
 }
 
+// A sender's clock may be behind ours. What it reads here carries our time, and
+// sending that back says nothing of its own.
+func TestALaterUpdateIsTakenAfterAWriteByREST(t *testing.T) {
+	const stamp = "ServiceRequest.meta.lastUpdated"
+	s := open(t)
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{stamp: "2026-11-20T08:50:00Z"}))
+	require.NoError(t, err)
+	write := asked(t, "PATCH", "ServiceRequest", focus(sent), `{"status":"on-hold"}`)
+	write.Target.Value = hospital
+	_, err = s.desk.Record(s.ctx, write)
+	require.NoError(t, err)
+	require.Equal(t, "on-hold", s.status("ServiceRequest", focus(sent)))
+
+	_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), changes{stamp: "2026-11-20T08:49:59Z"}))
+	require.NoError(t, err)
+	require.Equal(t, "on-hold", s.status("ServiceRequest", focus(sent)), "older news")
+	_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), changes{stamp: "2026-11-20T08:55:00Z"}))
+	require.NoError(t, err)
+	require.Equal(t, "active", s.status("ServiceRequest", focus(sent)))
+}
+
 func TestAnUpdateFindsItsRecordsByIdOrByFullUrl(t *testing.T) {
 	const renamed = "urn:uuid:0e000000-0000-4000-8000-000000000001"
 	for name, c := range map[string]changes{
