@@ -38,9 +38,17 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 		}
 	}
 	if w.service.needsBooking && m.event == EventReferral && !booked {
-		m.broken(m.focus.path()+".supportingInfo", "this service takes a referral only with its booking, which must be linked")
+		m.broken(m.focus.path()+".supportingInfo", needsLinkedBooking)
 	}
 	return nil
+}
+
+const needsLinkedBooking = "this service takes a referral only with its booking, which must be linked"
+
+// isBooked says whether a booking is current.
+func isBooked(appointment *fhir.Resource) bool {
+	status := appointment.Get("status").Text()
+	return occupies(status) && !terminal(status)
 }
 
 // linkTarget is the booking or referral of ours that a reference names. A sender
@@ -117,7 +125,7 @@ func (w *work) misfit(ctx context.Context, m *message, rec *store.Record) (strin
 		return "the linked record is another patient's", err
 	}
 	if rec.Type == "Appointment" {
-		if status := r.Get("status").Text(); !occupies(status) || terminal(status) {
+		if !isBooked(r) {
 			return "the linked booking is no longer current", nil
 		}
 		return "", nil

@@ -89,7 +89,16 @@ func TestAServiceThatRequiresABookingTakesNoReferralWithoutOne(t *testing.T) {
 	_, err = s.send(referral(t))
 	refused(t, err, fhir.KindInvariant, first+".supportingInfo")
 	id := focus(s.accepted(booking(t, 0)))
+	patient := s.get("Appointment", id).Get("participant", "actor", "reference").Text()
+	posted := `{"resourceType":"ServiceRequest","status":"active","intent":"plan","subject":{"reference":"` + patient + `"}`
+	_, err = s.manage("POST", "ServiceRequest", "", posted+`}`)
+	refused(t, err, fhir.KindInvariant, "ServiceRequest.supportingInfo")
+	_, err = s.manage("POST", "ServiceRequest", "", posted+`,"supportingInfo":[{"reference":"Appointment/`+id+`"}]}`)
+	require.NoError(t, err)
 	s.accepted(referral(t, supporting("Appointment/"+id)))
+	s.accepted(bookingCancel(t, id, 0))
+	_, err = s.manage("POST", "ServiceRequest", "", posted+`,"supportingInfo":[{"reference":"Appointment/`+id+`"}]}`)
+	refused(t, err, fhir.KindInvariant, "ServiceRequest.supportingInfo")
 }
 
 func TestOnlyOneReferralOfAJourneyIsActiveAtAService(t *testing.T) {

@@ -73,31 +73,6 @@ func (m *managed) offered() error {
 	return nil
 }
 
-// linked refuses a link to a booking or referral of ours that the caller may not
-// see: whoever sent that one would be told of this.
-func (m *managed) linked(ctx context.Context) error {
-	for _, member := range []string{"supportingInfo", "basedOn"} {
-		list := m.sent.Get(member)
-		if list.Len() > maxNamed {
-			return tooMany(m.req.Type + "." + member)
-		}
-		for item := range list.Items() {
-			ref, ok := fhir.ParseReference(item.Get("reference").Text())
-			if !ok || !linkable(ref.Type) || ref.Base != "" && ref.Base != m.w.d.base+"/" {
-				continue
-			}
-			rec, err := m.w.d.get(ctx, store.Ref{Type: ref.Type, ID: ref.ID})
-			if err != nil {
-				return err
-			}
-			if rec != nil && !maySee(rec, m.req.Caller.Organisation) {
-				return fhir.NewOutcome(fhir.KindAccess, m.req.Type+"."+member, "the linked record belongs to other organisations than the one that asks")
-			}
-		}
-	}
-	return nil
-}
-
 // refer checks a referral that is posted.
 func (m *managed) refer() error {
 	if _, found := m.w.d.elsewhere(m.w.service); found {
