@@ -2,9 +2,11 @@ package nhs111
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -70,6 +72,31 @@ func TestABodyOf50MegabytesIsRefusedUnread(t *testing.T) {
 	w := send(New(&recordingDesk{}, testOptions()), reportPath, "text/xml", bytes.Repeat([]byte(" "), 50<<20))
 	require.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
 	require.Equal(t, textTooLarge, read(t, w).text)
+}
+
+// What is kept once, said tens of thousands of times in other words: each was once
+// compared with all.
+func TestCrowdsAreMappedInNoTime(t *testing.T) {
+	var links strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&links, `<linkHtml href="https://a.test/Appointment/%d"/>`, i)
+	}
+	numbers := func(from int) (all string) {
+		for i := range 95 {
+			all += fmt.Sprintf(`<telecom value="tel:%d"/>`, from+i)
+		}
+		return all
+	}
+	var crowd strings.Builder
+	for i := range 60 {
+		crowd.WriteString(`<informationRecipient><intendedRecipient>` + numbers(1000*i) + `<receivedOrganization><id root="` + oidODS + `" extension="C3003"/>` +
+			numbers(1000*i+500) + `</receivedOrganization></intendedRecipient></informationRecipient>`)
+	}
+	start := time.Now()
+	_, _, err := through(compose(t, edit{`<legalAuthenticator typeCode`, crowd.String() + `<legalAuthenticator typeCode`},
+		edit{`<title>Nested note</title><text>`, `<title>Booked appointment</title><text>` + links.String()}), "", strictRules())
+	require.NoError(t, err)
+	require.Less(t, time.Since(start), 10*time.Second)
 }
 
 func TestAFaultRepeatsLittleOfALongValue(t *testing.T) {

@@ -2,7 +2,6 @@ package nhs111
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -218,6 +217,7 @@ func (s section) isBooking() bool {
 // link to. They are passed on, never fetched.
 func (r *report) appointmentLinks() []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, s := range r.sections {
 		if !s.isBooking() {
 			continue
@@ -225,7 +225,8 @@ func (r *report) appointmentLinks() []string {
 		for _, link := range links(s.node, nil) {
 			base, id, found := cutLast(link, "/Appointment/")
 			address, err := url.Parse(base)
-			if found && fhir.ValidID(id) && err == nil && address.Host != "" && !slices.Contains(out, link) {
+			if found && fhir.ValidID(id) && err == nil && address.Host != "" && !seen[link] {
+				seen[link] = true
 				out = append(out, link)
 			}
 		}

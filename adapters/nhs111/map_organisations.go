@@ -1,8 +1,6 @@
 package nhs111
 
 import (
-	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/onward-health/onward/fhir"
@@ -22,7 +20,8 @@ type organisation struct {
 	telecoms  []*fhir.Object
 	addresses []*fhir.Object
 	kinds     []*fhir.Object
-	wanted    bool // something refers to it
+	wanted    bool            // something refers to it
+	said      map[string]bool // what is in these lists
 }
 
 // organisationOf finds or makes the entry of an organisation element. path is
@@ -61,12 +60,13 @@ func (m *mapper) organisationOf(org *xmltree.Node, path string, beside *xmltree.
 		}
 	}
 	o := m.organisationAt(org, key)
-	o.codes = union(o.codes, codes)
+	o.codes = o.join(o.codes, "code", codes)
 	for _, title := range contents(org.All("name")) {
 		switch {
+		case !o.news("name" + title):
 		case o.name == "":
 			o.name = title
-		case title != o.name && !slices.Contains(o.aliases, title):
+		default:
 			o.aliases = append(o.aliases, title) // the places that name it disagree
 		}
 	}
@@ -80,10 +80,10 @@ func (m *mapper) organisationOf(org *xmltree.Node, path string, beside *xmltree.
 		}
 	}
 	for _, place := range []*xmltree.Node{org, beside} {
-		o.telecoms = union(o.telecoms, telecomObjects(m.telecoms(place.All("telecom"), path)))
-		o.addresses = union(o.addresses, m.addresses(place.All("addr"), path))
+		o.telecoms = o.join(o.telecoms, "telecom", telecomObjects(m.telecoms(place.All("telecom"), path)))
+		o.addresses = o.join(o.addresses, "addr", m.addresses(place.All("addr"), path))
 	}
-	o.kinds = union(o.kinds, list(m.concept(org.Child("standardIndustryClassCode"), path+"/standardIndustryClassCode")))
+	o.kinds = o.join(o.kinds, "kind", list(m.concept(org.Child("standardIndustryClassCode"), path+"/standardIndustryClassCode")))
 	return o
 }
 
@@ -94,14 +94,27 @@ func (m *mapper) assigned(id *xmltree.Node) {
 	}
 }
 
-// union adds what isn't there yet.
-func union(all, more []*fhir.Object) []*fhir.Object {
-	for _, o := range more {
-		if !slices.ContainsFunc(all, func(have *fhir.Object) bool { return bytes.Equal(have.JSON(), o.JSON()) }) {
-			all = append(all, o)
+// join adds to one of the organisation's lists what isn't there yet. A report can
+// name an organisation in a hundred places, so no list is searched.
+func (o *organisation) join(all []*fhir.Object, list string, more []*fhir.Object) []*fhir.Object {
+	for _, part := range more {
+		if o.news(list + string(part.JSON())) {
+			all = append(all, part)
 		}
 	}
 	return all
+}
+
+// news notes something that is said of the organisation; false: it was before.
+func (o *organisation) news(what string) bool {
+	if o.said[what] {
+		return false
+	}
+	if o.said == nil {
+		o.said = map[string]bool{}
+	}
+	o.said[what] = true
+	return true
 }
 
 // odsIdentifiers gives a site code under both systems: the room finds
@@ -122,7 +135,7 @@ func (m *mapper) organisation(code string) *organisation {
 	}
 	o := &organisation{url: m.url(), code: code}
 	if code != "" {
-		o.codes = odsIdentifiers(oidODS, code)
+		o.codes = o.join(nil, "code", odsIdentifiers(oidODS, code))
 		m.organisations[code] = o
 	}
 	m.orgOrder = append(m.orgOrder, o)
@@ -197,7 +210,7 @@ func (m *mapper) receiver() *organisation {
 		return first
 	}
 	if first != nil && first.code == "" && m.organisations[provider] == nil {
-		first.code, first.codes = provider, append(odsIdentifiers(oidODS, provider), first.codes...)
+		first.code, first.codes = provider, append(first.join(nil, "code", odsIdentifiers(oidODS, provider)), first.codes...)
 		m.organisations[provider] = first
 		return first
 	}
