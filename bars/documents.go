@@ -163,22 +163,26 @@ func (w *work) earlierDocument(ctx context.Context, purpose string, doc *Documen
 			return nil, false, fhir.NewOutcome(fhir.KindInvariant, "", "a later version of the document has been received")
 		}
 	}
-	for _, set := range sets {
-		if set.Ended != "" {
-			return nil, false, fhir.NewOutcome(fhir.KindConflict, "", "the document was "+set.Ended)
-		}
+	if len(sets) == 0 {
+		return nil, false, nil
 	}
-	// More than one can only be where a document replaces several: the first
-	// that has a record goes on, and the others end with it.
+	// More than one can only be where a document says that it replaces several: its
+	// own goes on, else the first that hasn't ended. A later version repeats what an
+	// earlier one replaced.
+	chosen := sets[0]
 	for _, set := range sets {
 		if set.key == own {
-			return set, false, nil
+			chosen = set
+			break
+		}
+		if chosen.Ended != "" && set.Ended == "" {
+			chosen = set
 		}
 	}
-	if len(sets) > 0 {
-		return sets[0], false, nil
+	if chosen.Ended != "" {
+		return nil, false, fhir.NewOutcome(fhir.KindConflict, "", "the document was "+chosen.Ended)
 	}
-	return nil, false, nil
+	return chosen, false, nil
 }
 
 // noteDocument remembers what the batch makes of a document. earlier is the set

@@ -2,6 +2,7 @@ package bars
 
 import (
 	"context"
+	"slices"
 
 	"github.com/onward-health/onward/fhir"
 	"github.com/onward-health/onward/nhs"
@@ -47,7 +48,12 @@ func (d *Desk) nullify(ctx context.Context, req *NullifyRequest, s *service, ide
 		if err != nil {
 			return nil, err
 		}
-		for _, set := range sets {
+		// What a replaced document said is in the set that replaced it.
+		live := slices.DeleteFunc(sets, func(set *documentSet) bool { return set.Ended == "replaced" })
+		if len(sets) > 0 && len(live) == 0 {
+			return nil, fhir.NewOutcome(fhir.KindConflict, "", "the document was replaced by another")
+		}
+		for _, set := range live {
 			found++
 			if err := w.withdraw(ctx, set); err != nil {
 				return nil, err
@@ -78,11 +84,8 @@ func (d *Desk) nullify(ctx context.Context, req *NullifyRequest, s *service, ide
 
 // withdraw adds the end of one set to the batch.
 func (w *work) withdraw(ctx context.Context, set *documentSet) error {
-	switch set.Ended {
-	case "nullified":
+	if set.Ended == "nullified" {
 		return nil
-	case "replaced":
-		return fhir.NewOutcome(fhir.KindConflict, "", "the document was replaced by another")
 	}
 	if wrote, ok := set.referral(); ok {
 		if err := w.withdrawReferral(ctx, wrote); err != nil {

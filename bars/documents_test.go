@@ -147,11 +147,28 @@ func TestADocumentMayNameTheOneThatItReplaces(t *testing.T) {
 	require.Equal(t, first.Focus, second.Focus)
 	_, err = s.report(document(2, "c"))
 	refused(t, err, fhir.KindConflict) // the set goes on under its new name
+	// Its next version says once more what it replaced, and so does what replaces that.
+	again := *next
+	again.ID, again.Version, again.Content = documentURI(3), 2, []byte("d")
+	third, err := s.report(&again)
+	require.NoError(t, err)
+	require.Equal(t, first.Focus, third.Focus)
+	another := again
+	another.ID, another.Set, another.Version = documentURI(4), documentURI(5), 1
+	another.Replaces = []string{documentURI(1), next.Set}
+	third, err = s.report(&another)
+	require.NoError(t, err)
+	require.Equal(t, first.Focus, third.Focus)
+	_, err = s.nullify(documentURI(1))
+	refused(t, err, fhir.KindConflict)
 	unknown := *next
 	unknown.ID, unknown.Set, unknown.Replaces = documentURI(7), documentURI(8), []string{documentURI(9)}
-	third, err := s.report(&unknown)
+	other, err := s.report(&unknown)
 	require.NoError(t, err, "what it replaces went elsewhere, so it is the first here")
-	require.NotEqual(t, first.Focus, third.Focus)
+	require.NotEqual(t, first.Focus, other.Focus)
+	_, err = s.nullify(another.Set, documentURI(1), next.Set)
+	require.NoError(t, err, "what it replaced ends with it")
+	require.ElementsMatch(t, []string{"entered-in-error", "active"}, s.statuses("ServiceRequest"))
 }
 
 func TestAnUpdateMustNotMoveAReferralToAnotherPersonOrOverwriteTheService(t *testing.T) {
