@@ -244,6 +244,24 @@ func TestResponsesAreHeldToTheirRequest(t *testing.T) {
 	require.Equal(t, map[string]int{"triaged": 1, "in-progress": 1}, p.requester.encounters())
 }
 
+// Lenient mode overlooks what a response says of its sender, not that a third
+// organisation sends it.
+func TestNobodyElseAnswersARequest(t *testing.T) {
+	s := open(t, lenient)
+	id := focus(s.accepted(referral(t, changes{"Bundle.id": "asked"})))
+	answer := func(organisation nhs.ODSCode) error {
+		r := request(t, referral(t, changes{srStatus: "revoked", event: "servicerequest-response", "MessageHeader.response": map[string]any{"identifier": "asked", "code": "ok"},
+			definition: definitions + "bars-message-servicerequest-response-referral", "-CarePlan": nil, "ServiceRequest.basedOn": nil}))
+		r.Caller.Organisation, r.Key.Sender = organisation, string(organisation)
+		_, err := s.desk.Message(s.ctx, r)
+		return err
+	}
+	refused(t, answer("C3003"), fhir.KindAccess, header+".response")
+	require.Equal(t, "active", s.status("ServiceRequest", id))
+	require.NoError(t, answer("A1001"))
+	require.Equal(t, "revoked", s.status("ServiceRequest", id))
+}
+
 // The focus may be the ServiceRequest instead of the Encounter, and a rejection
 // has two spellings.
 func TestTheSpellingsOfTheStandardAreBothTaken(t *testing.T) {

@@ -50,7 +50,15 @@ func (d *Desk) matchRequest(ctx context.Context, m *message, caller Caller, s *s
 	if !s.is(nhs.ParseServiceID(m.asked.Source)) {
 		m.strictly(m.destination.at+".endpoint", "the response does not go to the service that asked for it")
 	}
-	return m.problems.OrNil()
+	if err := m.problems.OrNil(); err != nil {
+		return err
+	}
+	// Lenient mode lets an answer come back by who asked, as published ones do, but
+	// by nobody else.
+	if org := caller.Organisation; org != "" && org != m.asked.Receiver && org != m.asked.Caller {
+		return fhir.NewOutcome(fhir.KindAccess, at, "the request that this answers is between other organisations than the one that sends the response")
+	}
+	return nil
 }
 
 // findResponder finds the Encounter of who answers: the focus, else the one that
