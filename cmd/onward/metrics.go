@@ -58,33 +58,44 @@ func newMetrics() *metrics {
 // store counts what a store is asked for, and adds what it says of itself and of
 // the outbox in it.
 func (m *metrics) store(db store.Store) store.Store {
-	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value {
-		health, err := db.Health(ctx)
-		up := 1.0
-		if err != nil {
-			up = 0
-		}
-		values := []telemetry.Value{{Name: "store_up", Is: up}, {Name: "store_backlog_batches", Is: float64(health.Backlog)}}
-		if health.Engine != "" {
-			values = append(values, telemetry.Value{Name: "store_info", Is: 1, Labels: []string{health.Engine, health.Sync}})
-		}
-		return values
-	},
+	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value { return storeValues(ctx, db) },
 		telemetry.Declared{Name: "store_up", Help: "Whether the store answered (1) or said that it can't serve (0)."},
 		telemetry.Declared{Name: "store_backlog_batches", Help: "Batches that wait for the store's writer."},
 		telemetry.Declared{Name: "store_info", Help: "The engine and how it syncs; always 1.", Labels: []string{"engine", "sync"}})
-	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value {
-		state, err := outbox.Stats(ctx, db, time.Now())
-		if err != nil {
-			return nil
-		}
-		return []telemetry.Value{{Name: "outbox_waiting_messages", Is: float64(state.Waiting)},
-			{Name: "outbox_dead_messages", Is: float64(state.Dead)}, {Name: "outbox_oldest_seconds", Is: state.Oldest.Seconds()}}
-	},
-		telemetry.Declared{Name: "outbox_waiting_messages", Help: "Messages to others that wait, counted up to 1,000."},
-		telemetry.Declared{Name: "outbox_dead_messages", Help: "Dead letters, counted up to 1,000."},
+	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value { return outboxValues(ctx, db) },
+		telemetry.Declared{Name: "outbox_waiting_messages", Help: "Messages to others that wait, counted up to 1,000 or for 3 s."},
+		telemetry.Declared{Name: "outbox_dead_messages", Help: "Dead letters, counted up to 1,000 or for 3 s."},
 		telemetry.Declared{Name: "outbox_oldest_seconds", Help: "Age of the oldest message that waits, of those counted; 0: none."})
 	return m.registry.Store(db, time.Now)
+}
+
+func storeValues(ctx context.Context, db store.Store) []telemetry.Value {
+	health, err := db.Health(ctx)
+	up := 1.0
+	if err != nil {
+		up = 0
+	}
+	values := []telemetry.Value{{Name: "store_up", Is: up}, {Name: "store_backlog_batches", Is: float64(health.Backlog)}}
+	if health.Engine != "" {
+		values = append(values, telemetry.Value{Name: "store_info", Is: 1, Labels: []string{health.Engine, health.Sync}})
+	}
+	return values
+}
+
+// outboxValues is what is known of the outbox when ctx ends: messages can be
+// large, and what was counted by then is the least that there is.
+func outboxValues(ctx context.Context, db store.Store) []telemetry.Value {
+	state, err := outbox.Stats(ctx, db, time.Now())
+	late := err != nil && ctx.Err() != nil
+	var values []telemetry.Value
+	if err == nil || late && state.Dead > 0 {
+		values = append(values, telemetry.Value{Name: "outbox_dead_messages", Is: float64(state.Dead)})
+	}
+	if err == nil || late && state.Waiting > 0 {
+		values = append(values, telemetry.Value{Name: "outbox_waiting_messages", Is: float64(state.Waiting)},
+			telemetry.Value{Name: "outbox_oldest_seconds", Is: state.Oldest.Seconds()})
+	}
+	return values
 }
 
 // attempts counts attempts at messages of these kinds.

@@ -308,3 +308,26 @@ func TestTheDocumentedMetricsAreThoseThatThereAre(t *testing.T) {
 		require.Contains(t, there, name)
 	}
 }
+
+// BenchmarkMetrics shows what counting a request takes beside answering it, and
+// what a scrape takes.
+func BenchmarkMetrics(b *testing.B) {
+	in := startInside(b)
+	read := insideRequest(b, "GET", "/FHIR/R4/Slot/"+in.firstSlot(b), nil)
+	route := in.routeOf(http.NewServeMux())
+	b.Run("request", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			start := time.Now()
+			in.metrics.http.Began()
+			door, pattern := route(read)
+			in.metrics.http.Ended(door, pattern, read.Method, 200, time.Since(start))
+		}
+	})
+	b.Run("scrape", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			in.scraped(b)
+		}
+	})
+}

@@ -18,19 +18,20 @@ type State struct {
 	Dead    int           `json:"dead"`
 }
 
-// Stats reads the state.
+// Stats reads the state, the dead letters first. With an error it gives what was
+// counted until then.
 func Stats(ctx context.Context, s store.Store, now time.Time) (State, error) {
 	var state State
-	err := each(ctx, s, Kind, maxListed, func(_ store.Aux, m *Message) bool {
+	err := each(ctx, s, KindDead, maxListed, func(store.Aux, *Message) bool { state.Dead++; return true })
+	if err != nil {
+		return state, err
+	}
+	err = each(ctx, s, Kind, maxListed, func(_ store.Aux, m *Message) bool {
 		state.Waiting++
 		state.Oldest = max(state.Oldest, now.Sub(m.Created))
 		return true
 	})
-	if err != nil {
-		return state, err
-	}
 	state.Seconds = int64(state.Oldest / time.Second)
-	err = each(ctx, s, KindDead, maxListed, func(store.Aux, *Message) bool { state.Dead++; return true })
 	return state, err
 }
 
