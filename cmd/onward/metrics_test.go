@@ -67,6 +67,7 @@ func requests(door, route, method string, status int) string {
 func TestAScrapeTellsWhatWasDone(t *testing.T) {
 	s := start(t)
 	slot := s.freeSlots(1)[0]
+	fed := s.scrape()["onward_feed_caught_up_timestamp_seconds"]
 	header, body := speaking(sandbox.UrgentTreatment), bookingFor(t, slot)
 	require.Equal(t, 200, s.do("POST", messagePath, header, body).status)
 	require.Equal(t, 409, s.do("POST", messagePath, header, body).status, "the same ids again")
@@ -80,7 +81,10 @@ func TestAScrapeTellsWhatWasDone(t *testing.T) {
 	s.do("GET", "/nhs111/report/none", nil, nil)
 	s.do("GET", "/sandbox/bars/FHIR/R4/metadata", nil, nil)
 	s.do("GET", "/nowhere", nil, nil)
-	require.Eventually(t, func() bool { return s.scrape()["onward_check_finished_timestamp_seconds"] > 0 }, waitLong, waitStep)
+	require.Eventually(t, func() bool {
+		got := s.scrape()
+		return got["onward_check_finished_timestamp_seconds"] > 0 && got["onward_feed_caught_up_timestamp_seconds"] > fed
+	}, waitLong, waitStep)
 
 	got := s.scrape()
 	for name, want := range map[string]float64{
