@@ -55,7 +55,7 @@ func (d *Desk) matchRequest(ctx context.Context, m *message, caller Caller, s *s
 	}
 	// Lenient mode lets an answer come back by who asked, as published ones do, but
 	// by nobody else.
-	if org := caller.Organisation; org != "" && org != m.asked.Receiver && org != m.asked.Caller {
+	if org, known := caller.Organisation, m.asked.Receiver; org != "" && known != "" && org != known && org != m.asked.Caller {
 		return fhir.NewOutcome(fhir.KindAccess, at, "the request that this answers is between other organisations than the one that sends the response")
 	}
 	return nil
