@@ -96,6 +96,10 @@ func noXML(err error) *fhir.Outcome {
 // send writes the answer with its length, compressed where the request takes
 // that and it pays. A HEAD gets the same headers.
 func (p reply) send(w http.ResponseWriter, status int, c content) {
+	_ = p.trySend(w, status, c) // an error means that the client has gone
+}
+
+func (p reply) trySend(w http.ResponseWriter, status int, c content) error {
 	head := w.Header()
 	setHeader(w, "Content-Type", c.typ)
 	vary(w)
@@ -105,9 +109,11 @@ func (p reply) send(w http.ResponseWriter, status int, c content) {
 	}
 	setHeader(w, "Content-Length", strconv.Itoa(len(c.body)))
 	w.WriteHeader(status)
-	if !p.head {
-		_, _ = w.Write(c.body) // an error means that the client has gone
+	if p.head {
+		return nil
 	}
+	_, err := w.Write(c.body)
+	return err
 }
 
 // varies are the headers of a request that decide how its answer is written.

@@ -27,7 +27,7 @@ func newStream(p reply, w http.ResponseWriter, typ string) *stream {
 
 // stream is an answer whose length isn't known beforehand. Nothing goes out
 // before maxKept bytes are there, so that a short answer is sent as any other.
-// Errors of the writer below mean that the client has gone; they are dropped.
+// An error of the writer below means that the client has gone: the rest is dropped.
 type stream struct {
 	reply
 	w    http.ResponseWriter
@@ -37,9 +37,15 @@ type stream struct {
 	zip  *gzip.Writer
 	// buffer is where kept comes from.
 	buffer *[]byte
+	// lost: a write failed. HTTP/2 may still be reading what that was given (a
+	// stream that its client resets), so no other answer may have these buffers.
+	lost bool
 }
 
 func (s *stream) Write(b []byte) (int, error) {
+	if s.lost {
+		return len(b), nil
+	}
 	s.kept = append(s.kept, b...)
 	if len(s.kept) > maxKept {
 		s.flush()
@@ -49,7 +55,9 @@ func (s *stream) Write(b []byte) (int, error) {
 
 // WriteString spares io.WriteString a copy.
 func (s *stream) WriteString(text string) (int, error) {
-	s.kept = append(s.kept, text...) // flushed by the next Write, or by finish
+	if !s.lost {
+		s.kept = append(s.kept, text...) // flushed by the next Write, or by finish
+	}
 	return len(text), nil
 }
 
@@ -57,7 +65,10 @@ func (s *stream) flush() {
 	if s.out == nil {
 		s.begin()
 	}
-	_, _ = s.out.Write(s.kept)
+	if _, err := s.out.Write(s.kept); err != nil {
+		s.lost = true
+		return
+	}
 	s.kept = s.kept[:0]
 }
 
@@ -82,16 +93,20 @@ func (s *stream) begin() {
 
 // finish sends what is left.
 func (s *stream) finish() {
-	if s.out == nil {
-		s.send(s.w, http.StatusOK, content{s.typ, s.kept})
-	} else {
+	switch {
+	case s.out == nil:
+		s.lost = s.trySend(s.w, http.StatusOK, content{s.typ, s.kept}) != nil
+	case !s.lost:
 		s.flush()
 	}
 	if s.zip != nil {
-		_ = s.zip.Close()
-		zippers.Put(s.zip)
+		if err := s.zip.Close(); err != nil {
+			s.lost = true
+		} else {
+			zippers.Put(s.zip)
+		}
 	}
-	if cap(s.kept) <= maxBuffer {
+	if !s.lost && cap(s.kept) <= maxBuffer {
 		*s.buffer = s.kept
 		buffers.Put(s.buffer)
 	}
