@@ -11,7 +11,8 @@ import (
 
 // Bounds of one turn at a lane.
 const (
-	maxTurn     = 50 // messages, then other lanes have theirs
+	maxTurn     = 50               // messages, then other lanes have theirs
+	longTurn    = 10 * time.Second // after which no further message is begun: a slow recipient keeps no place
 	commitTime  = 10 * time.Second
 	leaseMargin = 30 * time.Second // beyond the longest attempt
 	maxReason   = 200
@@ -34,8 +35,10 @@ func (w *Worker) deliver(work context.Context, first *Message, kind Route) {
 	if held == nil {
 		return
 	}
+	began := w.o.Now()
 	for n := 1; ; n++ {
-		more, err := w.turn(work, held, first.lane(), kind, n == maxTurn)
+		over := func() bool { return n == maxTurn || w.o.Now().Sub(began) >= longTurn }
+		more, err := w.turn(work, held, first.lane(), kind, over)
 		if err != nil {
 			w.o.Log.Warn("a message of the outbox can't be carried on with; it will be tried again", "error", err)
 			return // the lease runs out
@@ -52,8 +55,9 @@ func (w *Worker) until(kind Route) time.Time {
 }
 
 // turn sends the first message of a lane, if it is due, and commits what came of
-// it. more says that the next one may be sent; else the lease was given back.
-func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind Route, last bool) (more bool, err error) {
+// it. more says that the next one may be sent, unless the turn is over; else the
+// lease was given back.
+func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind Route, over func() bool) (more bool, err error) {
 	docs, err := w.store.AuxScan(work, Kind, lane, "", 2)
 	if err != nil {
 		return false, err
@@ -74,6 +78,7 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 		}
 	}
 	began := w.o.Now()
+	m.Last = m.Attempts+1 >= kind.Policy.MaxAttempts || w.tooOld(m, kind.Policy)
 	result := w.send(work, m, kind)
 	took := w.o.Now().Sub(began)
 	if result.Verdict == Again && work.Err() != nil {
@@ -86,7 +91,7 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 		verdict = Dead
 	}
 	w.o.Attempted(m.Kind, verdict, took)
-	if last || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
+	if over() || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
 		return false, w.commit(work, append(ops, held.Drop(w.o.Now()))...)
 	}
 	return true, w.keep(work, held, kind, ops...)
@@ -112,9 +117,7 @@ func (w *Worker) send(work context.Context, m *Message, kind Route) (result Resu
 	}()
 	ctx, cancel := context.WithTimeout(work, kind.Policy.Timeout)
 	defer cancel()
-	attempt := *m
-	attempt.Last = m.Attempts+1 >= kind.Policy.MaxAttempts || w.tooOld(m, kind.Policy)
-	return kind.Sender.Send(ctx, attempt)
+	return kind.Sender.Send(ctx, *m)
 }
 
 // waits says whether a message isn't due yet. No wait is longer than a day (or
@@ -127,7 +130,8 @@ func (w *Worker) waits(m *Message, p Policy) bool {
 func (w *Worker) tooOld(m *Message, p Policy) bool { return w.o.Now().Sub(m.Created) >= p.MaxAge }
 
 // outcome is what becomes of a message. Each operation demands that it stands as
-// it was read.
+// it was read. Only what the Sender was told is the last attempt ends one that may
+// be sent again, even where it grew too old meanwhile.
 func (w *Worker) outcome(doc store.Aux, m *Message, p Policy, result Result) []store.Op {
 	as := store.Condition{Version: doc.Version}
 	done := []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key, If: as}}
@@ -136,7 +140,7 @@ func (w *Worker) outcome(doc store.Aux, m *Message, p Policy, result Result) []s
 	}
 	m.Attempts++
 	m.Reason = result.Reason[:min(len(result.Reason), maxReason)]
-	if result.Verdict == Dead || m.Attempts >= p.MaxAttempts || w.tooOld(m, p) {
+	if result.Verdict == Dead || m.Last {
 		m.Died, m.Due = w.o.Now().UTC(), time.Time{}
 		w.o.Log.Error("a message became a dead letter", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
 		return append(done, store.AuxPut{Kind: KindDead, Key: doc.Key, Value: m.value()})

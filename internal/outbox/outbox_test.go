@@ -346,3 +346,63 @@ func TestEachAttemptIsToldWithWhatCameOfIt(t *testing.T) {
 		}
 	})
 }
+
+func TestARecipientForWhomNothingWaitsIsForgotten(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		r := &receiver{answer: func(outbox.Message) outbox.Result { return outbox.Result{After: 24 * time.Hour, Reason: "status 503"} }}
+		w := s.worker("w", r, func(o *outbox.Options) {
+			o.Routes["test"] = outbox.Route{Sender: r, Policy: outbox.Policy{MaxAttempts: 1}}
+			o.Routes["wait"] = outbox.Route{Sender: r, Policy: outbox.Policy{LongestWait: 72 * time.Hour, FirstWait: 72 * time.Hour}}
+		})
+		waits := s.message("b", "y", "1", 1)
+		waits.Kind = "wait"
+		s.write(s.message("a", "x", "1", 1), waits)
+		s.steps(w, 2)
+		require.Equal(t, 2, w.Known())
+		s.clock.Move(23 * time.Hour)
+		s.steps(w, 1)
+		require.Equal(t, 2, w.Known(), "it is still left alone")
+		s.clock.Move(time.Hour)
+		s.steps(w, 1)
+		require.Equal(t, 1, w.Known(), "a message waits for the other")
+	})
+}
+
+func TestASenderIsToldOfTheLastAttemptWhateverItTakes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		var last []bool
+		r := &receiver{answer: func(m outbox.Message) outbox.Result {
+			last = append(last, m.Last)
+			s.clock.Move(20 * time.Second) // a slow one
+			return again(m)
+		}}
+		s.write(s.message("a", "x", "1", 1))
+		s.clock.Move(72*time.Hour - 10*time.Second)
+		w := s.worker("w", r)
+		s.steps(w, 1)
+		require.Empty(t, s.list(true), "it grew too old during an attempt that wasn't to be the last")
+		s.clock.Move(time.Minute)
+		s.steps(w, 1)
+		require.Equal(t, []string{"a"}, s.list(true))
+		require.Equal(t, []bool{false, true}, last)
+	})
+}
+
+// A recipient that takes each message, but slowly, doesn't keep a place for long.
+func TestASlowRecipientGivesItsPlaceToOthers(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		r := &receiver{answer: func(m outbox.Message) outbox.Result {
+			if m.Recipient == "slow" {
+				s.clock.Move(19 * time.Second)
+			}
+			return outbox.Result{Verdict: outbox.Delivered}
+		}}
+		for n := range 4 {
+			s.write(s.message(fmt.Sprint("s", n), "slow", "1", int64(n+1)))
+		}
+		s.write(s.message("v", "vivid", "1", 1))
+		w := s.worker("w", r, func(o *outbox.Options) { o.Together = 1 })
+		s.steps(w, 3)
+		require.Equal(t, []string{"s0", "v"}, r.ids()[:2])
+	})
+}

@@ -48,6 +48,7 @@ type Worker struct {
 	under  sync.WaitGroup
 	places chan struct{}
 	from   string // where the next pass begins
+	passes int64
 
 	mu     sync.Mutex
 	lanes  map[string]bool   // under way here
@@ -59,6 +60,7 @@ type route struct {
 	active   int
 	failures int // in a row
 	until    time.Time
+	seen     int64 // the pass that last came upon a message to it
 }
 
 // NewWorker makes a worker that Run starts.
@@ -151,12 +153,27 @@ const scanPage = 16
 func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 	from := w.from
 	w.from = ""
+	w.passes++
 	next, done, err := w.scan(ctx, work, from, "")
-	if err != nil || done || from == "" {
-		return next, err
+	if err == nil && !done && from != "" {
+		var before time.Time
+		before, done, err = w.scan(ctx, work, "", from)
+		next = earlier(next, before)
 	}
-	before, _, err := w.scan(ctx, work, "", from)
-	return earlier(next, before), err
+	if err == nil && !done {
+		w.forget()
+	}
+	return next, err
+}
+
+// forget drops what is known of recipients for whom a whole pass found nothing.
+func (w *Worker) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.o.Now()
+	maps.DeleteFunc(w.routes, func(_ string, r *route) bool {
+		return r.active == 0 && r.seen != w.passes && !r.until.After(now)
+	})
 }
 
 // scan is a pass over the keys between from and to; done says that no place is
@@ -226,6 +243,7 @@ func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due ti
 	if r == nil {
 		r = &route{}
 	}
+	r.seen = w.passes
 	most := kind.Policy.PerRoute
 	if r.failures > 0 {
 		most = 1 // to see whether it is back
