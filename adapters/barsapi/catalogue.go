@@ -69,6 +69,9 @@ func (c *Catalogue) Route(ctx context.Context, target nhs.ServiceID) (Route, err
 	if errors.As(err, &fault) && fault.Again && known && age < addressSpare {
 		return Route{Base: last.base, Listed: true}, nil
 	}
+	if fault != nil && !fault.Again { // it refuses us, not the message
+		err = fmt.Errorf("%w: the endpoint catalogue %w", ErrNoRoute, fault)
+	}
 	if err != nil {
 		return Route{}, err
 	}

@@ -2,13 +2,16 @@ package barsapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/nhs"
 )
 
@@ -128,3 +131,23 @@ func (listedRoute) Clear() {}
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What the catalogue refuses, or where it redirects, says nothing of the message:
+// an operator can mend it.
+func TestACatalogueThatRefusesUsEndsNoMessage(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"refuses":   refuses(400, "SEND_BAD_REQUEST", "value"),
+		"redirects": says(302, "", "Location", "https://login.example/"),
+		"endless":   says(200, strings.Repeat(" ", maxAnswer+1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPeer(t, answer)
+			s := &Sender{Client: NewClient(ClientOptions{Router: p.catalogue(nil), Attempts: 1})}
+			body, err := json.Marshal(letter{Correlation: correlation, From: "B2002", Bundle: json.RawMessage(`{"resourceType":"Bundle","type":"message"}`)})
+			require.NoError(t, err)
+			result := s.Send(t.Context(), outbox.Message{ID: requestID, Recipient: ed.String(), Body: body})
+			require.Equal(t, outbox.Again, result.Verdict, result.Reason)
+			require.Contains(t, result.Reason, "no route leads to this service: the endpoint catalogue answered")
+		})
+	}
+}
