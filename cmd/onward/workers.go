@@ -17,7 +17,7 @@ import (
 
 // workers are what runs beside the doors.
 type workers struct {
-	outbox *outbox.Worker
+	outbox []*outbox.Worker
 	fanout *subscription.Fanout
 	more   []func(context.Context)
 }
@@ -35,7 +35,6 @@ func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by sender
 	client := &subscription.Client{Desk: desk, HTTP: reach.Client(policy.Timeout), Now: time.Now, Log: log}
 	by.reports.Note = desk.NoteDelivery
 	routes := map[string]outbox.Route{
-		subscription.Kind:   {Sender: client, Policy: policy},
 		barsapi.KindMessage: {Sender: &barsapi.Sender{Client: by.messages, Way: desk.Way}, Policy: barsapi.SendPolicy()},
 		nhs111.OutboxKind:   {Sender: by.reports, Policy: nhs111.SendPolicy()},
 		nhs111.AckKind:      {Sender: by.acks},
@@ -43,11 +42,16 @@ func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by sender
 	if by.registry != nil {
 		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: by.registry}, Policy: barsapi.SendPolicy()}
 	}
-	w := outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes, Attempted: m.attempts(routes)})
+	worker := func(routes map[string]outbox.Route) *outbox.Worker {
+		return outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes, Attempted: m.attempts(routes)})
+	}
+	// Notifications have a worker of their own: whoever may subscribe could else take
+	// every place with endpoints that don't answer.
+	told := worker(map[string]outbox.Route{subscription.Kind: {Sender: client, Policy: policy}})
 	m.caughtUp(time.Now())
 	return &workers{
-		outbox: w,
-		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: w.Wake, Now: time.Now, After: time.After, CaughtUp: m.caughtUp, Log: log},
+		outbox: []*outbox.Worker{worker(routes), told},
+		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: told.Wake, Now: time.Now, After: time.After, CaughtUp: m.caughtUp, Log: log},
 	}
 }
 
@@ -55,7 +59,9 @@ func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by sender
 func (w *workers) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	all.Go(func() { w.outbox.Run(ctx) })
+	for _, worker := range w.outbox {
+		all.Go(func() { worker.Run(ctx) })
+	}
 	all.Go(func() { w.fanout.Run(ctx) })
 	for _, run := range w.more {
 		all.Go(func() { run(ctx) })

@@ -23,7 +23,8 @@ type Options struct {
 	// Owner names this process among those that share the store. It must differ
 	// from all others.
 	Owner string
-	// Routes by kind of message. Messages of other kinds are left alone.
+	// Routes by kind of message. Messages of other kinds are left alone. Owner may
+	// have several workers, of different kinds.
 	Routes map[string]Route
 	// Together is how many messages may be under way at once; 16.
 	Together int
@@ -204,6 +205,10 @@ func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Tim
 				after = past(routeOf(doc.Key))
 				break
 			}
+			if verdict == skipKind {
+				after = past(upTo(doc.Key, 1))
+				break
+			}
 		}
 	}
 }
@@ -221,6 +226,7 @@ type choice uint8
 const (
 	looked    choice = iota
 	skipRoute        // nothing more can be done for this recipient now
+	skipKind         // another worker has messages of this kind
 	full             // nothing more can be done now
 )
 
@@ -234,7 +240,7 @@ func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due ti
 	}
 	kind, known := w.o.Routes[m.Kind]
 	if !known {
-		return skipRoute, due
+		return skipKind, due
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
