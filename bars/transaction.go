@@ -275,6 +275,9 @@ func (t *transaction) changed(result *store.Result) []rest.Changed {
 func (t *transaction) checkConditions() error {
 	for _, c := range t.conditions {
 		t.batch.Guards = append(t.batch.Guards, store.NoMatch{Query: c.none})
+		if t.changes[c.change].Method == http.MethodDelete {
+			continue // it comes first, so what others write isn't there yet
+		}
 		for at, op := range t.batch.Ops {
 			put, ok := op.(store.Put)
 			if !ok || put.Record.Type != c.none.Type || t.made[at] == c.change {

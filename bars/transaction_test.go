@@ -160,6 +160,16 @@ func TestConditionalEntriesAndReferences(t *testing.T) {
 	s.undone(400, "invalid", "Bundle.entry[1]", ent("DELETE "+there, "", ""), ent("POST Patient", "", person, `"ifNoneExist":"identifier=urn:s|1"`))
 }
 
+// Ensure that a record can be replaced by a new one: deletes come first (R4
+// http.html#trules), and their condition says nothing about what comes after.
+func TestAConditionalDeleteLetsAnotherEntryWriteItsSuccessor(t *testing.T) {
+	s := open(t)
+	for range 2 { // without a match, and with one
+		s.done(ent("POST Patient", "", person), ent("DELETE Patient?identifier=urn:s|1", "", ""))
+		require.Len(t, s.all("Patient"), 1)
+	}
+}
+
 func TestATransactionThatBreaksARuleLeavesNothing(t *testing.T) {
 	s := open(t)
 	_, err := s.put(appointmentText("a", "booked", 0), 0)
