@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -247,7 +248,7 @@ func (c *Client) request(ctx context.Context, route Route, k call) (*Reply, *Fau
 	case err != nil:
 		return nil, &Fault{Status: res.StatusCode, Again: true, Reason: "the answer broke off"}
 	case len(text) > maxAnswer:
-		return nil, &Fault{Status: res.StatusCode, Reason: "the answer is larger than 6 MiB"}
+		return nil, &Fault{Status: res.StatusCode, Again: slices.Contains(again, res.StatusCode), Reason: "the answer is larger than 6 MiB"}
 	}
 	return c.judge(k, res, text)
 }
@@ -270,6 +271,11 @@ func (c *Client) judge(k call, res *http.Response, text []byte) (*Reply, *Fault)
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		if k.message && (resource == nil || resource.Type() != "Bundle") {
 			return nil, &Fault{Status: res.StatusCode, Again: true, Reason: "the answer is no message"}
+		}
+		if k.message {
+			if fault := refusedInside(res.StatusCode, resource); fault != nil {
+				return nil, fault
+			}
 		}
 		if resource == nil && k.method == http.MethodGet {
 			return nil, &Fault{Status: res.StatusCode, Again: true, Reason: "the answer is no FHIR resource"}

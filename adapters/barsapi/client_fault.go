@@ -77,6 +77,18 @@ func readFault(status int, r *fhir.Resource, echoed bool) *Fault {
 	return f
 }
 
+// refusedInside reads the refusal that a message holds which came with success (R4,
+// MessageHeader.response.code); nil where it is none.
+func refusedInside(status int, message *fhir.Resource) *Fault {
+	switch message.Get("entry").At(0).Dig("resource", "response", "code").Text() {
+	case "fatal-error":
+		return &Fault{Status: status, Reason: "the answer says fatal-error"}
+	case "transient-error":
+		return &Fault{Status: status, Again: true, Reason: "the answer says transient-error"}
+	}
+	return nil
+}
+
 // Bounds of what is kept of a receiver's diagnostics.
 const (
 	maxSaid     = 50  // issues

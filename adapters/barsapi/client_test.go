@@ -82,6 +82,11 @@ func refuses(status int, word, issue string, headers ...string) func(http.Respon
 
 var takes = says(200, `{"resourceType":"Bundle","type":"message"}`)
 
+// answersWith is success with a MessageHeader of that response.code.
+func answersWith(code string) func(http.ResponseWriter) {
+	return says(200, `{"resourceType":"Bundle","type":"message","entry":[{"resource":{"resourceType":"MessageHeader","response":{"code":"`+code+`"}}}]}`)
+}
+
 func (p *peer) process(c *Client) (*Reply, error) {
 	p.t.Helper()
 	bundle, err := fhir.Parse([]byte(`{"resourceType":"Bundle","type":"message"}`))
@@ -147,6 +152,10 @@ func TestAnAnswerIsJudgedByTheSenderRules(t *testing.T) {
 		"words that nobody knows":       {refuses(400, "SANDY", "sample"), 1, "answered 400"},
 		"success without a message":     {says(200, ""), 5, "answered 200, the answer is no message"},
 		"a redirect to another address": {elsewhere, 1, "answered 307, a redirect, which is not followed"},
+		"refused inside a success":      {answersWith("fatal-error"), 1, "answered 200, the answer says fatal-error"},
+		"busy inside a success":         {answersWith("transient-error"), 5, "answered 200, the answer says transient-error"},
+		"taken, says the answer":        {answersWith("ok"), 1, ""},
+		"an endless page of a gateway":  {says(503, strings.Repeat(" ", maxAnswer+1)), 5, "answered 503, the answer is larger than 6 MiB"},
 		"an endless answer":             {says(200, strings.Repeat(" ", maxAnswer+1)), 1, "answered 200, the answer is larger than 6 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {

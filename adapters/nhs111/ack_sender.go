@@ -26,7 +26,7 @@ var _ outbox.Sender = (*AckSender)(nil)
 // maxAckAnswer is how much of an answer is read.
 const maxAckAnswer = 64 << 10
 
-// Send posts one acknowledgement. A 2xx answer takes it; a fault that says the
+// Send posts one acknowledgement. A 2xx answer without a fault takes it; one that says the
 // message itself is wrong won't become better by sending it again.
 func (s *AckSender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	endpoint, ok := s.Address(nhs.ODSCode(m.Recipient))
@@ -45,11 +45,12 @@ func (s *AckSender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAckAnswer)) // what is missing makes it no fault
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
+	failed, forGood := faultIn(answer)
+	if !failed && res.StatusCode >= 200 && res.StatusCode < 300 {
 		return outbox.Result{Verdict: outbox.Delivered}
 	}
 	result := outbox.Result{After: outbox.RetryAfter(res.Header, time.Now()), Reason: "the endpoint answered with status " + strconv.Itoa(res.StatusCode)}
-	if refusedForGood(answer) {
+	if forGood {
 		result.Verdict, result.Reason = outbox.Dead, "the endpoint refused the message as wrong"
 	}
 	return result
@@ -67,30 +68,30 @@ func actionOf(body []byte) string {
 	return ""
 }
 
-// refusedForGood says whether an answer is a fault with ITK code 1000, which some
-// senders put into faultcode.
-func refusedForGood(answer []byte) bool {
+// faultIn says whether an answer is a fault, whatever HTTP calls it, and whether one
+// with ITK code 1000, which some senders put into faultcode.
+func faultIn(answer []byte) (failed, forGood bool) {
 	text, err := xmltree.ToUTF8(answer, "")
 	if err != nil {
-		return false
+		return false, false
 	}
 	root, err := xmltree.Read(text, xmltree.Rules{Instructions: true})
 	if err != nil || !root.Is(nsSOAP, "Envelope") {
-		return false
+		return false, false
 	}
 	const invalid = "1000"
 	fault := root.Child("Body", "Fault")
 	for _, code := range fault.AllIn("", "faultcode") {
 		if strings.TrimSpace(code.Content()) == invalid {
-			return true
+			return true, true
 		}
 	}
 	for _, detail := range fault.AllIn("", "detail") {
 		for _, info := range detail.AllIn(nsITK, "ToolkitErrorInfo") {
 			if info.Child("ErrorCode").Content() == invalid {
-				return true
+				return true, true
 			}
 		}
 	}
-	return false
+	return fault != nil, false
 }

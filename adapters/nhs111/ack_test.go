@@ -123,6 +123,8 @@ func TestAnAcknowledgementIsPostedAndItsAnswerUnderstood(t *testing.T) {
 		{"taken for later", 202, nil, outbox.Delivered},
 		{"refused for good", 500, refusal, outbox.Dead},
 		{"try again", 500, busy, outbox.Again},
+		{"refused for good with a good status", 200, refusal, outbox.Dead},
+		{"try again with a good status", 200, busy, outbox.Again},
 		{"no fault", 500, []byte("Internal error"), outbox.Again},
 		{"a bare fault", 500, []byte(`<s:Envelope xmlns:s="` + nsSOAP + `"><s:Body><s:Fault><faultcode>1000</faultcode></s:Fault></s:Body></s:Envelope>`), outbox.Dead},
 		{"a proxy's", 502, nil, outbox.Again},

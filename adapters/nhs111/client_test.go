@@ -247,3 +247,23 @@ func TestANullificationThatIsAnsweredByAnInternalErrorEndsAfterAnHour(t *testing
 		require.Equal(t, c.want == outbox.Dead, strings.Contains(result.Reason, "telephone"))
 	}
 }
+
+// A refusal that the room couldn't note is noted by the next attempt, which meets it
+// again.
+func TestARefusalThatCannotBeNotedIsMetAgain(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer server.Close()
+	fails := true
+	s := &Sender{Client: &Client{Clock: func() time.Time { return testNow }}, Note: func(context.Context, string, bool, string) error {
+		if fails {
+			return errors.New("the store is away")
+		}
+		return nil
+	}}
+	m, err := (&Outgoing{MessageID: "M", Service: sendReport, Envelope: []byte("<a/>"), Address: server.URL, Note: "Communication/1"}).
+		Queued(nhs.SystemDoS+"|1", store.Ref{Type: "ServiceRequest", ID: "1"}, 1, testNow)
+	require.NoError(t, err)
+	require.Equal(t, outbox.Result{Reason: "HTTP 403, but that can't be noted yet"}, s.Send(t.Context(), m))
+	fails = false
+	require.Equal(t, outbox.Result{Verdict: outbox.Dead, Reason: "HTTP 403"}, s.Send(t.Context(), m))
+}

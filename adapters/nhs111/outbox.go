@@ -135,8 +135,8 @@ func (s *Sender) Send(ctx context.Context, m outbox.Message) outbox.Result {
 	if s.Note == nil || out.Note == "" || result.Verdict == outbox.Again && !ended {
 		return result
 	}
-	if err := s.Note(ctx, out.Note, !ended, result.Reason); err != nil && !ended {
-		return outbox.Result{Reason: "taken, but that can't be noted yet"} // the same ids again do no harm
+	if err := s.Note(ctx, out.Note, !ended, result.Reason); err != nil && !(ended && m.Last) {
+		return outbox.Result{Reason: orElse(result.Reason, "taken") + ", but that can't be noted yet"} // the same ids again do no harm
 	}
 	return result
 }
