@@ -32,6 +32,7 @@ const (
 	maxToken      = 64 << 10
 	tokenMargin   = 30 * time.Second // a token is renewed before it runs out
 	tokenClosed   = time.Minute      // after a fault that repeating doesn't mend
+	tokenRest     = 10 * time.Second // after it didn't answer in time
 	tokenSkew     = 5 * time.Second  // of the two clocks, before it is logged
 )
 
@@ -59,7 +60,12 @@ type Assertions struct {
 	// While the token service says that we are set up wrongly it isn't asked again.
 	closed      *tokenFault
 	closedUntil time.Time
+	// Nor while it didn't answer in time: each who asks waits for the one before.
+	silentUntil time.Time
 }
+
+// errSilent: the token service didn't answer in time.
+var errSilent = errors.New("the token service doesn't answer")
 
 // tokenFault is a refusal by the token service. It holds nothing that it wrote.
 type tokenFault struct {
@@ -135,10 +141,16 @@ func (a *Assertions) Token(ctx context.Context) (string, error) {
 	if rest := a.closedUntil.Sub(a.o.Now()); rest > 0 {
 		return "", &tokenFault{a.closed.status, true, rest}
 	}
+	if a.o.Now().Before(a.silentUntil) {
+		return "", errSilent
+	}
 	token, life, err := a.ask(ctx)
 	if fault := (*tokenFault)(nil); errors.As(err, &fault) && fault.final {
 		a.closed, a.closedUntil = fault, a.o.Now().Add(tokenClosed)
 		a.o.Log.Error("the token service refuses us; nothing is sent through the proxy", "status", fault.status, "kid", a.o.KeyID)
+	}
+	if errors.Is(err, errSilent) && ctx.Err() == nil {
+		a.silentUntil = a.o.Now().Add(tokenRest)
 	}
 	if err != nil {
 		return "", err
@@ -162,6 +174,9 @@ func (a *Assertions) ask(ctx context.Context) (string, time.Duration, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := a.o.HTTP.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "", 0, errSilent
+	}
 	if err != nil {
 		return "", 0, errors.New("the token service can't be reached")
 	}
@@ -172,6 +187,9 @@ func (a *Assertions) ask(ctx context.Context) (string, time.Duration, error) {
 		}
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxToken))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "", 0, errSilent
+	}
 	if err != nil {
 		return "", 0, errors.New("the token service's answer broke off")
 	}

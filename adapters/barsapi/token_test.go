@@ -133,3 +133,40 @@ func TestATokenServiceThatRefusesUsIsLeftAlone(t *testing.T) {
 		})
 	}
 }
+
+// transport answers requests without a network.
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// Who asks for a token waits for who asked before: behind a token service that hangs,
+// messages would keep their places one after another.
+func TestATokenServiceThatHangsIsNotAskedByEveryMessage(t *testing.T) {
+	_, text := newKey(t)
+	asked, now := 0, time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+	source, err := NewAssertions(AssertionOptions{URL: "https://token.example", ClientID: "client", KeyID: "k1", Key: text,
+		Now: func() time.Time { return now }, HTTP: &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+			asked++
+			now = now.Add(tokenTime)
+			return nil, context.DeadlineExceeded
+		})}})
+	require.NoError(t, err)
+	for range 3 {
+		_, err = source.Token(t.Context())
+		require.EqualError(t, err, "the token service doesn't answer")
+	}
+	require.Equal(t, 1, asked)
+	now = now.Add(tokenRest)
+	_, err = source.Token(t.Context())
+	require.Error(t, err)
+	require.Equal(t, 2, asked)
+
+	now = now.Add(tokenRest)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = source.Token(gone)
+	require.Error(t, err)
+	_, err = source.Token(t.Context())
+	require.Error(t, err)
+	require.Equal(t, 4, asked, "who gave up says nothing of the service")
+}
