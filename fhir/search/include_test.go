@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -101,6 +102,54 @@ func TestMoreIncludesThanTheBoundAreTooCostly(t *testing.T) {
 	_, err = Included(t.Context(), m.list[:1], includes, offered, m)
 	require.Error(t, err)
 	require.Equal(t, fhir.KindTooCostly, fhir.AsOutcome(err).Kind)
+}
+
+// large finds some large records, whose bodies are one here.
+type large struct {
+	n    int
+	body []byte
+}
+
+func (l large) some(typ string) (list []Found) {
+	for i := range l.n {
+		list = append(list, Found{Ref{typ, fmt.Sprint(typ, i)}, l.body})
+	}
+	return list
+}
+
+func (l large) Search(_ context.Context, q *Query) ([]Found, string, error) {
+	return l.some(q.Type), "", nil
+}
+
+func (l large) GetMany(_ context.Context, refs []Ref) ([]Found, error) {
+	return l.some(refs[0].Type), nil
+}
+
+func TestRecordsThatAreTooLargeTogetherAreTooCostly(t *testing.T) {
+	slot := Found{Ref{"Slot", "s"}, []byte(`{"resourceType":"Slot","id":"s","schedule":{"reference":"Schedule/d"}}`)}
+	backward := Include{Reverse: true, Type: "Appointment", Param: "slot"}
+	forward := Include{Type: "Slot", Param: "schedule"}
+	half := large{4, make([]byte, maxGathered/8)}
+	tooCostly := func(err error) {
+		t.Helper()
+		require.Error(t, err)
+		require.Equal(t, fhir.KindTooCostly, fhir.AsOutcome(err).Kind)
+	}
+	included := func(l large, includes ...Include) error {
+		_, err := Included(t.Context(), []Found{slot}, includes, offered, l)
+		return err
+	}
+	require.NoError(t, included(half, backward, forward))
+	tooCostly(included(large{9, half.body}, backward))
+	tooCostly(included(large{9, half.body}, forward))
+	tooCostly(included(large{5, half.body}, backward, forward))
+
+	p, err := Parse("Appointment", "slot.status=free", offered)
+	require.NoError(t, err)
+	_, err = Resolve(t.Context(), p.Query, offered, half)
+	require.NoError(t, err)
+	_, err = Resolve(t.Context(), p.Query, offered, large{9, half.body})
+	tooCostly(err)
 }
 
 func TestEachRecordIsIncludedOnceThoughReferencesGoInCircles(t *testing.T) {

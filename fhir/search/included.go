@@ -19,7 +19,7 @@ const MaxIncluded = 1000
 // to the Questionnaire with that url, and that version if it names one.
 //
 // Errors are those of src and of fhir.Parse, or an Outcome of fhir.KindTooCostly
-// where there are more than MaxIncluded records. o must be the options that the
+// where there are more than MaxIncluded records or 128 MiB of bodies. o must be the options that the
 // records were indexed under.
 func Included(ctx context.Context, matches []Found, includes []Include, o Options, src Source) ([]Found, error) {
 	in := inclusion{ctx: ctx, o: o, src: src, seen: map[Ref]bool{}}
@@ -52,6 +52,7 @@ type inclusion struct {
 	src  Source
 	seen map[Ref]bool
 	out  []Found
+	size int // bytes of the bodies in out
 }
 
 func (in *inclusion) add(found []Found) error {
@@ -59,7 +60,7 @@ func (in *inclusion) add(found []Found) error {
 		if in.seen[f.Ref] {
 			continue
 		}
-		if len(in.out) == MaxIncluded {
+		if in.size += len(f.Body); len(in.out) == MaxIncluded || in.size > maxGathered {
 			return tooManyIncluded()
 		}
 		in.seen[f.Ref] = true
@@ -69,7 +70,7 @@ func (in *inclusion) add(found []Found) error {
 }
 
 func tooManyIncluded() *fhir.Outcome {
-	return fhir.NewOutcome(fhir.KindTooCostly, "", "the includes of this page find more than "+strconv.Itoa(MaxIncluded)+" records; ask for a smaller _count or fewer includes")
+	return fhir.NewOutcome(fhir.KindTooCostly, "", "the includes of this page find more than "+strconv.Itoa(MaxIncluded)+" records, or "+strconv.Itoa(maxGathered>>20)+" MiB; ask for a smaller _count or fewer includes")
 }
 
 // forward adds what the records refer to.

@@ -95,7 +95,7 @@ func (r *resolver) spend(param string, n int) error {
 }
 
 func (r *resolver) tooMany(param string) *fhir.Outcome {
-	return fhir.NewOutcome(fhir.KindTooCostly, "", "search parameter "+nameOf(param)+": the chained searches find more than "+strconv.Itoa(MaxTerms)+" records")
+	return fhir.NewOutcome(fhir.KindTooCostly, "", "search parameter "+nameOf(param)+": the chained searches find more than "+strconv.Itoa(MaxTerms)+" records, or "+strconv.Itoa(maxGathered>>20)+" MiB")
 }
 
 func (r *resolver) chain(c Chain) (Node, error) {

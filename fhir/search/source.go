@@ -27,18 +27,25 @@ type Source interface {
 	GetMany(ctx context.Context, refs []Ref) ([]Found, error)
 }
 
+// maxGathered bounds the bodies that one search holds besides its page, in bytes.
+const maxGathered = 128 << 20
+
 // everything reads all pages of a query and stops with an Outcome of
-// fhir.KindTooCostly behind most records.
+// fhir.KindTooCostly behind most records, or behind maxGathered.
 func everything(ctx context.Context, src Source, q *Query, most int, tooMany func() *fhir.Outcome) ([]Found, error) {
 	ask := *q
 	ask.Count = min(MaxCount, most+1)
 	var all []Found
+	size := 0
 	for {
 		page, next, err := src.Search(ctx, &ask)
 		if err != nil {
 			return nil, err
 		}
-		if all = append(all, page...); len(all) > most {
+		for _, f := range page {
+			size += len(f.Body)
+		}
+		if all = append(all, page...); len(all) > most || size > maxGathered {
 			return nil, tooMany()
 		}
 		if next == "" {
