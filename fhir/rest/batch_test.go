@@ -43,6 +43,31 @@ func (a answer) statuses(t *testing.T, kind string) []string {
 	return all
 }
 
+// Ensure that the answer to an entry can stand in the Bundle of answers, whose
+// format is the one that counts.
+func TestAnEntryHasTheFormatOfItsBundle(t *testing.T) {
+	s := newScene(t)
+	s.patient("a", "female")
+	require.Equal(t, 201, s.send("PUT", "/Binary/b", `{"resourceType":"Binary","id":"b","contentType":"text/plain","data":"YWJj"}`).status)
+	for _, kind := range []string{"batch", "transaction"} {
+		a := s.send("POST", "/", bundleOf(kind,
+			entry("GET", "Patient/a?_format=xml", ""),
+			entry("GET", "Patient?_format=application%2Ffhir%2Bxml&_pretty=true", ""),
+			entry("GET", "Patient/none?_format=xml", ""),
+			entry("GET", "Binary/b?_format=text%2Fplain", ""),
+			entry("GET", "Patient/a?_format=json&_pretty=true", ""),
+			entry("PUT", "Patient/c?_format=xml", `{"resourceType":"Patient","id":"c"}`),
+		))
+		require.Equal(t, []string{"200 OK", "200 OK", "404 Not Found", "200 OK", "200 OK"}, a.statuses(t, kind)[:5])
+		entries := a.resource(t).Get("entry")
+		for i, typ := range []string{"Patient", "Bundle", "", "Binary", "Patient", "Patient"} {
+			require.Equal(t, typ, entries.At(i).Dig("resource", "resourceType").Text())
+		}
+		require.Equal(t, "OperationOutcome", entries.At(2).Dig("response", "outcome").Get("resourceType").Text())
+		require.NotContains(t, a.body, "\n")
+	}
+}
+
 func binary(typ, text string) string {
 	return fmt.Sprintf(`{"resourceType":"Binary","contentType":%q,"data":%q}`, typ, base64.StdEncoding.EncodeToString([]byte(text)))
 }

@@ -211,6 +211,9 @@ func setHeader(w http.ResponseWriter, name, value string) {
 // is what is wrong with that; what is written nevertheless is JSON.
 func (t *tracker) ask(r *http.Request, query url.Values) error {
 	t.wish = readWish(r, query)
+	if _, entry := t.ResponseWriter.(*capture); entry { // part of a Bundle, which has one format
+		t.format, t.formats, t.pretty = inJSON, nil, false
+	}
 	return t.fault()
 }
 
