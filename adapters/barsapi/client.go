@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/internal/wait"
 	"github.com/onward-health/onward/nhs"
@@ -102,10 +103,7 @@ type Client struct {
 // NewClient makes a client.
 func NewClient(o ClientOptions) *Client {
 	if o.HTTP == nil {
-		o.HTTP = &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4,
-			IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true}}
+		o.HTTP = &http.Client{Transport: connecting()}
 	}
 	if o.Direct == nil {
 		o.Direct = o.HTTP
@@ -134,6 +132,14 @@ func NewClient(o ClientOptions) *Client {
 		o.Random = rand.Float64
 	}
 	return &Client{o: o, known: map[string]remembered{}}
+}
+
+// connecting makes connections where the caller says nothing of how.
+func connecting() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4,
+		IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true, HTTP2: egress.Pings()}
 }
 
 // staying follows no redirects: one would carry the patient and the token to

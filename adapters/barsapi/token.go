@@ -95,7 +95,7 @@ func NewAssertions(o AssertionOptions) (*Assertions, error) {
 	if err != nil || !isRSA || key.N.BitLen() < 2048 {
 		return nil, errors.New("the key must be an RSA key of at least 2048 bits, in PKCS #8")
 	}
-	client := http.Client{}
+	client := http.Client{Transport: connecting()}
 	if o.HTTP != nil {
 		client = *o.HTTP
 	}

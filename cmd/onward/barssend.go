@@ -137,5 +137,5 @@ func clientTLS(flag, cert, key, ca string) (*tls.Config, error) {
 // directly makes connections with such a configuration.
 func directly(config *tls.Config) *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: 10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second}
+		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second, HTTP2: egress.Pings()}
 }

@@ -71,7 +71,7 @@ func (c *serveCommand) endpointOf(organisation nhs.ODSCode) (string, bool) {
 // ackSender posts to the endpoints that the operator configured, wherever they
 // are.
 func (c *serveCommand) ackSender() *nhs111.AckSender {
-	return &nhs111.AckSender{Address: c.endpointOf, HTTP: &http.Client{
+	return &nhs111.AckSender{Address: c.endpointOf, HTTP: &http.Client{Transport: directly(&tls.Config{MinVersion: tls.VersionTLS12}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

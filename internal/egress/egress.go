@@ -7,7 +7,7 @@
 // The address is judged when the connection is made, after the name was
 // resolved, so that a name which resolves to another address the second time
 // gains nothing. Redirects aren't followed and no proxy is used. It knows no
-// FHIR; adapters/subscription and cmd use it.
+// FHIR; adapters and cmd use it.
 package egress
 
 import (
@@ -170,6 +170,13 @@ func (p *Policy) Client(timeout time.Duration) *http.Client {
 			MaxIdleConns:           64,
 			IdleConnTimeout:        90 * time.Second,
 			ForceAttemptHTTP2:      true,
+			HTTP2:                  Pings(),
 		},
 	}
+}
+
+// Pings makes an HTTP/2 connection that has gone silent be given up after 15 s.
+// Without them all requests share it, and fail, for as long as requests come.
+func Pings() *http.HTTP2Config {
+	return &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second}
 }
