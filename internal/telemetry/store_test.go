@@ -12,18 +12,8 @@ import (
 	"github.com/onward-health/onward/fhir/search"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
-	"github.com/onward-health/onward/store/storetest"
 	"github.com/onward-health/onward/store/storetest/engines"
 )
-
-func TestTheWrappedStoreKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: now})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		return NewRegistry("test").Store(db, time.Now)
-	})
-}
 
 func TestEachCallOfTheStoreIsCountedByWhatCameOfIt(t *testing.T) {
 	db, _ := engines.SQLite(t)

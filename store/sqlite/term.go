@@ -63,11 +63,12 @@ func chunks[T any](list []T, f func([]T) error) error {
 
 // numbersOf looks terms up by their texts; those that aren't there are left out.
 // One row says it of many: sixteen places of the index cost less than as many
-// statements, and less than a list, which SQLite sorts first.
+// statements, and less than a list, which SQLite sorts first. More in one would
+// cost more to prepare, on every new connection, than they save.
 func (c *conn) numbersOf(ctx context.Context, list []termKey, found func(key termKey, id int64)) error {
 	const one = `(SELECT id FROM term WHERE k = ? AND v = ?)`
-	for some := range slices.Chunk(list, 64) {
-		n := 64
+	for some := range slices.Chunk(list, 16) {
+		n := 16
 		for n/4 >= len(some) {
 			n /= 4
 		}
