@@ -76,7 +76,7 @@ bounds: ## what is tested without the race detector: time and memory of hostile 
 # Tests with "Official" in their name read the official R4 examples.
 examples: ## our tests on the 5,306 official R4 examples; needs npm on first use
 	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
-	@folder=$$(.ci/examples) && ONWARD_R4_EXAMPLES="$$folder" $(GO) test -json -count=1 -timeout 10m -run Official $$(grep -rl --include='*_test.go' ONWARD_R4_EXAMPLES . | xargs dirname | sort -u) | bin/testreport
+	@folder=$$(.ci/examples) && ONWARD_R4_EXAMPLES="$$folder" $(GO) test -json -count=1 -timeout 10m -run Official $$(grep -rlF --include='*_test.go' 'fhirtest.Examples(' . | xargs dirname | sort -u) | bin/testreport
 
 clients: build $(INSTALLED) $(SOAP_INSTALLED) ## FHIR and SOAP clients of others against the built binary; needs Node 20 or later and openssl
 	cd conformance/clients && ONWARD_BINARY='$(CURDIR)/bin/onward' npm test
