@@ -49,8 +49,8 @@ func (p *planner) read(ctx context.Context, s *sqlText, o order, end func(out []
 			}
 		}
 		from := len(values)
-		for i, k := range o.keys {
-			values = append(values, key(k, r[1+i]))
+		for i := range o.keys {
+			values = append(values, key(r[1+i]))
 		}
 		rest := r[1+len(o.keys):]
 		record := &store.Record{Type: p.name, ID: r.text(0), Version: rest.number(0), LastUpdated: kit.Instant(rest.number(1)),
@@ -71,7 +71,7 @@ func (p *planner) read(ctx context.Context, s *sqlText, o order, end func(out []
 }
 
 // key is a column that a hit sorts by.
-func key(k sortKey, column any) kit.Value {
+func key(column any) kit.Value {
 	switch v := column.(type) {
 	case int64:
 		return kit.Value{N: &v}
