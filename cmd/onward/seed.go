@@ -24,8 +24,9 @@ type seedCommand struct {
 	Start      time.Time `format:"2006-01-02" help:"The day on which the diaries begin; default today."`
 }
 
-// seedWorkers make and index batches while the store writes others.
-const seedWorkers = 4
+// seedWorkers make and index batches while the store writes others, up to so many
+// in one transaction.
+const seedWorkers = 24
 
 // Run fills the store.
 func (c *seedCommand) Run() error {

@@ -32,8 +32,9 @@ type Options struct {
 	Existing bool
 	// Import opens a store to copy into, which may hold an unfinished copy.
 	Import bool
-	// Bulk gives the writer more memory and a longer log, for loading much at once;
-	// nothing else may need the memory.
+	// Bulk gives the writer more memory, a longer log and larger transactions, for
+	// loading much at once: nothing else may need the memory, and a batch may wait
+	// seconds for others.
 	Bulk bool
 	// Log is told of what the opening does to a file; slog.Default if nil.
 	Log *slog.Logger
@@ -46,6 +47,7 @@ type Store struct {
 	readers chan *conn
 	seal    kit.Sealer
 	durable string
+	bulk    bool
 	sync    string
 
 	writer  *writer
@@ -123,7 +125,7 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 		return nil, err
 	}
 	s := &Store{
-		now: o.Now, place: p, seal: seal, durable: durable(o.Sync), sync: o.Sync,
+		now: o.Now, bulk: o.Bulk, place: p, seal: seal, durable: durable(o.Sync), sync: o.Sync,
 		readers: make(chan *conn, readerCount()),
 		in:      make(chan *request, queueLength),
 		closing: make(chan struct{}), drained: make(chan struct{}),

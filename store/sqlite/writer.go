@@ -20,6 +20,7 @@ const (
 	groupBatches = 256
 	loneOps      = 200 // a batch of so many operations is committed alone
 	groupTime    = 50 * time.Millisecond
+	bulkTime     = 2 * time.Second // where nobody waits for an answer
 	yields       = 3
 )
 
@@ -158,6 +159,10 @@ func (w *writer) group(r *request) {
 		r.done <- answer{err: unavailable(err)}
 		return
 	}
+	if w.s.bulk {
+		w.together(ctx, r)
+		return
+	}
 	if r.large() && r.ctx.Err() == nil {
 		w.lone(ctx, r)
 		return
@@ -199,6 +204,46 @@ func (w *writer) lone(ctx context.Context, r *request) {
 		return
 	}
 	r.done <- answer{err: fault("commit", err)}
+}
+
+// together carries out what waits, without savepoints: the more a load changes in
+// one transaction, the fewer pages are written twice. When one fails, each is
+// carried out again, alone.
+func (w *writer) together(ctx context.Context, r *request) {
+	until := time.Now().Add(bulkTime)
+	var requests []*request
+	var answers []answer
+	for open := true; open; r, open = w.next(len(requests), until) {
+		if err := r.ctx.Err(); err != nil {
+			r.done <- answer{err: fault("commit", err)}
+			continue
+		}
+		a, err := w.carryOut(ctx, r)
+		requests, answers = append(requests, r), append(answers, a)
+		if err != nil {
+			w.apart(ctx, requests)
+			return
+		}
+	}
+	w.commit(ctx, requests, answers)
+}
+
+// apart takes the transaction back and carries out each request in its own.
+func (w *writer) apart(ctx context.Context, requests []*request) {
+	_, _ = w.exec(ctx, `ROLLBACK`) // fails where SQLite has done it
+	w.forget()
+	clear(w.total)
+	for _, r := range requests {
+		if err := r.ctx.Err(); err != nil {
+			r.done <- answer{err: fault("commit", err)}
+			continue
+		}
+		if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+			r.done <- answer{err: unavailable(err)}
+			continue
+		}
+		w.lone(ctx, r)
+	}
 }
 
 // commit ends the transaction and answers.
