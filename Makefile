@@ -69,9 +69,9 @@ lint: vet ## vet, staticcheck, gofmt
 	$(GO) tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
 
-bounds: ## what is tested without the race detector: time and memory of hostile input, the contract on the counted store
+bounds: ## what is tested without the race detector: time and memory of hostile input, the contract on the counted and the loading store
 	@mkdir -p bin && $(GO) build -buildvcs=false -o bin/testreport ./internal/testreport
-	@$(GO) test -json -count=1 -timeout 5m -run 'Hostile|FewAllocations|WrappedStore' ./fhir/... ./adapters/nhs111/roomtest ./internal/telemetry | bin/testreport
+	@$(GO) test -json -count=1 -timeout 5m -run 'Hostile|FewAllocations|WrappedStore|OpenedInBulk' ./fhir/... ./adapters/nhs111/roomtest ./internal/telemetry ./store/sqlite | bin/testreport
 
 # Tests with "Official" in their name read the official R4 examples.
 examples: ## our tests on the 5,306 official R4 examples; needs npm on first use
