@@ -1,7 +1,3 @@
-//go:build !race
-
-// The contract has run with the race detector on the engine that is wrapped here,
-// and takes a minute there: this is part of make bounds.
 package telemetry
 
 import (

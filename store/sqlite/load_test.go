@@ -6,10 +6,18 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
+	"github.com/onward-health/onward/store/storetest"
 )
+
+func TestAStoreOpenedInBulkKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		return open(t, ":memory:", sqlite.Options{Now: now, Bulk: true})
+	})
+}
 
 // A third of the batches can't be: those that share their transaction are kept.
 func TestABatchThatFailsInBulkTakesNoOtherAlong(t *testing.T) {
