@@ -100,7 +100,9 @@ func find(ctx context.Context, s store.Store, id string) (found *Message, doc st
 
 // Retry sends a dead letter again, or one that waits at once. It keeps its place:
 // behind those of its recipient and focus that are older, before those that are
-// newer and still wait.
+// newer and still wait. A recipient that is left alone, because it asked for that
+// or failed before, is tried without waiting any longer, and so is what stands
+// before the message.
 func Retry(ctx context.Context, s store.Store, id string, now time.Time) error {
 	m, doc, err := find(ctx, s, id)
 	if err != nil {
@@ -109,13 +111,32 @@ func Retry(ctx context.Context, s store.Store, id string, now time.Time) error {
 	// Its age counts from now, else it would die of the first failure.
 	m.Attempts, m.Due, m.Died, m.Created = 0, time.Time{}, time.Time{}, now.UTC()
 	put := store.AuxPut{Kind: Kind, Key: doc.Key, Value: m.value(), If: store.Condition{Absent: true}}
-	ops := []store.Op{put, store.AuxDelete{Kind: KindDead, Key: doc.Key, If: store.Condition{Version: doc.Version}}}
+	ops := []store.Op{store.AuxPut{Kind: kindLift, Key: m.route(), Value: []byte(now.UTC().Format(time.RFC3339Nano)), Expires: now.Add(longestAsked)}}
 	if doc.Kind == Kind {
 		put.If = store.Condition{Version: doc.Version}
-		ops = []store.Op{put}
+	} else {
+		ops = append(ops, store.AuxDelete{Kind: KindDead, Key: doc.Key, If: store.Condition{Version: doc.Version}})
 	}
-	_, err = s.Commit(ctx, &store.Batch{Ops: ops})
+	before, err := hasten(ctx, s, m.lane(), doc.Key, now)
+	if err != nil {
+		return err
+	}
+	_, err = s.Commit(ctx, &store.Batch{Ops: append(append(ops, put), before...)})
 	return err
+}
+
+// hasten makes the first message of a lane due, where it stands before key.
+func hasten(ctx context.Context, s store.Store, lane, key string, now time.Time) ([]store.Op, error) {
+	docs, err := s.AuxScan(ctx, Kind, lane, "", 1)
+	if err != nil || len(docs) == 0 || docs[0].Key >= key {
+		return nil, err
+	}
+	first, err := read(docs[0])
+	if err != nil || !first.Due.After(now) {
+		return nil, err
+	}
+	first.Due = time.Time{}
+	return []store.Op{store.AuxPut{Kind: Kind, Key: docs[0].Key, Value: first.value(), If: store.Condition{Version: docs[0].Version}}}, nil
 }
 
 // Drop forgets a dead letter. One that still waits can't be dropped: those behind

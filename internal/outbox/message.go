@@ -18,6 +18,10 @@ const (
 	KindDead = "outbox-dead"
 )
 
+// kindLift are documents that lift what a recipient was left alone for, by its
+// route: the Worker of each process keeps that in memory.
+const kindLift = "outbox-lift"
+
 // Bounds of a message.
 const (
 	MaxBody = 6 << 20 // bytes

@@ -59,9 +59,11 @@ type Worker struct {
 // route is what is known of one recipient.
 type route struct {
 	active   int
-	failures int // in a row
-	until    time.Time
-	seen     int64 // the pass that last came upon a message to it
+	failures int       // in a row
+	failed   time.Time // when it was last left alone,
+	until    time.Time // for how long,
+	lifted   time.Time // and when an operator last lifted that
+	seen     int64     // the pass that last came upon a message to it
 }
 
 // NewWorker makes a worker that Run starts.
@@ -155,6 +157,9 @@ func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 	from := w.from
 	w.from = ""
 	w.passes++
+	if err := w.lift(ctx); err != nil {
+		return next, err
+	}
 	next, done, err := w.scan(ctx, work, from, "")
 	if err == nil && !done && from != "" {
 		var before time.Time
@@ -303,6 +308,7 @@ func (w *Worker) fared(m *Message, p Policy, result Result) {
 		return
 	}
 	r.failures++
+	r.failed = w.o.Now()
 	p.LongestWait = min(p.LongestWait, time.Minute)
-	r.until = w.o.Now().Add(p.wait(r.failures, result.After, w.o.Random()))
+	r.until = r.failed.Add(p.wait(r.failures, result.After, w.o.Random()))
 }
