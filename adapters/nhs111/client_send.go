@@ -61,7 +61,7 @@ func (c *Client) Send(ctx context.Context, endpoint string, m *Outgoing) error {
 	if err != nil {
 		return &Refused{Status: answer.StatusCode, Temporary: true, Cause: err}
 	}
-	_, parameters, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	_, parameters, _ := mime.ParseMediaType(wellFormed(answer.Header.Get("Content-Type")))
 	if text, err := xmltree.ToUTF8(body, parameters["charset"]); err == nil {
 		body = text
 	} // else it can't be read as XML either

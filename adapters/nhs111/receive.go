@@ -71,16 +71,19 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request, x *exchange) erro
 	if kind, _ := kindOf(e.Service, e.Interaction); kind == query {
 		return d.answerQuery(r, x)
 	}
-	return d.deliver(r, x, rules, body, r.Header.Get("Content-Type"))
+	return d.deliver(r, x, rules, body, wellFormed(r.Header.Get("Content-Type")))
 }
 
 // mediaType finds the SOAP version by the media type. Only ITK's generic service
 // takes SOAP 1.2.
 func (x *exchange) mediaType(r *http.Request) (parameters map[string]string, err error) {
-	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	mediaType, parameters, err := mime.ParseMediaType(wellFormed(r.Header.Get("Content-Type")))
 	says := "The body must be text/xml or application/xml"
 	if x.generic {
 		says += ", or application/soap+xml"
+	}
+	if strings.HasPrefix(mediaType, "multipart/") {
+		says += ", in one part (no MTOM)"
 	}
 	unsupported := &fault{Code: faultClient, Number: codeInvalid, Text: textMediaType, Diag: says, status: http.StatusUnsupportedMediaType}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
