@@ -70,8 +70,10 @@ type Store interface {
 	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
 	// than after, in the order of the keys' bytes, at most limit (10,000, which 0
-	// means too). Expired ones are left out. Of kind "claim" it lists claims as
-	// AuxGet does, the last slot with all its parts even over the limit.
+	// means too). Expired ones are left out. A list may be shorter: it ends before
+	// the document that would take its values over MaxList bytes. Only an empty one
+	// says that there is no more. Of kind "claim" it lists claims as AuxGet does, the
+	// last slot with all its parts even over the limit.
 	AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]Aux, error)
 	// Changes lists the versions written after a position, each at least once and
 	// those of a record in their order; "" is the position before the first version
@@ -109,11 +111,13 @@ type Store interface {
 	Close() error
 }
 
-// MaxMany bounds GetMany, MaxOps a batch, MaxBody one record's body in bytes.
+// MaxMany bounds GetMany, MaxOps a batch; in bytes, MaxBody bounds one record's
+// body or one document's value and MaxList the values of one AuxScan.
 const (
 	MaxMany = 1000
 	MaxOps  = 1000
 	MaxBody = 12 << 20
+	MaxList = 16 << 20
 )
 
 // Ref names a record.

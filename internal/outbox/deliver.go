@@ -58,7 +58,7 @@ func (w *Worker) until(kind Route) time.Time {
 // it. more says that the next one may be sent, unless the turn is over; else the
 // lease was given back.
 func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind Route, over func() bool) (more bool, err error) {
-	docs, err := w.store.AuxScan(work, Kind, lane, "", 2)
+	docs, err := w.store.AuxScan(work, Kind, lane, "", 2) // of two large ones the second comes with the next pass
 	if err != nil {
 		return false, err
 	}

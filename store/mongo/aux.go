@@ -98,6 +98,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	defer leave()
 	now := s.now().UnixMilli()
 	var out []store.Aux
+	size := 0
 	if kind == kit.KindClaim {
 		out, err = s.scanClaims(in, prefix, after, limit, now)
 	} else {
@@ -105,7 +106,11 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 		bounds = append(bounds, bson.E{Key: "$gt", Value: auxID(kind, valid(after))})
 		where := bson.D{{Key: "kind", Value: valid(kind)}, {Key: "_id", Value: bounds}, alive(now)}
 		err = each(in, s.aux, where, options.Find().SetSort(key("_id", 1)).SetLimit(int64(limit)), func(raw bson.Raw) error {
-			out = append(out, auxOf(kind, raw))
+			a := auxOf(kind, raw)
+			if size += len(a.Value); size > store.MaxList && len(out) > 0 {
+				return errStop
+			}
+			out = append(out, a)
 			return nil
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
@@ -162,7 +163,7 @@ func (s *Store) AuxScan(ctx context.Context, kind, prefix, after string, limit i
 	var out []store.Aux
 	err := s.read(ctx, "list documents", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
-			if err := c.aux(ctx, kind, text, args, &out); err != nil || kind != kit.KindClaim || len(out) < limit {
+			if err := c.auxUpTo(ctx, kind, text, args, store.MaxList, &out); err != nil || kind != kit.KindClaim || len(out) < limit {
 				return err
 			}
 			return c.wholeSlot(ctx, &out, now)
@@ -184,15 +185,26 @@ func (c *conn) wholeSlot(ctx context.Context, out *[]store.Aux, now int64) error
 }
 
 func (c *conn) aux(ctx context.Context, kind, text string, args []any, out *[]store.Aux) error {
+	return c.auxUpTo(ctx, kind, text, args, math.MaxInt, out)
+}
+
+// auxUpTo reads documents up to so many bytes of values, but at least one.
+// Claims, which are short, aren't measured.
+func (c *conn) auxUpTo(ctx context.Context, kind, text string, args []any, most int, out *[]store.Aux) error {
+	size := 0
 	return c.each(ctx, text, args, func(scan func(...any) error) error {
 		a := store.Aux{Kind: kind}
 		var exp sql.NullInt64
 		err := scan(&a.Key, &a.Version, &a.Value, &exp)
 		if err == nil && kind != kit.KindClaim {
 			a.Value, err = c.values.long(a.Value)
+			size += len(a.Value)
 		}
 		if err != nil {
 			return err
+		}
+		if size > most && len(*out) > 0 {
+			return errEnough
 		}
 		if exp.Valid {
 			a.Expires = kit.Instant(exp.Int64)

@@ -104,12 +104,13 @@ var auxChecks = []Check{
 			for _, a := range got {
 				keys, after = append(keys, a.Key+"="+string(a.Value)), a.Key
 			}
-			if len(got) < 2 {
+			if len(got) == 0 {
 				break
 			}
 		}
 		return want("keys", "a/1=a/1 a/2=a/2 a/3=a/3 a/é=a/é a/\U0010FFFF=a/\U0010FFFF", strings.Join(keys, " "))
 	}},
+	{"a list of documents is bounded by bytes, and only an empty one is the end", boundedList},
 	{"claims can't be written as documents", func(e *Env) error {
 		for _, op := range []store.Op{store.AuxPut{Kind: "claim", Key: "s1", Value: []byte("Appointment/a")}, store.AuxDelete{Kind: "claim", Key: "s1"},
 			store.AuxPut{Kind: "hold", Key: "s1", Value: []byte("hold/a")}} {
@@ -119,6 +120,37 @@ var auxChecks = []Check{
 		}
 		return e.owner("s1", "")
 	}},
+}
+
+func boundedList(e *Env) error {
+	const mb = 1 << 20
+	sizes := map[string]int{"a": 10 * mb, "b": 6 * mb, "c": 5 * mb, "d": store.MaxBody, "e": 0, "f": 1}
+	for key, size := range sizes {
+		if _, err := e.commit(doc(key, strings.Repeat(key, size))); err != nil {
+			return err
+		}
+	}
+	var lists []string
+	for after := ""; ; {
+		got, err := e.Store.AuxScan(e.ctx, "link", "", after, 0)
+		if err != nil {
+			return err
+		}
+		keys, size := "", 0
+		for _, a := range got {
+			keys, size, after = keys+a.Key, size+len(a.Value), a.Key
+			if err := want("bytes of "+a.Key, sizes[a.Key], len(a.Value)); err != nil {
+				return err
+			}
+		}
+		if lists = append(lists, keys); len(got) == 0 {
+			break
+		}
+		if size > store.MaxList {
+			return fmt.Errorf("a list of %d bytes", size)
+		}
+	}
+	return want("lists", "ab c def ", strings.Join(lists, " "))
 }
 
 var idemChecks = []Check{

@@ -98,6 +98,20 @@ func (r reads) AuxScan(ctx context.Context, kind, prefix, after string, limit in
 	return r.aux(got), nil
 }
 
+// scans is an engine whose lists of links are replaced.
+type scans struct {
+	store.Store
+	list func(good store.Store, ctx context.Context, prefix, after string) ([]store.Aux, error)
+}
+
+func (s scans) AuxScan(ctx context.Context, _, prefix, after string, _ int) ([]store.Aux, error) {
+	return s.list(s.Store, ctx, prefix, after)
+}
+
+func scanning(list func(good store.Store, ctx context.Context, prefix, after string) ([]store.Aux, error)) func(store.Store) store.Store {
+	return func(good store.Store) store.Store { return scans{good, list} }
+}
+
 // absents answers what can't be said by changing a call.
 type absents struct {
 	store.Store

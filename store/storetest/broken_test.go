@@ -120,6 +120,22 @@ var breaks = []broken{
 	}}), []string{"a document comes back with its version"}},
 	{"documents come in reverse", reading(reads{aux: func(all []store.Aux) []store.Aux { slices.Reverse(all); return all }}),
 		[]string{"documents are listed by prefix in key order"}},
+	{"lists documents whatever their size", scanning(func(good store.Store, ctx context.Context, prefix, after string) (all []store.Aux, err error) {
+		for {
+			got, err := good.AuxScan(ctx, "link", prefix, after, 0)
+			if err != nil || len(got) == 0 {
+				return all, err
+			}
+			all, after = append(all, got...), got[len(got)-1].Key
+		}
+	}), []string{"a list of documents is bounded by bytes, and only an empty one is the end"}},
+	{"ends at a large document", scanning(func(good store.Store, ctx context.Context, prefix, after string) ([]store.Aux, error) {
+		got, err := good.AuxScan(ctx, "link", prefix, after, 0)
+		if len(got) > 0 && len(got[0].Value) > store.MaxList/2 {
+			got = nil
+		}
+		return got, err
+	}), []string{"a list of documents is bounded by bytes, and only an empty one is the end"}},
 	{"lists come in reverse", reading(reads{page: func(p *store.Page) *store.Page { slices.Reverse(p.Records); return p }}),
 		[]string{"history lists versions newest first", "history since a moment includes that moment", "random queries find what a plain look at every record finds"}},
 	{"pages lose their last record", reading(reads{page: func(p *store.Page) *store.Page { p.Records = p.Records[:max(0, len(p.Records)-1)]; return p }}),
