@@ -16,8 +16,10 @@ type Exporter interface {
 	// after is a position that f was given before, "" for the beginning. What ran
 	// out before asOf is left out.
 	//
-	// Each record is read at one moment, all records are not: what is written
-	// meanwhile may be in or not.
+	// What is handed over at once is bounded by bytes and number: a record with a
+	// long history comes in several calls, and a position may lie inside it. Each
+	// call is of one moment, all together are not: what is written meanwhile may be
+	// in or not, and what is purged meanwhile may leave a gap behind what came before.
 	Export(ctx context.Context, after string, asOf time.Time, f func(items []Item, position string) error) error
 	// Items is how many items there are, about.
 	Items(ctx context.Context) (int64, error)

@@ -22,16 +22,18 @@ var (
 	_ store.Importer = (*Store)(nil)
 )
 
-// Bounds of what Export hands over at once. A record's versions may be more.
+// Bounds of what Export hands over at once; one body more may come.
 const (
 	exportDocs  = 500
 	exportBytes = 8 << 20
 )
 
-// exported is a position: behind the document of this _id in a collection.
+// exported is a position: behind the document of this _id in a collection, or
+// where Version isn't 0 behind that version of the record.
 type exported struct {
-	In string `json:"in"`
-	ID string `json:"id"`
+	In      string `json:"in"`
+	ID      string `json:"id"`
+	Version int64  `json:"v,omitempty"`
 }
 
 func (e exported) text() string {
@@ -55,7 +57,7 @@ func (s *Store) Export(ctx context.Context, after string, asOf time.Time, f func
 	for _, part := range []struct {
 		c     *mongo.Collection
 		where bson.D
-		items func(context.Context, bson.Raw) ([]store.Item, error)
+		add   func(context.Context, *exportPage, bson.Raw) error
 	}{
 		{s.res, nil, s.exportRecord},
 		{s.claim, bson.D{alive(now)}, exportClaim},
@@ -65,15 +67,15 @@ func (s *Store) Export(ctx context.Context, after string, asOf time.Time, f func
 			continue // done before
 		}
 		for {
-			items, last, err := s.exportPage(ctx, part.c, from.ID, part.where, part.items)
-			if err != nil {
+			p := &exportPage{after: from, last: from}
+			if err := s.exportPage(ctx, p, part.c, part.where, part.add); err != nil {
 				return fault(ctx, "export", err)
 			}
-			if len(items) == 0 {
+			if len(p.items) == 0 {
 				break
 			}
-			from.ID = last
-			if err := f(items, from.text()); err != nil {
+			from = p.last
+			if err := f(p.items, from.text()); err != nil {
 				return err
 			}
 		}
@@ -82,59 +84,82 @@ func (s *Store) Export(ctx context.Context, after string, asOf time.Time, f func
 	return nil
 }
 
-func (s *Store) exportPage(ctx context.Context, c *mongo.Collection, after string, where bson.D, read func(context.Context, bson.Raw) ([]store.Item, error)) (items []store.Item, last string, err error) {
+// exportPage is what is handed over at once.
+type exportPage struct {
+	after, last exported
+	items       []store.Item
+	size        int // bytes of bodies among them
+}
+
+func (p *exportPage) full() bool { return len(p.items) >= exportDocs || p.size > exportBytes }
+
+func (p *exportPage) add(id string, version int64, i store.Item) {
+	p.items, p.last = append(p.items, i), exported{p.last.In, id, version}
+	if i.Version != nil {
+		p.size += len(i.Version.Body)
+	}
+}
+
+func (s *Store) exportPage(ctx context.Context, p *exportPage, c *mongo.Collection, where bson.D, add func(context.Context, *exportPage, bson.Raw) error) error {
 	in, leave, err := s.enter(ctx, bulkTime)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
 	defer leave()
 	var docs []bson.Raw
-	size := 0
-	filter := append(bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}, where...)
-	err = each(in, c, filter, options.Find().SetSort(key("_id", 1)).SetLimit(exportDocs), func(raw bson.Raw) error {
+	size, most, behind := 0, int64(exportDocs), "$gt"
+	if p.after.Version > 0 {
+		most, behind = 1, "$gte"
+	}
+	filter := append(bson.D{{Key: "_id", Value: bson.D{{Key: behind, Value: p.after.ID}}}}, where...)
+	err = each(in, c, filter, options.Find().SetSort(key("_id", 1)).SetLimit(most), func(raw bson.Raw) error {
 		docs = append(docs, bytes.Clone(raw))
 		if size += len(raw); size > exportBytes {
 			return errStop
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, "", err
-	}
 	for _, doc := range docs {
-		more, err := read(in, doc)
-		if err != nil {
-			return nil, "", err
-		}
-		items, last = append(items, more...), text(doc, "_id")
-		if len(items) > 2*exportDocs {
+		if err != nil || p.full() {
 			break // the rest comes with the next page
 		}
+		err = add(in, p, doc)
 	}
-	return items, last, nil
+	return err
 }
 
-// exportRecord reads a record's superseded versions, oldest first, and the
-// current one, which was read before them: hist may hold it too by now.
-func (s *Store) exportRecord(ctx context.Context, raw bson.Raw) ([]store.Item, error) {
+// exportRecord adds a record's superseded versions, oldest first, and the current
+// one, which was read before them: hist may hold it too by now.
+func (s *Store) exportRecord(ctx context.Context, p *exportPage, raw bson.Raw) error {
 	cur, err := recordOf(raw)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var items []store.Item
+	id, behind := cur.Ref().String(), int64(0)
+	if id == p.after.ID { // else that one was purged
+		behind = p.after.Version
+	}
 	if cur.Version > 1 {
-		where := bson.D{{Key: "k", Value: cur.Ref().String()}, {Key: "v", Value: bson.D{{Key: "$lt", Value: cur.Version}}}}
+		where := bson.D{{Key: "k", Value: id}, {Key: "v", Value: bson.D{{Key: "$gt", Value: behind}, {Key: "$lt", Value: cur.Version}}}}
 		err := each(ctx, s.hist, where, options.Find().SetSort(key("v", 1)), func(raw bson.Raw) error {
+			if p.full() {
+				return errStop
+			}
 			old, err := recordOf(bytes.Clone(raw))
-			items = append(items, store.Item{Version: old})
+			if err == nil {
+				p.add(id, old.Version, store.Item{Version: old})
+			}
 			return err
 		})
-		if err != nil {
-			return nil, err
+		if err != nil || p.full() {
+			return err
 		}
 	}
-	cur.Index, err = indexOf(raw)
-	return append(items, store.Item{Version: cur, Current: true}), err
+	if cur.Index, err = indexOf(raw); err != nil {
+		return err
+	}
+	p.add(id, 0, store.Item{Version: cur, Current: true})
+	return nil
 }
 
 // indexOf reads a document's entries back.
@@ -176,14 +201,16 @@ func paramOf(name string) string {
 	return paramUnescapes.Replace(name)
 }
 
-func exportClaim(_ context.Context, raw bson.Raw) ([]store.Item, error) {
-	return []store.Item{{Claim: &store.Claimed{Slot: text(raw, "slot"), Part: int(number(raw, "part")), Owner: text(raw, "owner"),
-		At: kit.Instant(moment(raw, "at")), Until: expiry(raw)}}}, nil
+func exportClaim(_ context.Context, p *exportPage, raw bson.Raw) error {
+	p.add(text(raw, "_id"), 0, store.Item{Claim: &store.Claimed{Slot: text(raw, "slot"), Part: int(number(raw, "part")), Owner: text(raw, "owner"),
+		At: kit.Instant(moment(raw, "at")), Until: expiry(raw)}})
+	return nil
 }
 
-func exportAux(_ context.Context, raw bson.Raw) ([]store.Item, error) {
+func exportAux(_ context.Context, p *exportPage, raw bson.Raw) error {
 	a := auxOf(text(raw, "kind"), raw)
-	return []store.Item{{Aux: &a}}, nil
+	p.add(text(raw, "_id"), 0, store.Item{Aux: &a})
+	return nil
 }
 
 // Items implements store.Exporter.

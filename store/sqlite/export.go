@@ -14,13 +14,14 @@ var (
 	_ store.Importer = (*Store)(nil)
 )
 
-// Bounds of what Export hands over at once. A record's versions may be more.
+// Bounds of what Export hands over at once; one body more may come.
 const (
 	exportRows  = 500
 	exportBytes = 8 << 20
 )
 
-// exported is a position: behind a record (Part "res"), a claim or a document.
+// exported is a position: behind a record (Part "res"), or where N isn't 0 behind
+// that version of it; behind a claim or a document.
 type exported struct {
 	Part string `json:"part"`
 	A    string `json:"a"`
@@ -54,7 +55,7 @@ func (s *Store) Export(ctx context.Context, after string, asOf time.Time, f func
 			continue // done before
 		}
 		for at := from; ; at = x.last {
-			x.last, x.items = at, x.items[:0]
+			x.last, x.items, x.size = at, x.items[:0], 0
 			err := s.read(ctx, "export", func(c *conn) error {
 				return c.snapshot(ctx, func() error { return part.page(ctx, c, at) })
 			})
@@ -79,29 +80,43 @@ type exporter struct {
 	f     func([]store.Item, string) error
 	now   int64
 	items []store.Item
+	size  int // bytes of bodies among them
 	last  exported
 }
 
-// records reads the next records with all their versions. A record with a long
-// history gets a page of its own.
+func (x *exporter) full() bool { return len(x.items) >= exportRows || x.size > exportBytes }
+
+func (x *exporter) add(r *store.Record, current bool) {
+	x.items, x.size = append(x.items, store.Item{Version: r, Current: current}), x.size+len(r.Body)
+	x.last = exported{Part: "res", A: r.Type, B: r.ID}
+	if !current {
+		x.last.N = r.Version
+	}
+}
+
+// records reads the next records with their versions, or what follows in the one
+// that after is inside.
 func (x *exporter) records(ctx context.Context, c *conn, after exported) error {
+	text, most := `SELECT ix, `+columns+` FROM res r WHERE (typ, id) > (?, ?) ORDER BY typ, id LIMIT ? + 0`, exportRows
+	if after.N > 0 {
+		text, most = `SELECT ix, `+columns+` FROM res r WHERE (typ, id) >= (?, ?) ORDER BY typ, id LIMIT ? + 0`, 1
+	}
 	var list []*store.Record
 	var packed [][]byte
 	size := 0
-	err := c.each(ctx, `SELECT ix, `+columns+` FROM res r WHERE (typ, id) > (?, ?) ORDER BY typ, id LIMIT ? + 0`,
-		[]any{after.A, after.B, exportRows}, func(scan func(...any) error) error {
-			if size > exportBytes {
-				return nil
-			}
-			var ix []byte
-			r, err := scanRecord(scan, &ix)
-			if err != nil {
-				return err
-			}
-			size += len(r.Body)
-			list, packed = append(list, r), append(packed, ix)
-			return nil
-		})
+	err := c.each(ctx, text, []any{after.A, after.B, most}, func(scan func(...any) error) error {
+		if size > exportBytes {
+			return errEnough
+		}
+		var ix []byte
+		r, err := scanRecord(scan, &ix)
+		if err != nil {
+			return err
+		}
+		size += len(r.Body)
+		list, packed = append(list, r), append(packed, ix)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -110,28 +125,36 @@ func (x *exporter) records(ctx context.Context, c *conn, after exported) error {
 		return err
 	}
 	for i, r := range list {
-		if len(x.items) > 0 && (len(x.items)+int(r.Version) > 2*exportRows || size > 2*exportBytes) {
-			return nil
+		behind := int64(0)
+		if r.Type == after.A && r.ID == after.B { // else that one was purged
+			behind = after.N
 		}
 		if r.Version > 1 {
-			err := c.each(ctx, `SELECT `+columns+` FROM hist r WHERE typ = ? AND id = ? ORDER BY ver`, []any{r.Type, r.ID}, func(scan func(...any) error) error {
-				old, err := scanRecord(scan)
-				if err != nil {
-					return err
-				}
-				size += len(old.Body)
-				x.items = append(x.items, store.Item{Version: old})
-				return nil
-			})
-			if err != nil {
+			if err := x.superseded(ctx, c, r.Ref(), behind); err != nil {
 				return err
 			}
 		}
+		if x.full() {
+			return nil
+		}
 		r.Index = indexes[i].index(texts)
-		x.items = append(x.items, store.Item{Version: r, Current: true})
-		x.last = exported{Part: "res", A: r.Type, B: r.ID}
+		x.add(r, true)
 	}
 	return nil
+}
+
+// superseded reads versions of a record until the page is full.
+func (x *exporter) superseded(ctx context.Context, c *conn, ref store.Ref, behind int64) error {
+	return c.each(ctx, `SELECT `+columns+` FROM hist r WHERE typ = ? AND id = ? AND ver > ? ORDER BY ver`, []any{ref.Type, ref.ID, behind}, func(scan func(...any) error) error {
+		if x.full() {
+			return errEnough
+		}
+		old, err := scanRecord(scan)
+		if err == nil {
+			x.add(old, false)
+		}
+		return err
+	})
 }
 
 func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {

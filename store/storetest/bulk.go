@@ -108,6 +108,23 @@ func RunBulk(t *testing.T, open func(t *testing.T, now func() time.Time) (s Bulk
 			}
 		})
 	}
+	t.Run("a long history comes in parts", func(t *testing.T) {
+		clock := NewClock()
+		from, _ := open(t, clock.Now)
+		if err := longHistory(t.Context(), from, clock); err != nil {
+			t.Error(err)
+		}
+		for _, after := range []int{1, 2} {
+			to, _ := open(t, clock.Now)
+			broken := errors.New("broken off")
+			if _, err := store.Copy(t.Context(), from, stopping{to, &after, broken}, "x", clock.Now(), none); !errors.Is(err, broken) {
+				t.Fatal(err)
+			}
+			if _, err := store.Copy(t.Context(), from, to, "x", clock.Now(), none); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("a store that holds something isn't copied into", func(t *testing.T) {
 		from, clock := filled(t, open)
 		for _, op := range []store.Op{put(record("Slot", "x", "")), store.Claim{Slot: "x", Owner: "o"}, store.AuxPut{Kind: "k", Key: "x"}} {
