@@ -16,6 +16,7 @@ var ErrExists = errors.New("store: the file for the backup exists already")
 // a process that serves it too: the copy is of one moment after the call, so it
 // holds every write that was acknowledged before. It has been checked and is on
 // disk, under its name, when Backup returns; before that nothing has that name.
+// What backups into this folder left that were killed is removed.
 //
 // While it runs, what is written meanwhile stays in the log beside the database
 // (-wal), which grows by that much.
@@ -32,24 +33,23 @@ func Backup(ctx context.Context, path, to string) error {
 	if to, err = filepath.Abs(to); err != nil {
 		return fmt.Errorf("store: the path of the backup: %w", err)
 	}
-	part, err := os.CreateTemp(filepath.Dir(to), ".onward-backup-*") // mode 0600
+	clearParts(filepath.Dir(to))
+	p, err := newPart(filepath.Dir(to))
 	if err != nil {
 		return fmt.Errorf("store: can't make the backup: %w", err)
 	}
-	part.Close()
-	defer os.Remove(part.Name())
-	defer os.Remove(part.Name() + "-journal") // of a copy that was broken off
-	if err := c.copyInto(ctx, part.Name()); err != nil {
+	defer p.remove()
+	if err := c.copyInto(ctx, p.file()); err != nil {
 		return err
 	}
-	if err := checkCopy(ctx, part.Name()); err != nil {
+	if err := checkCopy(ctx, p.file()); err != nil {
 		return err
 	}
 	// A link, unlike a rename, doesn't replace what has come there meanwhile.
-	if err := os.Link(part.Name(), to); errors.Is(err, os.ErrExist) {
+	if err := os.Link(p.file(), to); errors.Is(err, os.ErrExist) {
 		return ErrExists
 	} else if err != nil {
-		if err := os.Rename(part.Name(), to); err != nil { // a file system without links
+		if err := os.Rename(p.file(), to); err != nil { // a file system without links
 			return fmt.Errorf("store: can't name the backup: %w", err)
 		}
 	}

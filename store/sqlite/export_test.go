@@ -38,3 +38,22 @@ func LimitPages(t *testing.T, s *Store, n int) {
 		t.Fatal(done.err)
 	}
 }
+
+// BeginBackup goes as far as a backup that is being written, and returns its
+// folder.
+func BeginBackup(t *testing.T, path, beside string) string {
+	t.Helper()
+	c, err := openSource(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	p, err := newPart(beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.copyInto(t.Context(), p.file()); err != nil {
+		t.Fatal(err)
+	}
+	return p.dir
+}
