@@ -146,7 +146,7 @@ func TestAHistoryLeavesOutWhatIsPurgedWhileItIsRead(t *testing.T) {
 	write(store.Put{Record: slot("b", "")})
 	write(store.Delete{Ref: store.Ref{Type: "Slot", ID: "b"}})
 	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
-		if c.Name == "find" && c.N == 3 { // both collections were listed
+		if c.Name == "find" && c.N == 4 { // both collections were listed
 			fake.Hook(nil)
 			_, err := other.Purge(context.Background(), store.PurgeRequest{Before: clock.Now(), By: []byte(`{}`)})
 			if err != nil {

@@ -64,7 +64,7 @@ func (s *Store) versions(ctx context.Context, scope store.Ref, from int64, n int
 	if err != nil {
 		return nil, err
 	}
-	old, err := spots(ctx, s.hist, "k", scope, from, n+1, last)
+	old, err := s.oldSpots(ctx, scope, from, n+1, last)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +117,41 @@ func (s *Store) versionAt(ctx context.Context, p spot) (*store.Record, error) {
 		}
 	}
 	return one(ctx, s.hist.FindOne(ctx, append(byID(histID(store.Ref{Type: typ, ID: id}, p.ver)), bson.E{Key: "k", Value: p.key})))
+}
+
+// oldSpots lists n places of superseded versions.
+func (s *Store) oldSpots(ctx context.Context, scope store.Ref, from int64, n int, last *spot) (old []spot, err error) {
+	for {
+		some, err := spots(ctx, s.hist, "k", scope, from, n, last)
+		if err != nil || len(some) == 0 {
+			return old, err
+		}
+		last = &some[len(some)-1]
+		more := len(some) == n
+		if some, err = s.history(ctx, some); err != nil {
+			return nil, err
+		}
+		if old = append(old, some...); !more || len(old) >= n {
+			return old, nil
+		}
+	}
+}
+
+// history leaves out what isn't superseded (see there).
+func (s *Store) history(ctx context.Context, old []spot) ([]spot, error) {
+	keys := bson.A{}
+	stands := map[string]int64{}
+	for _, p := range old {
+		if _, is := stands[p.key]; !is {
+			keys, stands[p.key] = append(keys, p.key), 0
+		}
+	}
+	where := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}
+	err := each(ctx, s.res, where, options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}), func(raw bson.Raw) error {
+		stands[text(raw, "_id")] = number(raw, "v")
+		return nil
+	})
+	return slices.DeleteFunc(slices.Clone(old), func(p spot) bool { return p.ver >= stands[p.key] }), err
 }
 
 // spots lists places of one collection, whose field own holds the record's key.

@@ -47,7 +47,31 @@ func (s *Store) GetVersion(ctx context.Context, ref store.Ref, version int64) (*
 	if !errors.Is(err, store.ErrNotFound) {
 		return r, err
 	}
-	return one(ctx, s.hist.FindOne(in, append(byID(histID(ref, version)), bson.E{Key: "k", Value: ref.String()})))
+	r, err = one(ctx, s.hist.FindOne(in, append(byID(histID(ref, version)), bson.E{Key: "k", Value: ref.String()})))
+	if err != nil {
+		return nil, err
+	}
+	was, err := superseded(in, s.res, ref, version)
+	if err != nil {
+		return nil, fault(ctx, "read a record", err)
+	}
+	if !was {
+		return nil, store.ErrNotFound
+	}
+	return r, nil
+}
+
+// superseded says that a record stands at a later version. What hist holds of
+// others is no history: a write of one record that met the purge of that record and
+// got no further has left it there. A version that takes its place in hist
+// replaces it, and a purge removes it.
+func superseded(ctx context.Context, res *mongo.Collection, ref store.Ref, version int64) (bool, error) {
+	later := append(byID(ref.String()), bson.E{Key: "v", Value: bson.D{{Key: "$gt", Value: version}}})
+	err := res.FindOne(ctx, later, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func one(caller context.Context, found *mongo.SingleResult) (*store.Record, error) {

@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -77,7 +78,11 @@ func (w *single) try(ctx context.Context, f *fate) error {
 	if st.found == nil {
 		return w.insert(ctx, f, doc)
 	}
-	return w.replace(ctx, f, doc)
+	err = w.replace(ctx, f, doc)
+	if errors.Is(err, errAgain) {
+		err = cmp.Or(w.dropOld(ctx, st), err)
+	}
+	return err
 }
 
 func (w *single) judge(st *standing) (*store.Version, error) {
@@ -131,6 +136,17 @@ func (w *single) fence(ctx context.Context) error { return fence(ctx, w.s.res, w
 // fence deletes what isn't there.
 func fence(ctx context.Context, c *mongo.Collection, id string) error {
 	_, err := c.DeleteOne(ctx, append(byID(id), bson.E{Key: "w", Value: ""}))
+	return err
+}
+
+// dropOld removes the copy in hist of a version that didn't get superseded but
+// purged; that of one which somebody else superseded is his too.
+func (w *single) dropOld(ctx context.Context, st *standing) error {
+	was, err := superseded(ctx, w.s.res, w.ref(), st.ver-1)
+	if was || err != nil {
+		return err
+	}
+	_, err = w.s.hist.DeleteOne(ctx, bson.D{{Key: "_id", Value: histID(w.ref(), st.ver-1)}, {Key: "k", Value: w.ref().String()}, {Key: "w", Value: st.found.Lookup("w")}})
 	return err
 }
 
