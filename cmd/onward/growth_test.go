@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/onward-health/onward/nhs"
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/sqlite"
+	"github.com/onward-health/onward/store/storetest"
 )
 
 // growthStart is the day on which the diaries of TestGrowth begin.
@@ -75,14 +75,6 @@ type growth struct {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// cpuTime is what this process has used: unlike a latency it hardly depends on
-// what else runs on the machine.
-func cpuTime(t testing.TB) time.Duration {
-	var u syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 func measureGrowth(t *testing.T, path string, slots int) growth {
 	g := growth{slots: slots, rate: "no rate (it was there)"}
 	uri := "sqlite:" + path
@@ -100,14 +92,14 @@ func measureGrowth(t *testing.T, path string, slots int) growth {
 	for _, c := range growthCases(t, g.slots, db, desk, raw) {
 		random := rand.New(rand.NewPCG(1, uint64(slots)))
 		took := make([]time.Duration, 0, 300)
-		began, cpu := time.Now(), cpuTime(t)
+		began, cpu := time.Now(), storetest.CPUTime(t)
 		for n := 0; n < 300 && time.Since(began) < 10*time.Second; n++ {
 			subject := random.IntN(slots / 10)
 			from := time.Now()
 			c.run(t.Context(), subject)
 			took = append(took, time.Since(from))
 		}
-		g.cpu = append(g.cpu, (cpuTime(t)-cpu)/time.Duration(len(took)))
+		g.cpu = append(g.cpu, (storetest.CPUTime(t)-cpu)/time.Duration(len(took)))
 		took = took[len(took)/10:] // the first fill caches
 		slices.Sort(took)
 		g.names = append(g.names, c.name)

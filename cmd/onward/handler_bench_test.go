@@ -15,6 +15,7 @@ import (
 	"github.com/onward-health/onward/conformance/sandbox"
 	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/storetest"
 )
 
 // inside is the server's handler as Run wires it, in this process and without a
@@ -118,13 +119,13 @@ func BenchmarkInside(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
-			before := cpuTime(b)
+			before := storetest.CPUTime(b)
 			for b.Loop() {
 				if !c.do() {
 					b.Fatal("answered otherwise")
 				}
 			}
-			b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
+			b.ReportMetric(float64((storetest.CPUTime(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
 		})
 	}
 }

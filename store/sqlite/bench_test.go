@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/storetest"
 )
 
 func benchStore(b *testing.B, n int) *Store {
@@ -28,22 +27,12 @@ func benchStore(b *testing.B, n int) *Store {
 	return s
 }
 
-// cpuTime is what the process has used: unlike a latency it hardly depends on what
-// else runs on the machine.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // timed runs f and reports the processor time of one operation beside its latency.
 func timed(b *testing.B, f func()) {
 	b.ResetTimer()
-	before := cpuTime(b)
+	before := storetest.CPUTime(b)
 	f()
-	b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
+	b.ReportMetric(float64((storetest.CPUTime(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
 }
 
 // BenchmarkGet reads records by type and id; raw reads the same columns by one
