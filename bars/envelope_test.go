@@ -2,6 +2,7 @@ package bars_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,6 +56,7 @@ func TestEachRuleOfBundleAndHeaderIsHeld(t *testing.T) {
 		{"no sender", changes{"MessageHeader.sender": nil}, inv, []string{header + ".sender"}},
 		{"sender not in the bundle", changes{"MessageHeader.sender.reference": "Organization/A1001"}, inv, []string{header + ".sender"}},
 		{"no source endpoint", changes{"MessageHeader.source.endpoint": nil}, inv, []string{header + ".source.endpoint"}},
+		{"source endpoint too long for answers", changes{"MessageHeader.source.endpoint": nhs.SystemDoS + "|" + strings.Repeat("9", 256-len(nhs.SystemDoS))}, inv, []string{header + ".source.endpoint"}},
 		{"no source name", changes{"MessageHeader.source.name": nil}, inv, []string{header + ".source.name"}},
 		{"no focus", changes{"MessageHeader.focus": nil}, inv, []string{header + ".focus"}},
 		{"focus not in the bundle", changes{"MessageHeader.focus[0].reference": "urn:uuid:00000000-0000-4000-8000-000000000000"}, inv, []string{header + ".focus[0]"}},

@@ -188,10 +188,7 @@ func (m *message) readHeader() {
 	}
 	m.readDestinations(h.Get("destination"), at)
 	m.sender = m.organisation(h.Dig("sender", "reference"), at+".sender")
-	m.source = h.Dig("source", "endpoint").Text()
-	if m.source == "" {
-		m.broken(at+".source.endpoint", "source.endpoint must say where answers go, as system|value")
-	}
+	m.readSource(h.Dig("source", "endpoint"), at+".source.endpoint")
 	if h.Dig("source", "name").Text() == "" {
 		m.strictly(at+".source.name", "source.name must name the supplier")
 	}
@@ -202,6 +199,22 @@ func (m *message) readHeader() {
 		m.broken(at+".definition", "definition names no MessageDefinition of the standard")
 	}
 	m.readFocus(at + ".focus")
+}
+
+// maxSource bounds source.endpoint in bytes, written system|value: answers wait in
+// the outbox under it, which takes no longer name.
+const maxSource = 256
+
+// readSource reads where answers go. One that can't go there must be refused while
+// its sender listens, not when staff answer.
+func (m *message) readSource(endpoint fhir.Value, at string) {
+	m.source = endpoint.Text()
+	switch {
+	case m.source == "":
+		m.broken(at, "source.endpoint must say where answers go, as system|value")
+	case len(nhs.ParseServiceID(m.source).String()) > maxSource:
+		m.broken(at, "source.endpoint may have at most "+itoa(maxSource)+" bytes, its system counted")
+	}
 }
 
 // readDestinations reads whom the message is for. It may be for several; which

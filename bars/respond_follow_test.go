@@ -1,6 +1,7 @@
 package bars_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +9,9 @@ import (
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/internal/outbox"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
 )
 
 // planned is the responder's own Encounter of a referral.
@@ -30,6 +34,28 @@ func (p *pair) move(status string) error {
 	require.NoError(p.t, err)
 	_, err = p.responder.put(string(moved.JSON()), 0)
 	return err
+}
+
+// queue puts messages where the server's own outbox has them.
+type queue struct{}
+
+func (queue) Put(o bars.Outgoing, created time.Time) (store.Op, error) {
+	return outbox.Put(outbox.Message{ID: o.ID, Kind: "bars-message", Recipient: o.Target.String(), Focus: o.Focus, Order: o.Order, Created: created, Body: o.Bundle.JSON()})
+}
+
+// Ensure that a case can be moved on whatever endpoint its request was taken with:
+// the outbox holds names of 256 bytes.
+func TestTheLongestSourceThatIsTakenCanBeAnswered(t *testing.T) {
+	source := nhs.SystemDoS + "|" + strings.Repeat("9", 255-len(nhs.SystemDoS))
+	s := open(t, func(o *bars.Options) { o.Outbox = queue{} })
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{"MessageHeader.source.endpoint": source}))
+	require.NoError(t, err)
+	_, err = s.desk.Respond(s.ctx, bars.RespondRequest{Key: bars.Key{Door: "console", Values: []string{"1"}}, Referral: focus(sent), Answer: bars.AnswerStatus, Status: "arrived"})
+	require.NoError(t, err)
+	waiting, err := s.store.AuxScan(s.ctx, outbox.Kind, "", "", 0)
+	require.NoError(t, err)
+	require.Len(t, waiting, 1)
+	require.Contains(t, string(waiting[0].Value), source)
 }
 
 func TestAChangeOfOurEncounterTellsWhoAskedInTheSameCommit(t *testing.T) {
