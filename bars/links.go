@@ -15,7 +15,9 @@ import (
 // relative reference to the rules of linking (BaRS Core 1.5, linking; the table
 // of states of the national conformance tool). They must be here, be the same
 // patient's at the same service, and be current.
-func (w *work) checkLinks(ctx context.Context, m *message) error {
+//
+// An update, of stored, may keep the links that stand; only new ones are judged.
+func (w *work) checkLinks(ctx context.Context, m *message, stored *fhir.Resource) error {
 	booked, links := false, 0
 	for _, member := range []string{"supportingInfo", "basedOn"} {
 		value := m.focus.res.Get(member)
@@ -25,6 +27,10 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 				return err
 			}
 			if !ok {
+				continue
+			}
+			w.linked = append(w.linked, target)
+			if stands(stored, member, target) {
 				continue
 			}
 			if links++; links > maxNamed {
@@ -37,10 +43,23 @@ func (w *work) checkLinks(ctx context.Context, m *message) error {
 			booked = booked || fits && m.focus.typ == "ServiceRequest" && target.Type == "Appointment"
 		}
 	}
-	if w.service.needsBooking && m.event == EventReferral && !booked {
+	if w.service.needsBooking && m.rule.act == actRefer && !booked {
 		m.broken(m.focus.path()+".supportingInfo", needsLinkedBooking)
 	}
 	return nil
+}
+
+// stands says whether a record has a link already.
+func stands(stored *fhir.Resource, member string, target store.Ref) bool {
+	if stored == nil {
+		return false
+	}
+	for ref := range localReferences(stored.Get(member), target.Type) {
+		if ref == target {
+			return true
+		}
+	}
+	return false
 }
 
 const needsLinkedBooking = "this service takes a referral only with its booking, which must be linked"
@@ -219,7 +238,11 @@ func journeyOf(m *message) string {
 	if own == nil {
 		return ""
 	}
-	for item := range own.res.Get("episodeOfCare").Items() {
+	return journeyIn(own.res)
+}
+
+func journeyIn(encounter fhir.Value) string {
+	for item := range encounter.Get("episodeOfCare").Items() {
 		if ref, ok := fhir.ParseReference(item.Get("reference").Text()); ok && ref.Type == "EpisodeOfCare" {
 			return ref.ID
 		}

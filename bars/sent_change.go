@@ -91,11 +91,15 @@ func (w *work) updateSent(ctx context.Context, m *message, x *exchange, stored *
 		case e.typ == "Encounter" && x.Answers[e.fullURL] == x.Planned && x.Planned != "":
 			w.mean(e, plan{ref: refOf(x.Planned), link: true}) // the receiver's, shown back to it
 		case e.plan.link:
-		case ours.Type == e.typ:
-			w.mean(e, plan{ref: ours, known: true})
 		default:
-			if ref := x.part(e, x.Parts); ref.ID != "" {
-				w.mean(e, plan{ref: ref, known: true})
+			if ours.Type != e.typ {
+				ours = x.part(e, x.Parts)
+			}
+			if ours.ID == "" {
+				continue
+			}
+			if err := w.brings(ctx, e, ours); err != nil {
+				return err
 			}
 		}
 	}

@@ -196,6 +196,9 @@ func (w *work) placeAnswer(ctx context.Context, m *message, x *exchange) error {
 		}
 	}
 	m.checkReferences(m.entries)
+	if err := w.checkForeign(ctx, m, x); err != nil {
+		return err
+	}
 	return m.problems.OrNil()
 }
 
@@ -225,8 +228,7 @@ func (w *work) placeEncounter(ctx context.Context, m *message, e *entry, x *exch
 // said, an echo of the request that is no later than what we have, or new.
 func (w *work) placeOther(ctx context.Context, e *entry, x *exchange) error {
 	if ref := x.part(e, x.Answers); ref.ID != "" {
-		w.mean(e, plan{ref: ref, known: true})
-		return nil
+		return w.brings(ctx, e, ref)
 	}
 	ref := x.part(e, x.Parts)
 	if ref.ID == "" {

@@ -13,7 +13,7 @@ import (
 // replaces it, one that isn't is left, one that we don't know is stored. No
 // version is overwritten.
 func (w *work) updateReferral(ctx context.Context, m *message) error {
-	stored, _, err := w.openReferral(ctx, m)
+	stored, held, err := w.openReferral(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (w *work) updateReferral(ctx context.Context, m *message) error {
 	if x == nil || x.changedHere(stored, m) {
 		return fhir.NewOutcome(fhir.KindConflict, m.focus.path(), "the referral was changed here after it was received")
 	}
-	if err := w.placeUpdate(ctx, m, x); err != nil {
+	if err := w.placeUpdate(ctx, m, x, held); err != nil {
 		return err
 	}
 	if err := w.writeUpdate(ctx, m, x, stored); err != nil {
@@ -77,8 +77,9 @@ func laterText(a, b string) string {
 	return a
 }
 
-// placeUpdate finds for each entry the record that it is.
-func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange) error {
+// placeUpdate finds for each entry the record that it is, and checks where the
+// update leads.
+func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange, held *fhir.Resource) error {
 	if err := w.place(ctx, m.entries); err != nil {
 		return err
 	}
@@ -100,12 +101,44 @@ func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange) error {
 		case e.plan.link:
 		default:
 			if ref := x.part(e, x.Parts); ref.ID != "" {
-				w.mean(e, plan{ref: ref, known: true})
+				if err := w.brings(ctx, e, ref); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	m.checkReferences(m.entries)
+	if err := w.keepsJourney(ctx, m, x); err != nil {
+		return err
+	}
+	if err := w.checkLinks(ctx, m, held); err != nil {
+		return err
+	}
+	if err := w.checkForeign(ctx, m, x); err != nil {
+		return err
+	}
 	return m.problems.OrNil()
+}
+
+// keepsJourney refuses an update that moves the case to another journey, which may
+// be another patient's: the id is made at first contact and carried through.
+func (w *work) keepsJourney(ctx context.Context, m *message, x *exchange) error {
+	said := journeyOf(m)
+	if said == "" || x.Encounter == "" {
+		return nil
+	}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{refOf(x.Encounter)})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	held, err := fhir.Parse(found[0].Body)
+	if err != nil {
+		return err
+	}
+	if was := journeyIn(held.Root()); was != "" && was != said {
+		m.broken(m.own().path()+".episodeOfCare", "an update may not move the referral to another journey")
+	}
+	return nil
 }
 
 // mean says which record an entry is.

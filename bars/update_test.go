@@ -178,6 +178,7 @@ func TestUpdatesOfEachApplicationThatHasThemAreTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
+			row = with(row, changes{journey: "EpisodeOfCare/" + uuid.NewString()})
 			sent, err := s.sendTo(hospital, referral(t, toService(hospital), row))
 			require.NoError(t, err)
 			update := changes{reason: "update", "ServiceRequest.id": focus(sent), "ServiceRequest.meta.lastUpdated": laterStamp}

@@ -23,6 +23,8 @@ type work struct {
 	changed map[store.Ref]*fhir.Resource
 	// planned is the Encounter that a referral opens.
 	planned *fhir.Resource
+	// linked are the bookings and referrals that the message is linked with.
+	linked []store.Ref
 	// sent is what was put into the outbox for another system.
 	sent   *Forwarded
 	diary  *diary
@@ -179,7 +181,10 @@ func (w *work) placeMessage(ctx context.Context, m *message, attached []Entry) (
 		return nil, err
 	}
 	m.checkReferences(entries)
-	return entries, w.checkLinks(ctx, m)
+	if err := w.checkLinks(ctx, m, nil); err != nil {
+		return nil, err
+	}
+	return entries, w.checkForeign(ctx, m, nil)
 }
 
 // checkReferences looks for bundle-local references that name no entry. What

@@ -3,6 +3,7 @@ package bars_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/bars"
@@ -37,7 +38,8 @@ var validation = changes{srCategory: "validation", srUseCase: "a4t1", "CarePlan.
 	"+": []string{`{"resourceType":"Location","name":"The scene","extension":[{"url":"https://fhir.nhs.uk/StructureDefinition/LocationExtension",
 		"extension":[{"url":"what3words","valueString":"sample.sample.sample"}]}]}`}}
 
-var cadCase = changes{srUseCase: "a6t1", "CarePlan.status": "active"}
+// cadCase is always of one journey, so that it can be updated.
+var cadCase = changes{srUseCase: "a6t1", "CarePlan.status": "active", journey: "EpisodeOfCare/0c000000-0000-4000-8000-000000000001"}
 
 func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
 	s := open(t)
@@ -60,7 +62,7 @@ func TestReferralsThatTheDecisionTableKnowsAreTaken(t *testing.T) {
 		"the same category in two spellings too": {"ServiceRequest.category[0].coding[2]": map[string]any{"system": bars.SystemCategories, "code": "referral"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			result, err := s.sendTo(hospital, referral(t, toService(hospital), c))
+			result, err := s.sendTo(hospital, referral(t, toService(hospital), c, changes{journey: "EpisodeOfCare/" + uuid.NewString()}))
 			require.NoError(t, err)
 			require.Equal(t, "active", s.status("ServiceRequest", focus(result)))
 		})
