@@ -25,6 +25,9 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 	if err != nil {
 		return err
 	}
+	if err := w.keepsPatient(ctx, r, before, current); err != nil {
+		return err
+	}
 	next := func(r *fhir.Resource) (store.Op, error) {
 		rec, err := w.d.record(r, id, method, w.who)
 		if err != nil {

@@ -84,7 +84,7 @@ func (w *work) checkForeign(ctx context.Context, m *message, x *exchange) error 
 		if rec == nil {
 			continue
 		}
-		if common, err := isCommon(rec); err != nil {
+		if common, err := w.d.isCommon(rec); err != nil {
 			return err
 		} else if !common {
 			m.broken(n.at, foreignRecord)
@@ -163,12 +163,12 @@ func (d *Desk) recordsOf(ctx context.Context, list []mention) (map[store.Ref]*st
 
 // isCommon says whether a record is one of ours that is about no patient, such as
 // those of the directory: anybody may name it.
-func isCommon(rec *store.Record) (bool, error) {
+func (d *Desk) isCommon(rec *store.Record) (bool, error) {
 	if rec.Type == "Patient" || !isHosted(rec) {
 		return false, nil
 	}
 	r, err := fhir.Parse(rec.Body)
-	return err == nil && personOf(r) == "", err
+	return err == nil && d.personOf(r).ID == "", err
 }
 
 func isHosted(rec *store.Record) bool {
@@ -176,24 +176,22 @@ func isHosted(rec *store.Record) bool {
 	return json.Unmarshal(rec.By, &who) == nil && who.Hosted
 }
 
-// personOf is the reference of the Patient whom a record is about; "" where it is
+// personOf is the Patient of ours whom a record is about; the zero Ref where it is
 // about none.
-func personOf(r *fhir.Resource) string {
-	is := func(v fhir.Value) bool {
-		ref, ok := fhir.ParseReference(v.Text())
-		return ok && ref.Type == "Patient"
-	}
+func (d *Desk) personOf(r *fhir.Resource) store.Ref {
+	candidates := make([]fhir.Value, 0, 8)
 	for _, name := range []string{"subject", "patient", "for", "beneficiary", "individual"} {
-		if v := r.Get(name, "reference"); is(v) {
-			return v.Text()
-		}
+		candidates = append(candidates, r.Get(name, "reference"))
 	}
 	for participant := range r.Get("participant").Items() {
-		if v := participant.Dig("actor", "reference"); is(v) {
-			return v.Text()
+		candidates = append(candidates, participant.Dig("actor", "reference"))
+	}
+	for _, v := range candidates {
+		if ref, ok := fhir.ParseReference(v.Text()); ok && ref.Type == "Patient" && (ref.Base == "" || ref.Base == d.base+"/") {
+			return store.Ref{Type: ref.Type, ID: ref.ID}
 		}
 	}
-	return ""
+	return store.Ref{}
 }
 
 // brings says what an entry is that a later message brings for a record of its

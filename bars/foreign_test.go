@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/rest"
+	"github.com/onward-health/onward/nhs"
+	"github.com/onward-health/onward/store"
 )
 
 // other is the journey of another patient, sent by another organisation: the
@@ -184,4 +187,86 @@ func TestAnUpdateWritesNoRecordOfTheDirectory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ensure that plain FHIR can't make a referral name what is another patient's, or
+// what another sender said of the same.
+func TestAPlainWriteOfAReferralNamesNoOtherPatientsRecord(t *testing.T) {
+	s := open(t)
+	theirs := s.other(clinic)
+	same := s.other(clinic, changes{"Patient.identifier[0].value": "9000000009", "Patient.birthDate": "1980-02-29"})
+	id := focus(s.accepted(referral(t)))
+	rec, err := s.store.Get(s.ctx, store.Ref{Type: "ServiceRequest", ID: id})
+	require.NoError(t, err)
+	r := parse(t, string(rec.Body))
+	for _, c := range []struct {
+		member, value, at string
+	}{
+		{"encounter", `{"reference":"` + theirs["planned"] + `"}`, "ServiceRequest.encounter.reference"},
+		{"encounter", `{"reference":"` + base + "/" + theirs["Encounter"] + `"}`, "ServiceRequest.encounter.reference"},
+		{"encounter", `{"reference":"` + same["planned"] + `"}`, "ServiceRequest.encounter.reference"},
+		{"subject", `{"reference":"` + theirs["Patient"] + `"}`, "ServiceRequest.subject.reference"},
+		{"supportingInfo", `[{"reference":"` + theirs["CarePlan"] + `"}]`, "ServiceRequest.supportingInfo[0].reference"},
+		{"basedOn", `[{"reference":"` + theirs["ServiceRequest"] + `"}]`, "ServiceRequest.basedOn[0].reference"},
+		{"reasonReference", `[{"reference":"` + theirs["Condition"] + `"}]`, "ServiceRequest.reasonReference[0].reference"},
+	} {
+		changed, err := r.Edit().Set(r.Root(), c.member, []byte(c.value)).Done()
+		require.NoError(t, err)
+		_, err = s.put(string(changed.JSON()), 0)
+		refused(t, err, fhir.KindProcessing, c.at)
+		_, err = s.change(rest.Change{Method: "PATCH", Type: "ServiceRequest", ID: id, Patch: func(*fhir.Resource) (*fhir.Resource, error) { return changed, nil }})
+		refused(t, err, fhir.KindProcessing, c.at)
+	}
+	for member, value := range map[string]string{
+		"basedOn": `[{"reference":"` + same["ServiceRequest"] + `"}]`, "subject": `{"reference":"` + same["Patient"] + `"}`,
+		"supportingInfo": `[{"reference":"Observation/none"}]`, "performer": `[{"reference":"HealthcareService/` + clinic + `"}]`,
+	} {
+		r := s.get("ServiceRequest", id)
+		changed, err := r.Edit().Set(r.Root(), member, []byte(value)).Done()
+		require.NoError(t, err)
+		_, err = s.put(string(changed.JSON()), 0)
+		require.NoError(t, err, member)
+	}
+}
+
+// Ensure that a referral or booking that is posted names only what is its patient's
+// and its sender's.
+func TestAPostNamesNoOtherPatientsRecord(t *testing.T) {
+	s := open(t)
+	theirs := s.other(clinic)
+	id := focus(s.accepted(referral(t)))
+	sr := s.get("ServiceRequest", id)
+	patient := sr.Get("subject", "reference").Text()
+	posted := `{"resourceType":"ServiceRequest","status":"active","intent":"plan","subject":{"reference":"` + patient + `"}`
+	for _, c := range [][2]string{
+		{`"encounter":{"reference":"` + theirs["planned"] + `"}`, "ServiceRequest.encounter.reference"},
+		{`"reasonReference":[{"reference":"` + theirs["Condition"] + `"}]`, "ServiceRequest.reasonReference[0].reference"},
+		{`"requester":{"reference":"` + theirs["Patient"] + `"}`, "ServiceRequest.requester.reference"},
+	} {
+		_, err := s.manage("POST", "ServiceRequest", "", posted+","+c[0]+"}")
+		refused(t, err, fhir.KindInvariant, c[1])
+	}
+	_, err := s.manage("POST", "ServiceRequest", "", posted+`,"encounter":{"reference":"`+sr.Get("encounter", "reference").Text()+`"},"performer":[{"reference":"HealthcareService/`+clinic+`"}]}`)
+	require.NoError(t, err)
+	// The same sender's other patient.
+	other := s.accepted(referral(t, changes{"Patient.identifier[0].value": "9000000017", "Patient.birthDate": "1955-05-05"}))
+	_, err = s.manage("POST", "ServiceRequest", "", posted+`,"basedOn":[{"reference":"ServiceRequest/`+focus(other)+`"}]}`)
+	refused(t, err, fhir.KindInvariant, "ServiceRequest.basedOn[0].reference")
+}
+
+// Ensure that a validation isn't answered with another patient's outcome.
+func TestAValidationIsNotFinishedWithAnotherPatientsPlan(t *testing.T) {
+	p := openPair(t)
+	p.ask(validation)
+	_, err := p.responder.put(`{"resourceType":"Patient","id":"another","identifier":[{"system":"`+nhs.SystemNHSNumber+`","value":"9000000017"}]}`, 0)
+	require.NoError(t, err)
+	write := func(patient string) {
+		_, err := p.responder.post(`{"resourceType":"CarePlan","status":"completed","intent":"plan","subject":{"reference":"` + patient + `"},"description":"Seen",
+			"encounter":{"reference":"Encounter/` + p.planned().ID() + `"},"period":{"start":"2026-11-20T09:00:00Z"},
+			"activity":[{"outcomeCodeableConcept":[{"coding":[{"system":"https://fhir.nhs.uk/CodeSystem/pathways-dx-codes","code":"Dx02"}]}]}]}`)
+		require.NoError(t, err)
+	}
+	write("Patient/another")
+	refused(t, p.move("finished"), fhir.KindProcessing, "Encounter.status")
+	require.Empty(t, p.post.posted)
 }

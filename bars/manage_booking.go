@@ -33,6 +33,9 @@ func (m *managed) create(ctx context.Context) (*store.Record, error) {
 	if err := m.linked(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.foreign(ctx); err != nil {
+		return nil, err
+	}
 	id := m.w.d.newID()
 	made := m.sent
 	if m.req.Type == "Appointment" {

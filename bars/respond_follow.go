@@ -148,6 +148,13 @@ func (r *reply) addPlans(ctx context.Context, encounter store.Ref) error {
 	if err != nil {
 		return err
 	}
+	others, err := r.w.d.ofOthers(ctx, map[store.Ref]*store.Record{newest.Ref(): newest}, refOf(r.x.Patient))
+	if err != nil {
+		return err
+	}
+	if others[newest.Ref()] {
+		return fhir.NewOutcome(fhir.KindProcessing, "Encounter.status", "the newest CarePlan of this Encounter is another patient's")
+	}
 	r.changed[newest.Ref()] = plan
 	return nil
 }
