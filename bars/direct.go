@@ -28,6 +28,9 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 	if err := w.keepsPatient(ctx, r, before, current); err != nil {
 		return err
 	}
+	if err := w.keepsCopy(ctx, current, r, before); err != nil {
+		return err
+	}
 	next := func(r *fhir.Resource) (store.Op, error) {
 		rec, err := w.d.record(r, id, method, w.who)
 		if err != nil {
@@ -77,9 +80,12 @@ func bodyOf(rec *store.Record) (*fhir.Resource, error) {
 }
 
 // remove adds a tombstone.
-func (w *work) remove(current *store.Record) error {
+func (w *work) remove(ctx context.Context, current *store.Record) error {
 	before, err := bodyOf(current)
 	if err != nil {
+		return err
+	}
+	if err := w.keepsCopy(ctx, current, nil, before); err != nil {
 		return err
 	}
 	if current.Type == "Subscription" {

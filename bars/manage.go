@@ -164,6 +164,9 @@ func (m *managed) next(ctx context.Context, current *store.Record) (*fhir.Resour
 	if err != nil {
 		return nil, err
 	}
+	if err := m.w.keepsCopy(ctx, current, next, before); err != nil {
+		return nil, err
+	}
 	if err := asError(conformPatched(next, before)); err != nil {
 		return nil, err
 	}

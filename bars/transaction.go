@@ -193,7 +193,7 @@ func (t *transaction) carryOut(ctx context.Context, i int) error {
 	w := t.d.directWork(ctx)
 	w.diary, w.change = t.diary, i
 	if c.Method == http.MethodDelete {
-		if err := w.remove(s.current); err != nil {
+		if err := w.remove(ctx, s.current); err != nil {
 			return err
 		}
 	} else {
