@@ -70,7 +70,7 @@ func encounterOf(request, event *xmltree.Node) *xmltree.Node {
 	return encounter
 }
 
-// noteTitles names the additional notes (2.16.840.1.113883.2.1.3.2.4.17.422).
+// noteTitles names the additional notes (oidNotes).
 var noteTitles = map[string]string{
 	"SPN": "Special patient notes", "LAI": "Location access information", "OAN": "Other notes",
 	"PRC": "Primary reason for call", "RAT": "Rationale",
@@ -97,7 +97,7 @@ func bodyOf(request, event *xmltree.Node) *xmltree.Node {
 		give(body, sectionOf(code, title, note.Child("text").Content()))
 	}
 	if text := event.Child("text").Content(); text != "" {
-		give(body, sectionOf(nil, "Encounter", text))
+		give(body, sectionOf(nil, encounterTitle, text))
 	}
 	return body
 }
@@ -175,6 +175,8 @@ func with(n *xmltree.Node, from, to string) *xmltree.Node {
 // Codes of an AmbulanceRequest.
 const (
 	codeInterim = "828791000000100" // SNOMED CT: the final request follows
+	codeFinal   = "828801000000101"
+	oidNotes    = "2.16.840.1.113883.2.1.3.2.4.17.422"
 	oidSafety   = "2.16.840.1.113883.2.1.3.2.4.17.327"
 )
 

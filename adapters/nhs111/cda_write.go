@@ -19,7 +19,8 @@ type documentOptions struct {
 }
 
 // writeDocument writes a BaRS referral message (BaRS application 1) as a 111
-// report, POCD_MT000002UK01 with the templates of POCD_MT200001GB02. It is the
+// report, POCD_MT000002UK01 with the templates of POCD_MT200001GB02, or as an
+// ambulance request (isRequest). It is the
 // way back of mapReport: what of the message CDA has no place for is listed in
 // NotWritten, and a test holds it to the list. set names the document over all its
 // versions. The error is a KindProcessing
@@ -45,7 +46,7 @@ func writeDocument(message *fhir.Resource, o documentOptions) (document, set str
 	}
 	w.Set = w.setID()
 	var b strings.Builder
-	w.document().write(&b)
+	w.root().write(&b)
 	return b.String(), w.Set, nil
 }
 
@@ -57,6 +58,19 @@ type documentWriter struct {
 	header, request, patient, encounter, plan fhir.Value
 	laidOut                                   []*planSection // the plan's narrative
 	triaged                                   bool           // a triage of NHS Pathways is written
+
+	requests bool         // an AmbulanceRequest is written
+	told     []string     // what it has no place for, in words
+	said     []fhir.Value // resources that were said
+	missed   []fhir.Issue // and by path
+}
+
+// root is the document: an AmbulanceRequest, or a report or its nullification.
+func (w *documentWriter) root() *xmlElement {
+	if w.requests = w.Withdrawn.IsZero() && w.isRequest(); w.requests {
+		return w.ambulanceRequest()
+	}
+	return w.document()
 }
 
 // newWriter reads a message.

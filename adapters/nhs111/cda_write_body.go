@@ -92,7 +92,7 @@ func (w *documentWriter) appointment() *xmlElement {
 		switch {
 		case info.Get("type").Text() == "Appointment" && !booked.Exists():
 			booked = info
-		case info.Get("display").Text() == "Place of the appointment":
+		case info.Get("display").Text() == placeOfAppointment:
 			place = w.follow(info)
 		}
 	}
@@ -219,12 +219,19 @@ func (w *documentWriter) remarks() string {
 			lines = append(lines, "To be seen by: "+end)
 		}
 	}
-	if asked := w.request.Get("priority").Text(); asked != "" && asked != priority(code, limit, limited) {
+	usual := priority(code, limit, limited)
+	ambulance, said := w.ambulancePriority()
+	if !w.requests {
+		said = fhir.Value{}
+	} else if ambulance != nil {
+		usual = orElse(urgency(ambulance.attr("code")), usual)
+	}
+	if asked := w.request.Get("priority").Text(); asked != "" && asked != usual {
 		lines = append(lines, "Priority: "+asked)
 	}
 	for activity := range w.plan.Get("activity").Items() {
 		for outcome := range activity.Get("outcomeCodeableConcept").Items() {
-			if outcome.Get("coding").Len() == 0 {
+			if outcome.Get("coding").Len() == 0 || said.Exists() && outcome == said {
 				continue
 			}
 			if text := outcomeWords(outcome, e != nil && outcome == from, display, words); text != "" {
@@ -232,10 +239,16 @@ func (w *documentWriter) remarks() string {
 			}
 		}
 	}
+	if where := w.placeInWords(); where != "" {
+		lines = append(lines, where)
+	}
 	for _, flag := range w.all("Flag") {
 		category := flag.Get("category").At(0)
 		if w.triaged && systemFlag(flag) != "" {
 			continue // it stands in the triage
+		}
+		if w.requests && requestFlag(flag) != "" {
+			continue // it is one of the request's own, or says that nothing is known
 		}
 		if fhir.CodeOf(category, codeSystemBase+"flag-categories-bars") == "SG" && safeguardingForm.MatchString(code) {
 			continue

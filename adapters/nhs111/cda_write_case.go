@@ -269,7 +269,7 @@ func (w *documentWriter) answers() string {
 		}
 	}
 	for _, response := range w.all("QuestionnaireResponse") {
-		if !isTriage(response) {
+		if w.requests || !isTriage(response) {
 			ask(response.Get("item"))
 		}
 	}

@@ -33,7 +33,7 @@ func (c *Client) Withdraw(message *fhir.Resource, revision Revision, at time.Tim
 		lost = append(lost, fhir.Issue{Expression: "ServiceRequest.reasonCode", Diagnostics: "in words"})
 	}
 	out, err := c.compose(message, id, documentOptions{Version: revision.Number, Set: revision.Set, Withdrawn: at},
-		wrapping{profileNullification, interactionNullify})
+		wrapping{sendReport, profileNullification, interactionNullify})
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,12 @@ func (w *documentWriter) withdrawal() *xmlElement {
 }
 
 // nullified names the set of which this document is the end; the ids of its
-// earlier documents aren't known any more.
+// earlier documents aren't known any more, but of an ambulance request, which has
+// no set: each follows from the first.
 func (w *documentWriter) nullified() *xmlElement {
-	return el("relatedDocument", at("typeCode", "RPLC"),
-		el("parentDocument", nil, el("id", at("nullFlavor", "NI")), el("setId", at("root", w.setID()))))
+	id := el("id", at("nullFlavor", "NI"))
+	if w.mayHaveBeenRequest() {
+		id = el("id", at("root", requestID(w.setID(), w.Version-1)))
+	}
+	return el("relatedDocument", at("typeCode", "RPLC"), el("parentDocument", nil, id, el("setId", at("root", w.setID()))))
 }

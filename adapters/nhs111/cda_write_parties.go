@@ -23,11 +23,7 @@ func (w *documentWriter) custodian() *xmlElement {
 // recipients are the service that the referral is for, and those whom the
 // supporting information says it went to as well.
 func (w *documentWriter) recipients() []*xmlElement {
-	receiver := w.follow(w.header.Get("destination").At(0).Get("receiver"))
-	if !receiver.Exists() {
-		receiver = w.follow(w.follow(w.request.Get("performer").At(0)).Get("providedBy"))
-	}
-	out := []*xmlElement{w.recipient("PRCP", receiver)}
+	out := []*xmlElement{w.recipient("PRCP", w.receiver())}
 	for info := range w.request.Get("supportingInfo").Items() {
 		display := info.Get("display").Text()
 		kind := map[string]string{sentTo: "PRCP", sentAlso: "PRCP", sentCopy: "TRC"}[display]
@@ -47,6 +43,14 @@ func (w *documentWriter) recipients() []*xmlElement {
 		out = append(out, w.recipient(kind, o))
 	}
 	return out
+}
+
+// receiver is the organisation that the referral is for.
+func (w *documentWriter) receiver() fhir.Value {
+	if receiver := w.follow(w.header.Get("destination").At(0).Get("receiver")); receiver.Exists() {
+		return receiver
+	}
+	return w.follow(w.follow(w.request.Get("performer").At(0)).Get("providedBy"))
 }
 
 // recipientPerson writes a person that the report is for.

@@ -111,10 +111,16 @@ func (w *documentWriter) organisationPart(name string, o fhir.Value, left int) *
 // informants are the staff and the people who spoke for the patient, and the
 // contacts whom no one else of the message stands for.
 func (w *documentWriter) informants() []*xmlElement {
+	out, _ := w.informantsOf()
+	return out
+}
+
+// informantsOf are the informants and who each is.
+func (w *documentWriter) informantsOf() (out []*xmlElement, whos []fhir.Value) {
 	contact, call := w.firstContact()
-	var out []*xmlElement
 	related := func(e *xmlElement, person fhir.Value) {
 		out = append(out, el("informant", at("typeCode", "INF", "contextControlCode", "OP"), contentID("COCD_TP145007UK05#RelatedEntity"), e))
+		whos = append(whos, person)
 		telecoms := person.Get("telecom")
 		if !isSelf(contact) && hasTelecom(telecoms, call) {
 			w.markCall(e, call)
@@ -125,6 +131,7 @@ func (w *documentWriter) informants() []*xmlElement {
 		if who.Get("resourceType").Text() != "RelatedPerson" {
 			out = append(out, el("informant", at("typeCode", "INF", "contextControlCode", "OP"), contentID("COCD_TP145210GB01#AssignedEntity"),
 				w.person("assignedEntity", who, "COCD_TP145210GB01#AssignedEntity")))
+			whos = append(whos, who)
 			continue
 		}
 		seen = append(seen, who)
@@ -149,7 +156,7 @@ func (w *documentWriter) informants() []*xmlElement {
 			related(relatedEntity(c.Get("relationship").At(0), []*xmlElement{nameElement(c.Get("name"))}, c.Get("telecom"), home, nil), c)
 		}
 	}
-	return out
+	return out, whos
 }
 
 func relatedEntity(relationship fhir.Value, names []*xmlElement, telecoms fhir.Value, addresses []*xmlElement, since *xmlElement) *xmlElement {

@@ -114,6 +114,7 @@ func TestWhatHasNoPlaceInAReportStandsThereInWords(t *testing.T) {
 	document, _, err := writeDocument(plainReferral(t), documentOptions{NewID: counter()})
 	require.NoError(t, err)
 	for _, words := range []string{"To be seen by: ", "Priority: asap", "Scene Safety: Dog on the premises",
+		"<content>Place of the incident: what3words three.invented.words, longitude -1.9, latitude 52.6</content>", ">X400000,Y300000<",
 		"Can the patient walk? with help", "assigningAuthorityName=\"https://supplier.example/Id/case-number\""} {
 		require.Contains(t, document, words)
 	}

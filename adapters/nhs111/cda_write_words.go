@@ -38,9 +38,17 @@ const (
 // wordSections are the sections of what has only words in CDA.
 func (w *documentWriter) wordSections() []*xmlElement {
 	var out []*xmlElement
+	w.inWords(func(title string, lines []string) {
+		out = append(out, w.section(title, strings.Join(lines, "\n"), "", nil))
+	})
+	return out
+}
+
+// inWords goes through the kinds of what has only words.
+func (w *documentWriter) inWords(each func(title string, lines []string)) {
 	add := func(title string, lines []string) {
 		if len(lines) > 0 {
-			out = append(out, w.section(title, strings.Join(lines, "\n"), "", nil))
+			each(title, lines)
 		}
 	}
 	for _, kind := range wordedKinds {
@@ -53,7 +61,6 @@ func (w *documentWriter) wordSections() []*xmlElement {
 		add(kind.title, bounded(lines))
 	}
 	add(contactsTitle, bounded(w.oldContacts()))
-	return out
 }
 
 func bounded(lines []string) []string {

@@ -21,6 +21,9 @@ const (
 	maxAnswer        = 1 << 20
 	interactionED    = "primaryEmergencyDepartmentRecipientNHS111CDADocument-v2-0"
 	interactionOther = "primaryOutofHourRecipientNHS111CDADocument-v2-0"
+
+	requestAmbulance     = servicePrefix + "RequestAmbulanceDispatch-v2-0"
+	interactionAmbulance = "primaryNHS111RequestforAmbulance-v2-0"
 )
 
 // Client sends BaRS referrals to receivers that only have an NHS 111 SOAP door.
@@ -59,6 +62,14 @@ type Outgoing struct {
 // Lost lists what of the referral the report has no place for, or only in words.
 func (o *Outgoing) Lost() []fhir.Issue { return o.lost }
 
+// Form names what was written.
+func (o *Outgoing) Form() string {
+	if o.Service == requestAmbulance {
+		return "an ambulance request"
+	}
+	return "a 111 report"
+}
+
 // Revision says which version of a referral's report is written. Set names the
 // report over all versions; "" leaves that to the referral.
 type Revision struct {
@@ -67,7 +78,7 @@ type Revision struct {
 }
 
 // Compose writes a BaRS referral message as an ITK message that holds a 111
-// report. All ids follow from the Bundle's, so that the receiver knows the same
+// report or an ambulance request. All ids follow from the Bundle's, so that the receiver knows the same
 // message again, whoever composes it. The error is a KindProcessing Outcome.
 func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, error) {
 	if !fhir.ValidUUID(message.ID()) {
@@ -79,7 +90,11 @@ func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, 
 			interaction = interactionED
 		}
 	}
-	out, err := c.compose(message, uuid.MustParse(message.ID()), documentOptions{Version: revision.Number, Set: revision.Set}, wrapping{reportProfile, interaction})
+	wrap := wrapping{sendReport, reportProfile, interaction}
+	if newWriter(message).isRequest() {
+		wrap = wrapping{requestAmbulance, profileAmbulance, interactionAmbulance}
+	}
+	out, err := c.compose(message, uuid.MustParse(message.ID()), documentOptions{Version: revision.Number, Set: revision.Set}, wrap)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +103,7 @@ func (c *Client) Compose(message *fhir.Resource, revision Revision) (*Outgoing, 
 }
 
 // wrapping is what an ITK envelope says of its document.
-type wrapping struct{ profile, interaction string }
+type wrapping struct{ service, profile, interaction string }
 
 // compose writes a document and its envelope. id becomes the MessageID, and all
 // other ids follow from it.
@@ -114,7 +129,7 @@ func (c *Client) compose(message *fhir.Resource, id uuid.UUID, o documentOptions
 	}
 	payload := "uuid_" + derived("payload")
 	envelope := el("itk:DistributionEnvelope", at("xmlns:itk", nsITK),
-		el("itk:header", at("service", sendReport, "trackingid", derived("tracking")),
+		el("itk:header", at("service", wrap.service, "trackingid", derived("tracking")),
 			el("itk:addresslist", nil, addresses...),
 			el("itk:auditIdentity", nil, el("itk:id", at("uri", auditURI+string(sender)))),
 			el("itk:manifest", at("count", "1"), el("itk:manifestitem", at("id", payload, "mimetype", "text/xml", "profileid", wrap.profile))),
@@ -123,7 +138,7 @@ func (c *Client) compose(message *fhir.Resource, id uuid.UUID, o documentOptions
 		el("itk:payloads", at("count", "1"), el("itk:payload", at("id", payload), &xmlElement{raw: document})))
 	var b strings.Builder
 	envelope.write(&b)
-	return &Outgoing{MessageID: strings.ToUpper(id.String()), Service: sendReport, Sender: sender, Envelope: []byte(b.String()), set: set}, nil
+	return &Outgoing{MessageID: strings.ToUpper(id.String()), Service: wrap.service, Sender: sender, Envelope: []byte(b.String()), set: set}, nil
 }
 
 // senderOf is the organisation that the message is sent in the name of.

@@ -53,8 +53,9 @@
 //
 // GET /nhs111/report/{MessageID} reads a message back in FHIR R4, or in STU3 as the
 // reference adaptor maps it (stu3.go). The way out is Client: a BaRS referral
-// written as a report (cda_write.go) for receivers that only have a SOAP door;
-// NotWritten lists what it loses, and Sender delivers it from the outbox.
+// written as a report (cda_write.go) or an ambulance request (request_write.go) for
+// receivers that only have a SOAP door; NotWritten lists what it loses, and Sender
+// delivers it from the outbox.
 //
 // Not supported, refused with a fault and nothing stored: acknowledgement
 // messages, interactions answered with a FHIR bundle (…Response-v3-0), encrypted

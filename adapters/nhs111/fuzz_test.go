@@ -78,6 +78,11 @@ func FuzzWrittenDocument(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(more.JSON()) // small, as above
+	request, _, err := through([]byte(minimalAmbulance()), "", strictRules())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(request.Bundle.JSON())
 	f.Fuzz(func(t *testing.T, text []byte) {
 		message, err := fhir.Parse(text)
 		if err != nil {

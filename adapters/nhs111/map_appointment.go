@@ -55,5 +55,8 @@ func (m *mapper) addAppointmentPlace() *fhir.Object {
 	}
 	url := m.url()
 	m.add(url, place)
-	return ref(url).Set("display", "Place of the appointment")
+	return ref(url).Set("display", placeOfAppointment)
 }
+
+// placeOfAppointment is how the supporting information names it.
+const placeOfAppointment = "Place of the appointment"

@@ -88,9 +88,9 @@ func (m *mapper) pathwaysCodes() []*fhir.Object {
 			if words := codeText(value); words != strings.TrimSpace(value.Attr("displayName")) {
 				codings = append(codings, fhir.Obj("display", words))
 			}
-			out = append(out, fhir.Obj("coding", codings, "text", "Ambulance priority"))
+			out = append(out, fhir.Obj("coding", codings, "text", priorityText))
 		} else if words := codeText(value); words != "" {
-			out = append(out, fhir.Obj("text", "Ambulance priority: "+words))
+			out = append(out, fhir.Obj("text", priorityText+": "+words))
 		}
 	}
 	return out

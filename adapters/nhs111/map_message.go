@@ -173,10 +173,10 @@ func (m *mapper) documentNamed(i int) *fhir.Object {
 // supportingInfo points at what the receiver should see beside the care plan.
 func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 	out := refs(append(append([]string(nil), m.flags...), m.questionnaires...)...)
-	for i := range m.reports {
-		display := "NHS 111 report"
+	for i, r := range m.reports {
+		display := r.cameAs()
 		if i != m.current {
-			display = "Earlier NHS 111 report"
+			display = "Earlier " + display
 		}
 		out = append(out, m.documentNamed(i).Set("display", display))
 	}
@@ -239,6 +239,17 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		}
 	}
 	return out
+}
+
+// cameAs names what the referral came as; sending it on goes by it.
+func (r *report) cameAs() string {
+	switch {
+	case r.ambulance == nil:
+		return cameAsReport
+	case r.root.Child("code").Attr("code") == codeInterim:
+		return cameAsInterim
+	}
+	return cameAsRequest
 }
 
 // How the supporting information names the recipients of the report.

@@ -19,6 +19,8 @@ var NotWritten = []Omission{
 	{Path: "CarePlan.period", Why: "a report has the time of the triage, else its own"},
 	{Path: "Consent.dateTime", Why: "a report has its own time only"},
 	{Path: "Encounter.identifier.system", Why: "an identifier whose system has no OID becomes a local case id"},
+	{Path: "Location.extension", Why: "in words, but for the grid reference"},
+	{Path: "Location.position", Why: "in words"},
 	{Path: "Flag", Why: "in words"},
 	{Path: "Observation", Why: "in words, but for the reported condition"},
 	{Path: "Condition", Why: "in words, but for the reported condition and codes that are discriminators"},
@@ -36,4 +38,21 @@ var NotWritten = []Omission{
 	{Path: "QuestionnaireResponse", Why: "of NHS Pathways whole, others in words"},
 	{Path: "Patient.communication.language", Why: "the schema takes a bare code, without words"},
 	{Path: "Consent.sourceReference", Why: "the report is a document of its own and names itself"},
+}
+
+// notInRequests is what beside it an ambulance request never has a place for; what
+// one has a place for in part is found as it is written.
+var notInRequests = []Omission{
+	{Path: "MessageHeader.source.software", Why: "a request names no software"},
+	{Path: "MessageHeader.source.version", Why: "a request names no software"},
+	{Path: "ServiceRequest.identifier", Why: "a request has an id of its own, and no set"},
+	{Path: "CarePlan.title", Why: "a request has no title"},
+	{Path: "CarePlan.text", Why: "the notes of a request are plain text"},
+	{Path: "CarePlan.activity.reference", Why: "a Task is in words"},
+	{Path: "Encounter.statusHistory", Why: "a request is of one moment"},
+	{Path: "Encounter.location.status", Why: "a request has the place only"},
+	{Path: "Condition.category", Why: "a discriminator has none"},
+	{Path: "Patient.address.type", Why: "only physical and postal have a code"},
+	{Path: "Questionnaire", Why: "a request has no questions but those that were answered, in words"},
+	{Path: "QuestionnaireResponse", Why: "in words"},
 }

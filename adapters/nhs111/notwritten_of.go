@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/onward-health/onward/fhir"
 )
 
@@ -39,8 +41,13 @@ func notWrittenOf(message *fhir.Resource, document string) []fhir.Issue {
 			add(typ, "a report has no place for it")
 		}
 	}
+	if w.isRequest() {
+		for _, missed := range w.missing() {
+			add(missed.Expression, missed.Diagnostics)
+		}
+	}
 	for _, mark := range []string{leftOut, cutOff} {
-		if strings.Contains(document, mark+"</content>") {
+		if strings.Contains(document, mark+"</content>") || strings.Contains(document, mark+"\n") || strings.Contains(document, mark+"</text>") {
 			add("Bundle.entry", "a section in words is longer than a report holds: it says where it was cut")
 			break
 		}
@@ -48,11 +55,28 @@ func notWrittenOf(message *fhir.Resource, document string) []fhir.Issue {
 	return out
 }
 
+// missing lists what an ambulance request has no place for beside NotWritten.
+func (w *documentWriter) missing() []fhir.Issue {
+	w.documentOptions = documentOptions{Set: uuid.Nil.String(), NewID: uuid.Nil.String}
+	w.root()
+	for _, o := range notInRequests {
+		typ, rest, _ := strings.Cut(o.Path, ".")
+		for _, r := range w.all(typ) {
+			if hasPath(r, rest) {
+				w.miss(o.Path, o.Why)
+			}
+		}
+	}
+	return w.missed
+}
+
 // lacks says whether an entry of NotWritten is true of a resource.
 func (w *documentWriter) lacks(typ, path string, r fhir.Value) bool {
 	switch {
 	case path == "":
 		return !w.standsElsewhere(typ, r)
+	case typ == "Location" && path == "extension":
+		return w.placeInWords() != ""
 	case slices.Contains(telecomPaths[typ], path):
 		return len(passingAt(r, path)) > 0
 	}

@@ -82,7 +82,7 @@ func (n *reportFlags) client() (*nhs111.Client, error) {
 	return client, nil
 }
 
-// sendReport sends a referral as a 111 report, once, and keeps nothing.
+// sendReport sends a referral as a 111 report or ambulance request, once, and keeps nothing.
 func (c *sendCommand) sendReport(bundle *fhir.Resource, facts *bars.Facts) error {
 	if !nhs111.SafeAddress(c.SOAP) {
 		return usage("--soap must be an absolute http or https URL without user and fragment")
@@ -98,8 +98,8 @@ func (c *sendCommand) sendReport(bundle *fhir.Resource, facts *bars.Facts) error
 	if err != nil {
 		return usage("the message: %w", err)
 	}
-	fmt.Printf("Message        %s, %s, as a 111 report\nFrom           %s\nTo             %s\nIds            MessageID %s\n",
-		facts.Event, facts.Reason, report.Sender, facts.Destination, report.MessageID)
+	fmt.Printf("Message        %s, %s, as %s\nFrom           %s\nTo             %s\nIds            MessageID %s\n",
+		facts.Event, facts.Reason, report.Form(), report.Sender, facts.Destination, report.MessageID)
 	for _, lost := range report.Lost() {
 		fmt.Printf("Not in it      %s: %s\n", lost.Expression, lost.Diagnostics)
 	}
