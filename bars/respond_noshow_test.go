@@ -174,6 +174,20 @@ func TestNewsOfNotAttendingLeavesBookingsOfOthersAlone(t *testing.T) {
 	require.Equal(t, "busy", p.requester.status("Slot", slotID(bare, 0)))
 }
 
+// Ensure that an answer which says next to nothing of its patient ends no other
+// patient's booking.
+func TestNewsOfNotAttendingLeavesBookingsOfOtherPatientsAlone(t *testing.T) {
+	p := openPair(t)
+	theirs, _ := p.ask(safeguarding)
+	p.book(theirs, false)
+	answer, err := p.respond(bars.RespondRequest{Referral: theirs, Answer: bars.AnswerNotAttended})
+	require.NoError(t, err)
+	other := focus(p.requester.accepted(booking(t, 0, changes{"Patient.identifier[0].value": "9000000017", "Patient.birthDate": "1955-05-05"})))
+	_, err = p.deliver(answer, changes{"Appointment.id": other, "Patient.identifier": nil, "Patient.birthDate": nil})
+	require.NoError(t, err)
+	require.Equal(t, "booked", p.requester.status("Appointment", other))
+}
+
 // The slot of a booking that ended before is its publisher's.
 func TestAnAnswerLeavesTheSlotOfAnEndedBookingAlone(t *testing.T) {
 	p := openPair(t)

@@ -276,7 +276,7 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *ex
 		m.broken(e.path()+".status", "in "+m.rule.meaning+" the status must be noshow")
 		return nil
 	}
-	stored, err := w.bookingOf(ctx, e, m.first("Patient"), x)
+	stored, err := w.bookingOf(ctx, e, x)
 	if err != nil || stored == nil {
 		return err
 	}
@@ -300,11 +300,38 @@ func (w *work) placeAppointment(ctx context.Context, m *message, e *entry, x *ex
 	return nil
 }
 
+// isOfReferral says whether a booking is linked with the referral of an exchange, or
+// surely its patient's: what the answer says of the patient may be next to nothing.
+func (w *work) isOfReferral(ctx context.Context, rec *store.Record, x *exchange) (bool, error) {
+	booking, err := fhir.Parse(rec.Body)
+	if err != nil {
+		return false, err
+	}
+	referrals, err := w.referralsOf(ctx, booking, rec.Ref())
+	if err != nil || slices.Contains(referrals, refOf(x.Focus)) {
+		return err == nil, err
+	}
+	patient, other := refOf(x.Patient), w.d.personOf(booking)
+	if patient == other || patient.ID == "" || other.ID == "" {
+		return patient == other && patient.ID != "", nil
+	}
+	found, err := w.d.store.GetMany(ctx, []store.Ref{patient, other})
+	if err != nil || len(found) < 2 {
+		return false, err
+	}
+	a, err := fhir.Parse(found[0].Body)
+	if err != nil {
+		return false, err
+	}
+	b, err := fhir.Parse(found[1].Body)
+	return err == nil && isOnePerson(a, b), err
+}
+
 // bookingOf finds the booking that a response means: the one that was sent and to
 // which its receiver gave that id, or one of ours with that id that who answers may
 // see; else the one that is linked with the referral. Nil where this system holds
 // none.
-func (w *work) bookingOf(ctx context.Context, e, patient *entry, x *exchange) (*store.Record, error) {
+func (w *work) bookingOf(ctx context.Context, e *entry, x *exchange) (*store.Record, error) {
 	if fhir.ValidID(e.id) {
 		ref := store.Ref{Type: "Appointment", ID: e.id}
 		sent, err := w.d.store.AuxGet(ctx, kindTheirs, []string{theirsKey(nhs.ParseServiceID(x.Destination), ref.String())})
@@ -319,7 +346,7 @@ func (w *work) bookingOf(ctx context.Context, e, patient *entry, x *exchange) (*
 			return nil, err
 		}
 		if len(found) == 1 && (len(sent) == 1 || maySee(found[0], w.who.Organisation)) {
-			same, err := w.isOfPatient(ctx, found[0], patient)
+			same, err := w.isOfReferral(ctx, found[0], x)
 			if err != nil || same {
 				return found[0], err
 			}
