@@ -130,7 +130,7 @@ func (w *work) keepPlanned(m *message, x *exchange, answer *fhir.Resource) error
 			return err
 		}
 		x.Planned = e.plan.ref.String()
-		x.Answers = map[string]string{url: x.Planned}
+		x.Answers = map[string]string{localName(url): x.Planned}
 		return nil
 	}
 	return nil

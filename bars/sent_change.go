@@ -25,7 +25,7 @@ func (w *work) noteTheirs(m *message, x *exchange, answer *fhir.Resource) {
 	x.Theirs = map[string]string{}
 	for item := range answer.Get("entry").Items() {
 		res := item.Get("resource")
-		ours, theirs := x.Parts[item.Get("fullUrl").Text()], store.Ref{Type: res.Get("resourceType").Text(), ID: res.Get("id").Text()}
+		ours, theirs := x.Parts[localName(item.Get("fullUrl").Text())], store.Ref{Type: res.Get("resourceType").Text(), ID: res.Get("id").Text()}
 		if ours == "" || !fhir.ValidID(theirs.ID) || refOf(ours).Type != theirs.Type {
 			continue
 		}

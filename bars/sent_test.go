@@ -1,6 +1,8 @@
 package bars_test
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -77,6 +79,23 @@ func TestWhatWasSentIsCancelledAndUpdatedHereToo(t *testing.T) {
 	require.Equal(t, "revoked", p.responder.status("ServiceRequest", focus(theirs)))
 	require.Equal(t, "revoked", p.requester.status("ServiceRequest", focus(ours)))
 	require.Equal(t, map[string]int{"in-progress": 1, "cancelled": 1}, p.requester.encounters())
+}
+
+// Ensure that the receiver's ids are known however it writes our names.
+func TestTheReceiverMayAnswerInCapitals(t *testing.T) {
+	p := openPair(t)
+	body := referral(t, toService(hospital), cadCase, fromBare("u1"))
+	theirs, err := p.responder.sendTo(hospital, body)
+	require.NoError(t, err)
+	answer := regexp.MustCompile(`"urn:uuid:[^"]*"`).ReplaceAllStringFunc(string(theirs.Bundle.JSON()), strings.ToUpper)
+	ours, err := p.requester.desk.Sent(p.requester.ctx, bars.SentRequest{
+		Caller: bars.Caller{Door: "send", Organisation: "A1001", RequestID: "r1"}, Key: bars.Key{Door: "send", Values: []string{uuid.NewString()}},
+		Body: body, Bundle: parse(t, string(body)), Answer: parse(t, answer)})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"finished": 1, "planned": 1}, p.requester.encounters())
+	_, _, err = p.sends(hospital, referralCancel(t, focus(theirs), toService(hospital), fromBare("u2"), changes{srUseCase: "a6t1"}))
+	require.NoError(t, err)
+	require.Equal(t, "revoked", p.requester.status("ServiceRequest", focus(ours)))
 }
 
 func TestAChangeOfWhatIsNotKeptIsNotFound(t *testing.T) {
