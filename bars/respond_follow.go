@@ -18,10 +18,13 @@ const maxPlans = 20
 // the status of a case for another control room, the beginning, outcome or
 // rejection of a validation. Other referrals have no such answer.
 func (w *work) followEncounter(ctx context.Context, r *fhir.Resource, id string, before *fhir.Resource) error {
-	if w.d.outbox == nil || before == nil || before.Get("status").Text() == r.Get("status").Text() {
+	if w.d.outbox == nil || before == nil {
 		return nil
 	}
 	self := store.Ref{Type: "Encounter", ID: id}
+	if err := w.keepsReferral(ctx, r, before, self); err != nil || before.Get("status").Text() == r.Get("status").Text() {
+		return err
+	}
 	for ref := range localReferences(before.Get("basedOn"), "ServiceRequest") {
 		x, err := w.d.exchangeOf(ctx, ref)
 		if err != nil {
@@ -39,6 +42,24 @@ func (w *work) followEncounter(ctx context.Context, r *fhir.Resource, id string,
 			return err
 		}
 		return w.tell(ctx, x, req, self, shown, true)
+	}
+	return nil
+}
+
+// keepsReferral refuses that our Encounter of a referral names it no longer: what
+// becomes of the Encounter would be told to nobody from then on.
+func (w *work) keepsReferral(ctx context.Context, r, before *fhir.Resource, self store.Ref) error {
+	for ref := range localReferences(before.Get("basedOn"), "ServiceRequest") {
+		if stands(r, "basedOn", ref) {
+			continue
+		}
+		x, err := w.d.exchangeOf(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if x != nil && !x.Sent && x.Planned == self.String() {
+			return fhir.NewOutcome(fhir.KindProcessing, "Encounter.basedOn", "this Encounter answers a referral, which it must go on naming")
+		}
 	}
 	return nil
 }

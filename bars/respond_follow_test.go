@@ -36,6 +36,19 @@ func (p *pair) move(status string) error {
 	return err
 }
 
+// Ensure that no Encounter falls silent.
+func TestOurEncounterGoesOnNamingItsReferral(t *testing.T) {
+	p := openPair(t)
+	p.ask(cadCase)
+	r := p.planned()
+	for _, value := range []string{`[{"reference":"ServiceRequest/other"}]`, `[{"display":"it"}]`} {
+		refused(t, p.responder.edited("Encounter", r.ID(), map[string]string{"basedOn": value}), fhir.KindProcessing, "Encounter.basedOn")
+	}
+	require.NoError(t, p.responder.edited("Encounter", r.ID(), map[string]string{"basedOn": `[{"display":"more"},` + string(r.Get("basedOn").At(0).Raw()) + `]`}))
+	require.NoError(t, p.move("arrived"))
+	require.Len(t, p.post.posted, 1)
+}
+
 // queue puts messages where the server's own outbox has them.
 type queue struct{}
 
