@@ -17,7 +17,9 @@ func (w *work) apply(ctx context.Context, r *fhir.Resource, id, method string, c
 		condition = store.Condition{Version: current.Version}
 		w.who = w.who.inherit(current)
 	}
-	w.who = w.who.at(w.service)
+	if r.Type() != "ServiceRequest" || !isBrought(current) { // what a sender brought stays where it was sent
+		w.who = w.who.at(w.service)
+	}
 	if err := w.d.keepsProfiles(r); err != nil {
 		return err
 	}
@@ -87,6 +89,15 @@ func (w *work) remove(ctx context.Context, current *store.Record) error {
 	}
 	if err := w.keepsCopy(ctx, current, nil, before); err != nil {
 		return err
+	}
+	if current.Type == "ServiceRequest" && before != nil && isOpen(before) {
+		x, err := w.d.exchangeOf(ctx, current.Ref())
+		if err != nil {
+			return err
+		}
+		if x != nil && x.Forwards > 0 {
+			return fhir.NewOutcome(fhir.KindConflict, "", "the referral was sent on, and whoever has it would not be told: revoke it first")
+		}
 	}
 	if current.Type == "Subscription" {
 		w.batch.Ops = append(w.batch.Ops, store.AuxDelete{Kind: auxChannel, Key: current.ID})

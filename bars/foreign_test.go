@@ -103,7 +103,7 @@ func TestAReferenceToAnotherJourneyIsRefusedByItsPath(t *testing.T) {
 // Encounter, what it was told of its own records, and what is nobody's here.
 func TestAnUpdateNamesRecordsOfItsOwnJourney(t *testing.T) {
 	s := open(t)
-	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase, changes{"HealthcareService.identifier[0].value": hospital}))
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
 	require.NoError(t, err)
 	planned := ""
 	for _, rec := range s.all("Encounter") {
@@ -115,7 +115,8 @@ func TestAnUpdateNamesRecordsOfItsOwnJourney(t *testing.T) {
 		_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), changes{"Condition.encounter.reference": ref, "Condition.meta.lastUpdated": laterStamp}))
 		require.NoError(t, err)
 	}
-	// What staff have added comes back as it was read.
+	// What staff have added comes back, to the service that it was sent to, whoever
+	// is to perform it.
 	_, err = s.post(`{"resourceType":"Observation","status":"final","code":{"text":"a"},"subject":{"reference":"Patient/` + entryOf(sent.Bundle, "Patient").Get("id").Text() + `"}}`)
 	require.NoError(t, err)
 	seen := "Observation/" + s.all("Observation")[0].ID
@@ -269,4 +270,21 @@ func TestAValidationIsNotFinishedWithAnotherPatientsPlan(t *testing.T) {
 	write("Patient/another")
 	refused(t, p.move("finished"), fhir.KindProcessing, "Encounter.status")
 	require.Empty(t, p.post.posted)
+}
+
+// Ensure that our planned Encounter stays ours where it comes back as the referral's
+// own.
+func TestOurEncounterIsNotWrittenAsTheSendersOwn(t *testing.T) {
+	s := open(t)
+	sent, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	require.NoError(t, err)
+	before := s.encounters()
+	for _, rec := range s.all("Encounter") {
+		if s.status("Encounter", rec.ID) != "planned" {
+			continue
+		}
+		_, err = s.sendTo(hospital, cadUpdate(t, focus(sent), changes{"Encounter.id": rec.ID, "Encounter.status": "in-progress", "Encounter.meta.lastUpdated": laterStamp}))
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, s.encounters())
 }

@@ -70,6 +70,16 @@ func TestAReferralIsSentOnInTheCommitThatStoresIt(t *testing.T) {
 	require.NoError(t, s.desk.NoteDelivery(s.ctx, "Communication/gone", true, ""))
 }
 
+// Ensure that a referral which another system still works on doesn't vanish here.
+func TestAReferralThatWasSentOnIsNotDeletedWhileItIsActive(t *testing.T) {
+	s := open(t, forwarding(hospital))
+	first, err := s.sendTo(hospital, referral(t, toService(hospital), cadCase))
+	require.NoError(t, err)
+	refused(t, s.remove("ServiceRequest", focus(first)), fhir.KindConflict)
+	require.NoError(t, s.edited("ServiceRequest", focus(first), map[string]string{"status": `"revoked"`}))
+	require.NoError(t, s.remove("ServiceRequest", focus(first)))
+}
+
 // withdrawn lists the messages of withdrawals that a scene queued.
 func (s *scene) withdrawn() []*fhir.Resource {
 	var out []*fhir.Resource

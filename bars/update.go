@@ -88,6 +88,8 @@ func (w *work) placeUpdate(ctx context.Context, m *message, x *exchange, held *f
 		switch {
 		case e == m.focus:
 			w.mean(e, plan{ref: w.focus, known: true})
+		case e.typ == "Encounter" && e.id != "" && "Encounter/"+e.id == x.Planned:
+			w.mean(e, plan{ref: refOf(x.Planned), link: true}) // also as the referral's own
 		case e.typ == "Encounter" && e != own:
 			ours, err := w.isOurs(ctx, e, x)
 			if err != nil {
