@@ -59,10 +59,11 @@ type documentWriter struct {
 	laidOut                                   []*planSection // the plan's narrative
 	triaged                                   bool           // a triage of NHS Pathways is written
 
-	requests bool         // an AmbulanceRequest is written
-	told     []string     // what it has no place for, in words
-	said     []fhir.Value // resources that were said
-	missed   []fhir.Issue // and by path
+	requests bool                // an AmbulanceRequest is written
+	told     []string            // what it has no place for, in words
+	toldOnce map[string]bool     // those
+	said     map[fhir.Value]bool // resources that were said
+	missed   []fhir.Issue        // and by path
 }
 
 // root is the document: an AmbulanceRequest, or a report or its nullification.
@@ -75,7 +76,7 @@ func (w *documentWriter) root() *xmlElement {
 
 // newWriter reads a message.
 func newWriter(message *fhir.Resource) *documentWriter {
-	w := &documentWriter{named: map[string]fhir.Value{}}
+	w := &documentWriter{named: map[string]fhir.Value{}, toldOnce: map[string]bool{}, said: map[fhir.Value]bool{}}
 	for entry := range message.Get("entry").Items() {
 		r := entry.Get("resource")
 		typ := r.Get("resourceType").Text()

@@ -161,6 +161,10 @@ func (w *documentWriter) sections() []*xmlElement {
 	if text := w.answers(); text != "" {
 		out = append(out, w.section(answersTitle, text, "", nil))
 	}
+	w.unplaced()
+	if text := w.further(); text != "" {
+		out = append(out, w.section(furtherTitle, text, "", nil))
+	}
 	return append(out, w.wordSections()...)
 }
 

@@ -86,7 +86,7 @@ func TestRoundTripOfEveryReferralLosesNothingThatTheDocumentCanHold(t *testing.T
 }
 
 // wordsOnly are the sections of what has only words in a report, in its narrative.
-var wordsOnly = regexp.MustCompile(`<h3>(` + remarksTitle + `|` + answersTitle + `)</h3><div>([^<]|<br/>)*</div>`)
+var wordsOnly = regexp.MustCompile(`<h3>(` + remarksTitle + `|` + answersTitle + `|` + furtherTitle + `)</h3><div>([^<]|<br/>)*</div>`)
 
 // lostOfReports are the parts of NotWritten that a referral which came as a
 // report can have: the rest of it comes back whole.
@@ -288,4 +288,23 @@ func requireValid(t testing.TB, lint, schema string, document []byte) {
 	command.Stdin = bytes.NewReader(document)
 	said, err := command.CombinedOutput()
 	require.NoError(t, err, string(said))
+}
+
+// Ensure that a member that neither form has a place for is said and listed.
+func TestAMemberWithoutAPlaceIsSaidInWords(t *testing.T) {
+	plain := plainReferral(t)
+	for _, message := range []*fhir.Resource{plain, madeRequest(t, plain)} {
+		w := newWriter(message)
+		edited, err := message.Edit().Set(w.request, "note", []byte(`[{"text":"Dog <bites>"}]`)).
+			Set(w.patient, "deceasedBoolean", []byte(`false`)).
+			Set(w.encounter, "reasonCode", []byte(`[{"text":"Fell twice"}]`)).Done()
+		require.NoError(t, err)
+		out, err := testClient(edited).Compose(edited, Revision{Number: 1})
+		require.NoError(t, err)
+		for path, words := range map[string]string{"ServiceRequest.note": "service request note: Dog &lt;bites&gt;",
+			"Patient.deceasedBoolean": "patient deceased: false", "Encounter.reasonCode": "encounter reason code: Fell twice"} {
+			require.Contains(t, string(out.Envelope), words)
+			require.True(t, slices.ContainsFunc(out.Lost(), func(i fhir.Issue) bool { return i.Expression == path }), path)
+		}
+	}
 }

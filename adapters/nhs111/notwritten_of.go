@@ -42,9 +42,12 @@ func notWrittenOf(message *fhir.Resource, document string) []fhir.Issue {
 		}
 	}
 	if w.isRequest() {
-		for _, missed := range w.missing() {
-			add(missed.Expression, missed.Diagnostics)
-		}
+		w.missing()
+	} else {
+		w.unplaced()
+	}
+	for _, missed := range w.missed {
+		add(missed.Expression, missed.Diagnostics)
 	}
 	for _, mark := range []string{leftOut, cutOff} {
 		if strings.Contains(document, mark+"</content>") || strings.Contains(document, mark+"\n") || strings.Contains(document, mark+"</text>") {
@@ -55,8 +58,8 @@ func notWrittenOf(message *fhir.Resource, document string) []fhir.Issue {
 	return out
 }
 
-// missing lists what an ambulance request has no place for beside NotWritten.
-func (w *documentWriter) missing() []fhir.Issue {
+// missing notes what an ambulance request has no place for beside NotWritten.
+func (w *documentWriter) missing() {
 	w.documentOptions = documentOptions{Set: uuid.Nil.String(), NewID: uuid.Nil.String}
 	w.root()
 	for _, o := range notInRequests {
@@ -67,7 +70,6 @@ func (w *documentWriter) missing() []fhir.Issue {
 			}
 		}
 	}
-	return w.missed
 }
 
 // lacks says whether an entry of NotWritten is true of a resource.

@@ -103,6 +103,7 @@ func (w *documentWriter) ambulanceRequest() *xmlElement {
 	w.consentInWords()
 	w.bookedInWords()
 	w.unusual()
+	w.unplaced()
 	notes, text := w.requestNotes() // last: they say what was left over
 	if text != nil {
 		event.children = slices.Insert(event.children, 1+len(event.all("id")), text)

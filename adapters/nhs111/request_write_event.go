@@ -19,7 +19,6 @@ func (w *documentWriter) encounterEvent() *xmlElement {
 		w.tellPart("Encounter.participant", "Responsible", who)
 		break // the others are told as participants
 	}
-	w.members(w.encounter, "hospitalization")
 	if kind := w.encounter.Get("type").At(1); kind.Exists() {
 		w.tell("Encounter.type", "Kind of encounter: "+conceptInWords(kind))
 	}
@@ -43,7 +42,7 @@ func (w *documentWriter) requestInformant() *xmlElement {
 		}
 		if who.Get("resourceType").Exists() {
 			w.tellPart("Encounter.participant", "Informant", who)
-			w.miss("Patient.contact", "in words, where a request has no place for it")
+			w.miss("Patient.contact", "in words, where it has no place")
 		} else {
 			speech := speaker{w: w, left: maxWordCount}
 			w.tell("Patient.contact", "Contact: "+speech.words(who, 0))
@@ -147,7 +146,7 @@ func (w *documentWriter) requestPatient() *xmlElement {
 	for _, who := range w.all("RelatedPerson") {
 		if isGuardian(who) {
 			w.say(who)
-			w.miss("Patient.contact", "in words, where a request has no place for it")
+			w.miss("Patient.contact", "in words, where it has no place")
 		}
 	}
 	human.needs("birthTime", "name")

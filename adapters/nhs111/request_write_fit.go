@@ -3,8 +3,6 @@ package nhs111
 import (
 	"slices"
 	"strings"
-
-	"github.com/onward-health/onward/fhir"
 )
 
 // The classes of a request take their parts in an order of their own, and fewer
@@ -87,61 +85,6 @@ func (e *xmlElement) only(name string, most int, fits func(c *xmlElement) bool) 
 	})
 	return len(e.children) == had
 }
-
-const furtherTitle = "Further details"
-
-// miss notes a path of the referral that the request has no place for.
-func (w *documentWriter) miss(path, why string) {
-	if !slices.ContainsFunc(w.missed, func(i fhir.Issue) bool { return i.Expression == path }) {
-		w.missed = append(w.missed, fhir.Issue{Expression: path, Diagnostics: why})
-	}
-}
-
-// tell says in words what of the referral at this path has no place.
-func (w *documentWriter) tell(path, words string) {
-	if words = oneLine(words); words != "" && !slices.Contains(w.told, words) {
-		w.told = append(w.told, words)
-	}
-	w.miss(path, "in words, where a request has no place for it")
-}
-
-// say says a resource once, and the person whose role it is.
-func (w *documentWriter) say(r fhir.Value) {
-	if !r.Exists() || slices.Contains(w.said, r) {
-		return
-	}
-	w.said = append(w.said, r)
-	typ := r.Get("resourceType").Text()
-	w.tell(typ, label(typ)+": "+w.line(r))
-	if human := w.follow(r.Get("practitioner")); human.Exists() {
-		w.say(human)
-	}
-}
-
-// tellPart says somebody who took part, and what is known of the person.
-func (w *documentWriter) tellPart(path, part string, who fhir.Value) {
-	if !who.Exists() {
-		w.tell(path, part)
-		return
-	}
-	w.tell(path, part+": "+w.line(who))
-	w.miss(who.Get("resourceType").Text(), "in words, where a request has no place for it")
-	w.say(w.follow(who.Get("practitioner")))
-}
-
-// members says some members of a resource.
-func (w *documentWriter) members(r fhir.Value, names ...string) {
-	speech := speaker{w: w, contained: r.Get("contained"), left: maxWordCount}
-	typ := r.Get("resourceType").Text()
-	for _, name := range names {
-		if words := speech.words(r.Get(name), 0); words != "" {
-			w.tell(typ+"."+name, label(typ)+" "+label(name)+": "+words)
-		}
-	}
-}
-
-// further are the lines of all that was left over.
-func (w *documentWriter) further() string { return strings.Join(bounded(w.told), "\n") }
 
 // bare takes from a coded value what a plain one (CV) can't hold.
 func (w *documentWriter) bare(e *xmlElement, path string) {
