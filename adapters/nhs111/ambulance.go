@@ -208,7 +208,12 @@ func (m *mapper) sceneFlags() {
 		return
 	}
 	set := func(name, flag string) bool {
-		return m.report.ambulance.Child(name, "pertinent"+flag+"Flag", "value").Attr("value") == "true"
+		value := m.report.ambulance.Child(name, "pertinent"+flag+"Flag", "value")
+		yes, known := truth(value.Attr("value"))
+		if !known {
+			m.omit("AmbulanceRequest/"+name+"/pertinent"+flag+"Flag/value", "it is neither true nor false")
+		}
+		return yes
 	}
 	if set("pertinentInformation2", "SceneSafe") {
 		m.sceneFlag("S", "The Scene is safe", nil)
@@ -246,4 +251,16 @@ func (m *mapper) sceneFlag(code, display string, why *fhir.Object) {
 	}
 	m.addFlag(profileBase+"BARSFlag-scene-safety", subject,
 		conceptOf(codeSystemBase+"flag-categories-bars", "SS", "Scene Safety"), fhir.Obj("coding", coding))
+}
+
+// truth reads a boolean of HL7 v3, as XML Schema and people write it too. An absent
+// one is known to be none.
+func truth(value string) (yes, known bool) {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "true", "1":
+		return true, true
+	case "false", "0", "":
+		return false, true
+	}
+	return false, false
 }

@@ -45,3 +45,35 @@ func TestAnAmbulanceRequestMayHaveParticipantsOfOtherTemplates(t *testing.T) {
 		})
 	}
 }
+
+// Ensure that a danger is seen however a sender writes true, and that what is
+// neither is told.
+func TestAFlagOfAnAmbulanceRequestIsReadHoweverTrueIsWritten(t *testing.T) {
+	const trapped = `<code code="TR"/><value value="false"/>`
+	for value, want := range map[string]bool{"true": true, "1": true, " TRUE ": true, "false": false, "0": false, "yes": false} {
+		mapped, _, err := through(composeFrom(t, "ambulance.xml", edit{trapped, strings.Replace(trapped, "false", value, 1)}), "", strictRules())
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(string(mapped.Bundle.JSON()), `"code":"TR"`), value)
+		told := false
+		for _, o := range mapped.Omitted {
+			told = told || strings.Contains(o.Path, "pertinentTrappedFlag/value")
+		}
+		require.Equal(t, value == "yes", told, value)
+	}
+}
+
+func TestALanguageIsPreferredHoweverTrueIsWritten(t *testing.T) {
+	for _, value := range []string{"1", "True"} {
+		patient := mapOf(t, edit{`<preferenceInd value="true"/>`, `<preferenceInd value="` + value + `"/>`})["Patient"][0]
+		require.Contains(t, string(patient.JSON()), `"preferred":true`)
+	}
+}
+
+// Ensure that the note of a desk that isn't named isn't lost unsaid.
+func TestACallBackContactThatNamesNobodyIsTold(t *testing.T) {
+	text := string(composeFrom(t, "ambulance.xml"))
+	desk := cut(t, text, "<COCD_TP145212GB02.Workgroup", "</COCD_TP145212GB02.Workgroup>")
+	mapped, _, err := through(composeFrom(t, "ambulance.xml", edit{desk, ""}), "", strictRules())
+	require.NoError(t, err)
+	require.Contains(t, mapped.Omitted, Omission{Path: "ClinicalDocument/participant", Why: "it says nobody"})
+}

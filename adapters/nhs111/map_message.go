@@ -212,6 +212,9 @@ func (m *mapper) supportingInfo(receiver *organisation) []*fhir.Object {
 		display := desks[participant.Attr("typeCode")]
 		entity := participant.Child("associatedEntity")
 		if display == "" || entity == nil {
+			if display != "" {
+				m.omit("ClinicalDocument/participant", "it says nobody")
+			}
 			continue
 		}
 		if who := oneLine(entity.Child("associatedPerson", "name").Content()); who != "" {

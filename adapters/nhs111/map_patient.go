@@ -139,8 +139,11 @@ func (m *mapper) languages(human *xmltree.Node) []*fhir.Object {
 			continue
 		}
 		o := fhir.Obj("extension", list(m.proficiency(language)), "language", concept)
-		if preferred := language.Child("preferenceInd").Attr("value"); preferred != "" {
-			o.Set("preferred", preferred == "true")
+		preferred := language.Child("preferenceInd").Attr("value")
+		if yes, known := truth(preferred); known && preferred != "" {
+			o.Set("preferred", yes)
+		} else if !known {
+			m.omit(pathPatient+"/patient/languageCommunication/preferenceInd", "it is neither true nor false")
 		}
 		out = append(out, o)
 	}
