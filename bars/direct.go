@@ -99,6 +99,11 @@ func (w *work) remove(ctx context.Context, current *store.Record) error {
 			return fhir.NewOutcome(fhir.KindConflict, "", "the referral was sent on, and whoever has it would not be told: revoke it first")
 		}
 	}
+	if current.Type == "Encounter" && w.d.outbox != nil && before != nil && !ended(before.Get("status").Text()) {
+		if err := w.keepsReferral(ctx, nil, before, current.Ref()); err != nil {
+			return err
+		}
+	}
 	if current.Type == "Subscription" {
 		w.batch.Ops = append(w.batch.Ops, store.AuxDelete{Kind: auxChannel, Key: current.ID})
 	}

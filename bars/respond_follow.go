@@ -47,7 +47,8 @@ func (w *work) followEncounter(ctx context.Context, r *fhir.Resource, id string,
 }
 
 // keepsReferral refuses that our Encounter of a referral names it no longer: what
-// becomes of the Encounter would be told to nobody from then on.
+// becomes of the Encounter would be told to nobody from then on. r is nil where the
+// Encounter is deleted.
 func (w *work) keepsReferral(ctx context.Context, r, before *fhir.Resource, self store.Ref) error {
 	for ref := range localReferences(before.Get("basedOn"), "ServiceRequest") {
 		if stands(r, "basedOn", ref) {
@@ -58,7 +59,7 @@ func (w *work) keepsReferral(ctx context.Context, r, before *fhir.Resource, self
 			return err
 		}
 		if x != nil && !x.Sent && x.Planned == self.String() {
-			return fhir.NewOutcome(fhir.KindProcessing, "Encounter.basedOn", "this Encounter answers a referral, which it must go on naming")
+			return fhir.NewOutcome(fhir.KindProcessing, "Encounter.basedOn", "this Encounter answers a referral: it must go on naming it, and end before it is deleted")
 		}
 	}
 	return nil

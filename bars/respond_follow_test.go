@@ -45,8 +45,11 @@ func TestOurEncounterGoesOnNamingItsReferral(t *testing.T) {
 		refused(t, p.responder.edited("Encounter", r.ID(), map[string]string{"basedOn": value}), fhir.KindProcessing, "Encounter.basedOn")
 	}
 	require.NoError(t, p.responder.edited("Encounter", r.ID(), map[string]string{"basedOn": `[{"display":"more"},` + string(r.Get("basedOn").At(0).Raw()) + `]`}))
+	refused(t, p.responder.remove("Encounter", r.ID()), fhir.KindProcessing, "Encounter.basedOn")
 	require.NoError(t, p.move("arrived"))
-	require.Len(t, p.post.posted, 1)
+	require.NoError(t, p.move("finished"))
+	require.Len(t, p.post.posted, 2)
+	require.NoError(t, p.responder.remove("Encounter", r.ID()))
 }
 
 // queue puts messages where the server's own outbox has them.
