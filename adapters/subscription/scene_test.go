@@ -132,7 +132,7 @@ func (s *scene) step(f *Fanout) {
 
 func (s *scene) worker(policy *egress.Policy) *outbox.Worker {
 	client := &Client{Desk: s.desk, HTTP: policy.Client(10 * time.Second), Now: s.clock.Now, Log: quiet}
-	return outbox.NewWorker(s.store, outbox.Options{Owner: "worker", Now: s.clock.Now, Random: func() float64 { return 0 }, Log: quiet,
+	return outbox.NewWorker(s.store, outbox.Options{Owner: "worker", Now: s.clock.Now, Random: func() float64 { return 0 }, Log: quiet, Together: Together,
 		Routes: map[string]outbox.Route{Kind: {Sender: client, Policy: Policy()}}})
 }
 

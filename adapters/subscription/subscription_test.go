@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -214,6 +216,41 @@ func TestMoreNotificationsThanOneCommitTakes(t *testing.T) {
 		n, after = n+len(docs), docs[len(docs)-1].Key
 	}
 	require.Equal(t, 3*subscribers, n, "each once, though the first part was made twice")
+}
+
+// Ensure that an endpoint is told while many others don't answer.
+func TestManyEndpointsThatDoNotAnswerHoldUpNoOther(t *testing.T) {
+	s := onSQLite(t)
+	told := make(chan struct{})
+	var once sync.Once
+	s.hook = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/vivid/") {
+			once.Do(func() { close(told) })
+			return
+		}
+		select {
+		case <-told:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case <-t.Context().Done():
+		}
+	}))
+	t.Cleanup(s.hook.Close)
+	var texts []string
+	for n := range Together - 1 {
+		texts = append(texts, s.subscription(fmt.Sprintf("hang%d", n), ""))
+	}
+	s.write("", append(texts, s.subscription("vivid", ""))...)
+	f := s.fanout("f")
+	s.step(f)
+	s.write("", task("one"))
+	s.step(f)
+	w := s.worker(s.policy)
+	require.NoError(t, w.Step(t.Context()))
+	waiting := s.letters(false)
+	require.Len(t, waiting, Together-1, "the others wait")
+	for _, m := range waiting {
+		require.Contains(t, m.Reason, "503", "it was answered once the one had been told")
+	}
 }
 
 func TestAPositionOfAnotherStoreStartsTheFeedAnew(t *testing.T) {

@@ -42,15 +42,15 @@ func newWorkers(db store.Store, desk *bars.Desk, reach *egress.Policy, by sender
 	if by.registry != nil {
 		routes[barsapi.KindPointer] = outbox.Route{Sender: &barsapi.PointerSender{Client: by.registry}, Policy: barsapi.SendPolicy()}
 	}
-	worker := func(routes map[string]outbox.Route) *outbox.Worker {
-		return outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes, Attempted: m.attempts(routes)})
+	worker := func(routes map[string]outbox.Route, together int) *outbox.Worker {
+		return outbox.NewWorker(db, outbox.Options{Owner: owner, Log: log, Routes: routes, Together: together, Attempted: m.attempts(routes)})
 	}
 	// Notifications have a worker of their own: whoever may subscribe could else take
 	// every place with endpoints that don't answer.
-	told := worker(map[string]outbox.Route{subscription.Kind: {Sender: client, Policy: policy}})
+	told := worker(map[string]outbox.Route{subscription.Kind: {Sender: client, Policy: policy}}, subscription.Together)
 	m.caughtUp(time.Now())
 	return &workers{
-		outbox: []*outbox.Worker{worker(routes), told},
+		outbox: []*outbox.Worker{worker(routes, 0), told},
 		fanout: &subscription.Fanout{Store: db, Desk: desk, Owner: owner, Wake: told.Wake, Now: time.Now, After: time.After, CaughtUp: m.caughtUp, Log: log},
 	}
 }
