@@ -57,13 +57,20 @@ func (s *Store) Changes(ctx context.Context, after string, limit int, wait time.
 	defer poll.Stop()
 	for {
 		heard := s.news.Listen() // before reading, so that nothing falls between
-		list, next, err := s.changes(ctx, at, limit)
+		all, next, err := s.changes(ctx, at, limit)
 		if err != nil {
 			return nil, err
 		}
 		at = next
-		if len(list) > 0 || wait <= 0 {
+		list, err := s.unpurged(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 0 || len(all) == 0 && wait <= 0 {
 			return &store.Changes{List: list, Next: s.position(at)}, nil
+		}
+		if len(all) > 0 {
+			continue
 		}
 		s.watchServer()
 		poll.Reset(s.pollTime())
@@ -148,6 +155,30 @@ func (s *Store) changes(ctx context.Context, at place, limit int) ([]store.Chang
 		}
 	}
 	return list, next, nil
+}
+
+// unpurged leaves out deletions of records that were purged, whose copies a write
+// may have left in hist (see superseded).
+func (s *Store) unpurged(ctx context.Context, all []store.Change) ([]store.Change, error) {
+	deleted := map[string]bool{}
+	for _, c := range all {
+		if c.Deleted {
+			deleted[c.Ref.String()] = true
+		}
+	}
+	if len(deleted) == 0 {
+		return all, nil
+	}
+	in, leave, err := s.enter(ctx, readTime)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	at, err := s.standAt(in, deleted)
+	if err != nil {
+		return nil, fault(ctx, "list changes", err)
+	}
+	return slices.DeleteFunc(all, func(c store.Change) bool { return c.Deleted && at[c.Ref.String()] < c.Version }), nil
 }
 
 func seenOf(c store.Change) seen {

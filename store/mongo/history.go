@@ -139,19 +139,27 @@ func (s *Store) oldSpots(ctx context.Context, scope store.Ref, from int64, n int
 
 // history leaves out what isn't superseded (see there).
 func (s *Store) history(ctx context.Context, old []spot) ([]spot, error) {
-	keys := bson.A{}
-	stands := map[string]int64{}
+	keys := map[string]bool{}
 	for _, p := range old {
-		if _, is := stands[p.key]; !is {
-			keys, stands[p.key] = append(keys, p.key), 0
-		}
+		keys[p.key] = true
 	}
-	where := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}
+	at, err := s.standAt(ctx, keys)
+	return slices.DeleteFunc(slices.Clone(old), func(p spot) bool { return p.ver >= at[p.key] }), err
+}
+
+// standAt reads at which versions records stand.
+func (s *Store) standAt(ctx context.Context, keys map[string]bool) (map[string]int64, error) {
+	ids := bson.A{}
+	for key := range keys {
+		ids = append(ids, key)
+	}
+	at := map[string]int64{}
+	where := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 	err := each(ctx, s.res, where, options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}), func(raw bson.Raw) error {
-		stands[text(raw, "_id")] = number(raw, "v")
+		at[text(raw, "_id")] = number(raw, "v")
 		return nil
 	})
-	return slices.DeleteFunc(slices.Clone(old), func(p spot) bool { return p.ver >= stands[p.key] }), err
+	return at, err
 }
 
 // spots lists places of one collection, whose field own holds the record's key.

@@ -117,6 +117,11 @@ func (m *meeting) isOwn() {
 		_, err := m.s.GetVersion(m.t.Context(), slotOne, v)
 		require.ErrorIs(m.t, err, store.ErrNotFound)
 	}
+	changes, err := m.s.Changes(m.t.Context(), "", 0, 0)
+	require.NoError(m.t, err)
+	for _, c := range changes.List {
+		require.LessOrEqual(m.t, c.Version, cur.Version, "it is told of")
+	}
 	err = m.s.Export(m.t.Context(), "", m.clock.Now(), func(items []store.Item, _ string) error {
 		for _, i := range items {
 			if i.Version != nil && i.Version.Version > cur.Version {
