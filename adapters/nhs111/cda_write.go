@@ -54,6 +54,9 @@ type documentWriter struct {
 	documentOptions
 	resources []fhir.Value
 	named     map[string]fhir.Value
+	byType    map[string][]fhir.Value
+	asked     map[string]fhir.Value // questionnaires by their address
+	reported  *string               // what complaint says
 
 	header, request, patient, encounter, plan fhir.Value
 	laidOut                                   []*planSection // the plan's narrative
@@ -76,11 +79,15 @@ func (w *documentWriter) root() *xmlElement {
 
 // newWriter reads a message.
 func newWriter(message *fhir.Resource) *documentWriter {
-	w := &documentWriter{named: map[string]fhir.Value{}, toldOnce: map[string]bool{}, said: map[fhir.Value]bool{}}
+	w := &documentWriter{named: map[string]fhir.Value{}, byType: map[string][]fhir.Value{}, asked: map[string]fhir.Value{},
+		toldOnce: map[string]bool{}, said: map[fhir.Value]bool{}}
 	for entry := range message.Get("entry").Items() {
 		r := entry.Get("resource")
 		typ := r.Get("resourceType").Text()
-		w.resources = append(w.resources, r)
+		w.resources, w.byType[typ] = append(w.resources, r), append(w.byType[typ], r)
+		if url := r.Get("url").Text(); typ == "Questionnaire" && url != "" && !w.asked[url].Exists() {
+			w.asked[url] = r
+		}
 		w.named[entry.Get("fullUrl").Text()] = r
 		if id := r.Get("id").Text(); id != "" {
 			w.named[typ+"/"+id] = r
@@ -103,15 +110,9 @@ func (w *documentWriter) only(typ string) fhir.Value {
 	return all[0]
 }
 
-func (w *documentWriter) all(typ string) []fhir.Value {
-	var out []fhir.Value
-	for _, r := range w.resources {
-		if r.Get("resourceType").Text() == typ {
-			out = append(out, r)
-		}
-	}
-	return out
-}
+// all are the resources of a type. A message can have thousands, so they are kept
+// by type.
+func (w *documentWriter) all(typ string) []fhir.Value { return w.byType[typ] }
 
 // follow resolves a Reference within the message.
 func (w *documentWriter) follow(reference fhir.Value) fhir.Value {

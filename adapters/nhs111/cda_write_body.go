@@ -191,6 +191,14 @@ func (w *documentWriter) says(text string) bool {
 
 // complaint is what the patient said, by observation or condition.
 func (w *documentWriter) complaint() string {
+	if w.reported == nil {
+		found := w.findComplaint()
+		w.reported = &found
+	}
+	return *w.reported
+}
+
+func (w *documentWriter) findComplaint() string {
 	for _, o := range w.all("Observation") {
 		if fhir.CodeOf(o.Get("code"), nhs.SystemSNOMED) == reportedCondition {
 			return o.Get("valueString").Text()

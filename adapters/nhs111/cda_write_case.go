@@ -142,12 +142,7 @@ func (w *documentWriter) questionsOf(response fhir.Value) map[string]fhir.Value 
 }
 
 func (w *documentWriter) questionnaireOf(response fhir.Value) fhir.Value {
-	for _, questionnaire := range w.all("Questionnaire") {
-		if url := questionnaire.Get("url").Text(); url != "" && url == response.Get("questionnaire").Text() {
-			return questionnaire
-		}
-	}
-	return fhir.Value{}
+	return w.asked[response.Get("questionnaire").Text()]
 }
 
 // logicOf is the place of a question in NHS Pathways: pathway and order.

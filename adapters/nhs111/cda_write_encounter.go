@@ -179,28 +179,33 @@ func (w *documentWriter) incident() *xmlElement {
 // placeInWords says what of the incident's place CDA has no element for: the UPRN,
 // what3words, accuracy, and latitude and longitude.
 func (w *documentWriter) placeInWords() string {
-	speech := speaker{w: w, left: maxWordCount}
 	var said []string
 	for _, place := range w.all("Location") {
-		if fhir.CodeOf(place.Get("type").At(0), codeSystemBase+"location-types-bars") != "ILOC" {
-			continue
-		}
-		for ext := range place.Get("extension").Items() {
-			whole := grid(ext) != ""
-			for part := range ext.Get("extension").Items() {
-				if name := part.Get("url").Text(); !whole || name != "eastings" && name != "northings" {
-					said = append(said, label(name)+" "+part.Get("valueString").Text())
-				}
-			}
-		}
-		if at := speech.words(place.Get("position"), 0); at != "" {
-			said = append(said, at)
-		}
+		said = append(said, w.besideGrid(place)...)
 	}
-	if said = slices.DeleteFunc(said, func(s string) bool { return s == "" }); len(said) == 0 {
+	if len(said) == 0 {
 		return ""
 	}
 	return "Place of the incident: " + strings.Join(said, ", ")
+}
+
+// besideGrid is what an incident's place says beside address and grid reference.
+func (w *documentWriter) besideGrid(place fhir.Value) []string {
+	if fhir.CodeOf(place.Get("type").At(0), codeSystemBase+"location-types-bars") != "ILOC" {
+		return nil
+	}
+	speech := speaker{w: w, left: maxWordCount}
+	said := []string{}
+	for ext := range place.Get("extension").Items() {
+		whole := grid(ext) != ""
+		for part := range ext.Get("extension").Items() {
+			if name := part.Get("url").Text(); !whole || name != "eastings" && name != "northings" {
+				said = append(said, strings.TrimSpace(label(name)+" "+part.Get("valueString").Text()))
+			}
+		}
+	}
+	said = append(said, speech.words(place.Get("position"), 0))
+	return slices.DeleteFunc(said, func(s string) bool { return s == "" })
 }
 
 // grid writes eastings and northings as the additionalLocator that 111 uses.

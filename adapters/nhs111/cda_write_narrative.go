@@ -42,8 +42,9 @@ func planSections(plan fhir.Value) []*planSection {
 // markup is the narrative block of a section, where the plan's narrative has one
 // that says the same in the same words; nil otherwise.
 func (w *documentWriter) markup(title, text string) *planSection {
+	title = oneLine(title)
 	for _, s := range w.laidOut {
-		if s.taken || s.title != oneLine(title) || s.text == nil {
+		if s.taken || s.title != title || s.text == nil {
 			continue
 		}
 		if block := narrativeBlock(s.text); narrative(block.node()) == text {

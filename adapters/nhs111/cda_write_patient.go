@@ -175,12 +175,15 @@ func isSelf(contact fhir.Value) bool {
 func (w *documentWriter) patientTelecoms() []*xmlElement {
 	contact, call := w.firstContact()
 	var all []fhir.Value
+	own := map[[2]string]bool{}
+	key := func(t fhir.Value) [2]string { return [2]string{t.Get("system").Text(), t.Get("value").Text()} }
 	for t := range w.patient.Get("telecom").Items() {
 		all = append(all, t)
+		own[key(t)] = true
 	}
 	if isSelf(contact) {
 		for t := range contact.Get("telecom").Items() {
-			if !hasTelecom(w.patient.Get("telecom"), t) {
+			if !own[key(t)] {
 				all = append(all, t)
 			}
 		}

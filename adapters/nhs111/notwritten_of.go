@@ -78,7 +78,7 @@ func (w *documentWriter) lacks(typ, path string, r fhir.Value) bool {
 	case path == "":
 		return !w.standsElsewhere(typ, r)
 	case typ == "Location" && path == "extension":
-		return w.placeInWords() != ""
+		return hasPath(r, path) && len(w.besideGrid(r)) > 0
 	case slices.Contains(telecomPaths[typ], path):
 		return len(passingAt(r, path)) > 0
 	}
