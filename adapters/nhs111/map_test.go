@@ -30,38 +30,50 @@ type golden struct {
 }
 
 func TestReportsBecomeWhatTheGoldenFilesSay(t *testing.T) {
-	files, err := filepath.Glob("testdata/golden/*.json")
+	eachGolden(t, "golden", func(t *testing.T, path string, g *golden) {
+		if g.Base == "" {
+			g.Base = "report.xml"
+		}
+		body := composeFrom(t, g.Base, editsOf(g.Edits)...)
+		mapped, _, err := through(body, "", strictRules())
+		require.NoError(t, err)
+		requireSound(t, mapped)
+		requireWhole(t, mapped, body)
+		got := goldenOf(t, mapped, g.Only)
+		if *update {
+			g.Expected = got
+			out, err := json.MarshalIndent(g, "", "  ")
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, append(out, '\n'), 0o644))
+			return
+		}
+		require.JSONEq(t, string(g.Expected), string(got))
+	})
+}
+
+// eachGolden runs a test on every file of a folder in testdata.
+func eachGolden[G any](t *testing.T, folder string, test func(t *testing.T, path string, g *G)) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			raw, err := os.ReadFile(path)
 			require.NoError(t, err)
-			var g golden
+			var g G
 			require.NoError(t, json.Unmarshal(raw, &g))
-			var edits []edit
-			for _, e := range g.Edits {
-				edits = append(edits, edit{e[0], e[1]})
-			}
-			if g.Base == "" {
-				g.Base = "report.xml"
-			}
-			body := composeFrom(t, g.Base, edits...)
-			mapped, _, err := through(body, "", strictRules())
-			require.NoError(t, err)
-			requireSound(t, mapped)
-			requireWhole(t, mapped, body)
-			got := goldenOf(t, mapped, g.Only)
-			if *update {
-				g.Expected = got
-				out, err := json.MarshalIndent(g, "", "  ")
-				require.NoError(t, err)
-				require.NoError(t, os.WriteFile(path, append(out, '\n'), 0o644))
-				return
-			}
-			require.JSONEq(t, string(g.Expected), string(got))
+			test(t, path, &g)
 		})
 	}
+}
+
+func editsOf(pairs [][2]string) []edit {
+	var edits []edit
+	for _, e := range pairs {
+		edits = append(edits, edit{e[0], e[1]})
+	}
+	return edits
 }
 
 // goldenOf lists the entries; what a Binary holds is checked elsewhere.

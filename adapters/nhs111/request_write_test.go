@@ -292,35 +292,22 @@ type writtenGolden struct {
 }
 
 func TestReferralsAreWrittenAsTheGoldenFilesSay(t *testing.T) {
-	files, err := filepath.Glob("testdata/written/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, path := range files {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			raw, err := os.ReadFile(path)
-			require.NoError(t, err)
-			var g writtenGolden
-			require.NoError(t, json.Unmarshal(raw, &g))
-			var edits []edit
-			for _, e := range g.Edits {
-				edits = append(edits, edit{e[0], e[1]})
-			}
-			mapped, _, err := through(composeFrom(t, g.Base, edits...), "", strictRules())
-			require.NoError(t, err)
-			document, _, err := writeDocument(mapped.Bundle, documentOptions{NewID: counter()})
-			require.NoError(t, err)
-			got := strings.Split(strings.ReplaceAll(document, "><", ">\x00<"), "\x00")
-			if *update {
-				g.Expected = got
-				var b bytes.Buffer
-				encoder := json.NewEncoder(&b)
-				encoder.SetEscapeHTML(false)
-				encoder.SetIndent("", "  ")
-				require.NoError(t, encoder.Encode(g))
-				require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
-				return
-			}
-			require.Equal(t, g.Expected, got)
-		})
-	}
+	eachGolden(t, "written", func(t *testing.T, path string, g *writtenGolden) {
+		mapped, _, err := through(composeFrom(t, g.Base, editsOf(g.Edits)...), "", strictRules())
+		require.NoError(t, err)
+		document, _, err := writeDocument(mapped.Bundle, documentOptions{NewID: counter()})
+		require.NoError(t, err)
+		got := strings.Split(strings.ReplaceAll(document, "><", ">\x00<"), "\x00")
+		if *update {
+			g.Expected = got
+			var b bytes.Buffer
+			encoder := json.NewEncoder(&b)
+			encoder.SetEscapeHTML(false)
+			encoder.SetIndent("", "  ")
+			require.NoError(t, encoder.Encode(g))
+			require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+			return
+		}
+		require.Equal(t, g.Expected, got)
+	})
 }

@@ -152,22 +152,22 @@ func (w *writer) run() {
 }
 
 // group carries out r and what waits behind it, commits once, and only then
-// answers.
+// answers. A load does so without savepoints and for longer: the more it changes in
+// one transaction, the fewer pages are written twice.
 func (w *writer) group(r *request) {
 	ctx := context.Background() // a caller's end must not break the others' commit
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		r.done <- answer{err: unavailable(err)}
 		return
 	}
+	carry, failed, long := w.one, w.abandon, groupTime
 	if w.s.bulk {
-		w.together(ctx, r)
-		return
-	}
-	if r.large() && r.ctx.Err() == nil {
+		carry, failed, long = w.carryOut, w.apart, bulkTime
+	} else if r.large() && r.ctx.Err() == nil {
 		w.lone(ctx, r)
 		return
 	}
-	until := time.Now().Add(groupTime)
+	until := time.Now().Add(long)
 	var requests []*request
 	var answers []answer
 	for open := true; open; r, open = w.next(len(requests), until) {
@@ -175,10 +175,10 @@ func (w *writer) group(r *request) {
 			r.done <- answer{err: fault("commit", err)}
 			continue
 		}
-		a, broken := w.one(ctx, r)
+		a, broken := carry(ctx, r)
 		requests, answers = append(requests, r), append(answers, a)
 		if broken != nil {
-			w.abandon(requests, broken)
+			failed(requests, broken)
 			return
 		}
 	}
@@ -206,30 +206,10 @@ func (w *writer) lone(ctx context.Context, r *request) {
 	r.done <- answer{err: fault("commit", err)}
 }
 
-// together carries out what waits, without savepoints: the more a load changes in
-// one transaction, the fewer pages are written twice. When one fails, each is
-// carried out again, alone.
-func (w *writer) together(ctx context.Context, r *request) {
-	until := time.Now().Add(bulkTime)
-	var requests []*request
-	var answers []answer
-	for open := true; open; r, open = w.next(len(requests), until) {
-		if err := r.ctx.Err(); err != nil {
-			r.done <- answer{err: fault("commit", err)}
-			continue
-		}
-		a, err := w.carryOut(ctx, r)
-		requests, answers = append(requests, r), append(answers, a)
-		if err != nil {
-			w.apart(ctx, requests)
-			return
-		}
-	}
-	w.commit(ctx, requests, answers)
-}
-
-// apart takes the transaction back and carries out each request in its own.
-func (w *writer) apart(ctx context.Context, requests []*request) {
+// apart is what becomes of a load's group of which one request failed: the
+// transaction is taken back, and each is carried out in its own.
+func (w *writer) apart(requests []*request, _ error) {
+	ctx := context.Background()
 	_, _ = w.exec(ctx, `ROLLBACK`) // fails where SQLite has done it
 	w.forget()
 	clear(w.total)
