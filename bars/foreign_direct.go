@@ -55,7 +55,7 @@ func (w *work) keepsPatient(ctx context.Context, r, before *fhir.Resource, curre
 	return o.OrNil()
 }
 
-// ofService says whether a record belongs to a service: a message brought it, or it
+// isBrought says whether a record belongs to a service: a message brought it, or it
 // is a booking or referral for one.
 func isBrought(rec *store.Record) bool {
 	var who by

@@ -33,12 +33,11 @@ func (w *documentWriter) requestInformant() *xmlElement {
 	var out *xmlElement
 	for i, informant := range all {
 		who := whos[i]
-		if i == first && w.fitInformant(informant) {
-			out = informant
-			continue
-		}
 		if i == first {
 			out = informant
+			if w.fitInformant(informant) {
+				continue
+			}
 		}
 		if who.Get("resourceType").Exists() {
 			w.tellPart("Encounter.participant", "Informant", who)
@@ -232,7 +231,7 @@ func (w *documentWriter) unusual() {
 	if w.useCase() != useCaseUEC {
 		w.miss("ServiceRequest.category", "a request has no use case")
 	}
-	for response := range slices.Values(w.all("QuestionnaireResponse")) {
+	for _, response := range w.all("QuestionnaireResponse") {
 		if e := w.user(response.Get("author")); e != nil {
 			w.say(w.follow(response.Get("author")))
 		}

@@ -86,6 +86,11 @@ func (e *xmlElement) only(name string, most int, fits func(c *xmlElement) bool) 
 	return len(e.children) == had
 }
 
+// dropAll takes the children of a name away.
+func (e *xmlElement) dropAll(name string) {
+	e.children = slices.DeleteFunc(e.children, func(c *xmlElement) bool { return c.name == name })
+}
+
 // bare takes from a coded value what a plain one (CV) can't hold.
 func (w *documentWriter) bare(e *xmlElement, path string) {
 	for _, other := range e.all("translation") {
@@ -95,7 +100,7 @@ func (w *documentWriter) bare(e *xmlElement, path string) {
 		}
 		w.tell(path, "Also coded: "+words)
 	}
-	e.only("translation", 0, func(*xmlElement) bool { return false })
+	e.dropAll("translation")
 }
 
 // plain is bare for the codes that have no words beside their name either, in

@@ -18,7 +18,7 @@ func hasOID(id *xmlElement) bool {
 // classed gives a role the class of a template and its order.
 func (e *xmlElement) classed(template, class, order string) (whole bool) {
 	e.name = template + "." + class
-	e.only("templateId", 0, func(*xmlElement) bool { return false })
+	e.dropAll("templateId")
 	e.add(ofTemplate(template, class))
 	return e.inOrder(order)
 }
@@ -129,7 +129,7 @@ func (w *documentWriter) callBackContact() *xmlElement {
 	}
 	note := ""
 	if human := desk.child("assignedPerson"); human == nil || human.child("name") == nil {
-		desk.only("assignedPerson", 0, func(*xmlElement) bool { return false })
+		desk.dropAll("assignedPerson")
 	} else {
 		if name := human.child("name"); noteForm.MatchString(name.text) {
 			found := noteForm.FindStringSubmatch(name.text)
@@ -154,7 +154,7 @@ func (w *documentWriter) callBackContact() *xmlElement {
 	}
 	desk.only("id", 1, hasOID)
 	desk.needs("id")
-	desk.only("code", 0, func(*xmlElement) bool { return false })
+	desk.dropAll("code")
 	desk.add(el("code", at("code", "01", "codeSystem", "2.16.840.1.113883.2.1.3.2.4.17.266", "displayName", "Call Centre")))
 	desk.classed(template, "Workgroup", "code id telecom* templateId assignedPerson representedOrganization")
 	desk.attrs = at("classCode", "ASSIGNED")
@@ -186,10 +186,10 @@ func (w *documentWriter) requestRecipients() []*xmlElement {
 		whole := true
 		for _, name := range []string{"addr", "telecom"} { // of the organisation, which reading joins
 			role.add(organisation.all(name)...)
-			organisation.only(name, 0, func(*xmlElement) bool { return false })
+			organisation.dropAll(name)
 		}
 		if kind := organisation.child("standardIndustryClassCode"); kind != nil && (kind.attr("codeSystem") != oidOrgType || len(kind.children) > 0) {
-			organisation.only("standardIndustryClassCode", 0, func(*xmlElement) bool { return false })
+			organisation.dropAll("standardIndustryClassCode")
 			whole = false
 		} else if kind != nil && kind.attr("displayName") == "" {
 			kind.attrs = append(kind.attrs, at("displayName", map[bool]string{true: "Ambulance Trust", false: "Not specified"}[kind.attr("code") == typeAmbulance])...)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -100,10 +99,7 @@ func requestSchema(t *testing.T, published string) string {
 }
 
 func TestWrittenAmbulanceRequestsAreValidAgainstThePublishedSchemas(t *testing.T) {
-	lint, err := exec.LookPath("xmllint")
-	if err != nil {
-		t.Skip("xmllint is absent; install libxml2-utils to validate against the schemas")
-	}
+	lint := xmllint(t)
 	published := filepath.Join(fhirtest.Published(t, "samples", "nhs111"), "schemas")
 	schema := requestSchema(t, published)
 	for name, message := range requestsOf(t) {

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ func (w *Worker) paused() []string {
 	defer w.mu.Unlock()
 	now := w.o.Now()
 	var list []string
-	for key, r := range maps.All(w.routes) {
+	for key, r := range w.routes {
 		if r.until.After(now) {
 			list = append(list, key)
 		}
