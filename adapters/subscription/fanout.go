@@ -111,6 +111,9 @@ func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Du
 	if held, err := f.hold(ctx); err != nil || !held {
 		return elsewhere, false, err
 	}
+	if err := f.end(ctx); err != nil {
+		return 0, true, err
+	}
 	page, err := f.Store.Changes(ctx, f.at, pageSize, feedWait)
 	if errors.Is(err, store.ErrCursor) && f.at != "" {
 		// A store that was copied. Whoever missed a change is told twice of others,
@@ -122,31 +125,18 @@ func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Du
 	if err != nil {
 		return 0, true, err
 	}
-	f.at = page.Next
 	if len(page.List) == 0 {
-		return 0, false, f.end(ctx)
+		f.at = page.Next
+		return 0, false, nil
 	}
-	list, err := f.Desk.Subscriptions(ctx) // read after the page: who subscribed before a change is in it
+	ops, save, err := f.tell(ctx, page.List)
+	if errors.Is(err, errLost) {
+		return elsewhere, false, nil
+	}
 	if err != nil {
 		return 0, true, err
 	}
-	var ops []store.Op
-	save := false
-	for _, change := range page.List {
-		// So that an old change isn't read again and told to a new subscriber.
-		save = save || change.Ref.Type == "Subscription"
-		wanting, rec, err := f.Desk.Wanting(ctx, list, change)
-		if err != nil {
-			return 0, true, err
-		}
-		for _, s := range wanting {
-			op, err := outbox.Put(message(s, rec))
-			if err != nil {
-				return 0, true, err
-			}
-			ops = append(ops, op)
-		}
-	}
+	f.at = page.Next
 	f.behind += len(page.List)
 	more = len(page.List) == pageSize
 	if !more {
@@ -158,22 +148,65 @@ func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Du
 	return wait, more, f.save(ctx, ops)
 }
 
+// tell makes the notifications of changes. It commits what one commit takes as it
+// goes, for many Subscriptions and many changes are more than should be in memory,
+// and returns what is left. save says that the position must be kept even so.
+func (f *Fanout) tell(ctx context.Context, changes []store.Change) (ops []store.Op, save bool, err error) {
+	list, err := f.Desk.Subscriptions(ctx) // read after the page: who subscribed before a change is in it
+	if err != nil {
+		return nil, false, err
+	}
+	for _, change := range changes {
+		// So that an old change isn't read again and told to a new subscriber.
+		save = save || change.Ref.Type == "Subscription"
+		if held, err := f.hold(ctx); err != nil {
+			return nil, false, err
+		} else if !held {
+			return nil, false, errLost
+		}
+		wanting, rec, err := f.Desk.Wanting(ctx, list, change)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, s := range wanting {
+			op, err := outbox.Put(message(s, rec))
+			if err != nil {
+				return nil, false, err
+			}
+			if ops = append(ops, op); len(ops) < most {
+				continue
+			}
+			// A crash between this and the position makes these a second time, under the
+			// same ids.
+			if err := f.keep(ctx, ops...); err != nil {
+				return nil, false, err
+			}
+			f.Wake()
+			ops = nil
+		}
+	}
+	return ops, save, nil
+}
+
+// most is how many notifications one commit takes, beside position and lease.
+const most = store.MaxOps - 2
+
+// errLost says that another process has taken the work over.
+var errLost = errors.New("subscription: the lease is lost")
+
 // hold takes or renews the lease and, when it was taken, reads the position.
 func (f *Fanout) hold(ctx context.Context) (bool, error) {
-	until := f.Now().Add(leaseTime)
 	if f.held != nil && f.held.Until.Sub(f.Now()) > leaseTime/2 {
 		return true, nil
 	}
 	if f.held != nil {
-		err := f.commit(ctx, []store.Op{f.held.Keep(until)})
-		if err == nil {
-			f.held.Kept(until)
-			return true, nil
+		err := f.keep(ctx)
+		if err != nil {
+			f.held = nil
 		}
-		f.held = nil
-		return false, lost(err)
+		return err == nil, lost(err)
 	}
-	held, err := lease.Take(ctx, f.Store, leaseKey, f.Owner, until)
+	held, err := lease.Take(ctx, f.Store, leaseKey, f.Owner, f.Now().Add(leaseTime))
 	if err != nil || held == nil {
 		return false, err
 	}
@@ -207,27 +240,26 @@ func (f *Fanout) position() store.Op {
 	return put
 }
 
-// save commits notifications and, with the last of them, the position. More than
-// one commit takes at once are made in several: a crash between them makes those
-// before it a second time, under the same ids.
+// save commits notifications and, with them, the position.
 func (f *Fanout) save(ctx context.Context, ops []store.Op) error {
-	const most = store.MaxOps - 2
-	for len(ops) > most {
-		if err := f.commit(ctx, ops[:most]); err != nil {
-			return err
-		}
-		ops = ops[most:]
-	}
-	until := f.Now().Add(leaseTime)
-	if err := f.commit(ctx, append(ops[:len(ops):len(ops)], f.position(), f.held.Keep(until))); err != nil {
+	if err := f.keep(ctx, append(ops[:len(ops):len(ops)], f.position())...); err != nil {
 		return err
 	}
-	f.held.Kept(until)
 	f.kept++
 	f.behind = 0
 	if len(ops) > 0 {
 		f.Wake()
 	}
+	return nil
+}
+
+// keep commits operations under the lease, which is then held for longer.
+func (f *Fanout) keep(ctx context.Context, ops ...store.Op) error {
+	until := f.Now().Add(leaseTime)
+	if err := f.commit(ctx, append(ops, f.held.Keep(until))); err != nil {
+		return err
+	}
+	f.held.Kept(until)
 	return nil
 }
 

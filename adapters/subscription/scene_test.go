@@ -62,9 +62,13 @@ func newScene(t *testing.T, db store.Store, clock *storetest.Clock) *scene {
 	var err error
 	s.policy, err = egress.Parse([]string{"127.0.0.1"})
 	require.NoError(t, err)
-	s.desk = bars.NewDesk(db, bars.Options{Base: "https://onward.example/FHIR/R4", Now: clock.Now, Log: quiet,
-		Endpoint: func(string) error { return nil }})
+	s.desk = s.deskOn(db)
 	return s
+}
+
+func (s *scene) deskOn(db store.Store) *bars.Desk {
+	return bars.NewDesk(db, bars.Options{Base: "https://onward.example/FHIR/R4", Now: s.clock.Now, Log: quiet,
+		Endpoint: func(string) error { return nil }})
 }
 
 // told lists the paths that the receiver was called at, and forgets them.
@@ -163,4 +167,25 @@ func (l *lossy) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 	}
 	l.left--
 	return l.Store.Commit(ctx, b)
+}
+
+// slow is a store whose clock goes on with each commit and each read of a version,
+// and that notes them.
+type slow struct {
+	store.Store
+	clock *storetest.Clock
+	takes time.Duration
+	done  []string
+}
+
+func (s *slow) Commit(ctx context.Context, b *store.Batch) (*store.Result, error) {
+	s.clock.Move(s.takes)
+	s.done = append(s.done, fmt.Sprint("commit ", len(b.Ops)))
+	return s.Store.Commit(ctx, b)
+}
+
+func (s *slow) GetVersion(ctx context.Context, ref store.Ref, version int64) (*store.Record, error) {
+	s.clock.Move(s.takes)
+	s.done = append(s.done, "read "+ref.String())
+	return s.Store.GetVersion(ctx, ref, version)
 }
