@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/onward-health/onward/fhir"
@@ -272,6 +271,6 @@ func (m *message) checkTimes(slots []slotRecord) error {
 
 // hasEntry says whether a record belongs to a service.
 func hasEntry(rec *store.Record, service string) bool {
-	var who by
-	return json.Unmarshal(rec.By, &who) == nil && who.Service == service
+	who, err := writtenBy(rec)
+	return err == nil && who.Service == service
 }

@@ -155,8 +155,8 @@ func (x *exchange) changedHere(stored *store.Record, m *message) bool {
 	if m.focus.res.Dig("meta", "versionId").Text() == itoa(int(stored.Version)) {
 		return false
 	}
-	var who by
-	return json.Unmarshal(stored.By, &who) != nil || who.Organisation == "" || who.Organisation != x.Caller
+	who, err := writtenBy(stored)
+	return err != nil || who.Organisation == "" || who.Organisation != x.Caller
 }
 
 // later says whether what a sender stamped is later than what the record's

@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"slices"
 
@@ -172,8 +171,8 @@ func (d *Desk) isCommon(rec *store.Record) (bool, error) {
 }
 
 func isHosted(rec *store.Record) bool {
-	var who by
-	return json.Unmarshal(rec.By, &who) == nil && who.Hosted
+	who, err := writtenBy(rec)
+	return err == nil && who.Hosted
 }
 
 // personOf is the Patient of ours whom a record is about; the zero Ref where it is

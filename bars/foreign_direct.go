@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -58,8 +57,11 @@ func (w *work) keepsPatient(ctx context.Context, r, before *fhir.Resource, curre
 // isBrought says whether a record belongs to a service: a message brought it, or it
 // is a booking or referral for one.
 func isBrought(rec *store.Record) bool {
-	var who by
-	return rec != nil && json.Unmarshal(rec.By, &who) == nil && who.Service != "" && !who.Hosted
+	if rec == nil {
+		return false
+	}
+	who, err := writtenBy(rec)
+	return err == nil && who.Service != "" && !who.Hosted
 }
 
 // ofOthers says which records are about another person than a Patient record is.

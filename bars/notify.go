@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -65,8 +64,8 @@ func (d *Desk) subscription(rec *store.Record) (*Subscription, error) {
 	if end, err := fhir.ParseInstant(r.Get("end").Text()); err == nil {
 		s.Ended = !end.After(d.now())
 	}
-	var who by
-	if err := json.Unmarshal(rec.By, &who); err != nil {
+	who, err := writtenBy(rec)
+	if err != nil {
 		return nil, err
 	}
 	s.org = who.Organisation
@@ -92,8 +91,7 @@ func (d *Desk) Wanting(ctx context.Context, list []*Subscription, c store.Change
 		d.log.Error("a stored record can't be read; nobody is told of it", "record", c.Ref.String(), "version", c.Version)
 		return nil, nil, nil
 	}
-	var who by // where it can't be read, no organisation sees the record
-	_ = json.Unmarshal(rec.By, &who)
+	who, _ := writtenBy(rec) // where it can't be read, no organisation sees the record
 	index := search.Extract(r, d.searchOptions())
 	var wanting []*Subscription
 	for _, s := range list {

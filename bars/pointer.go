@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/onward-health/onward/fhir"
@@ -89,8 +88,8 @@ func (d *Desk) pointed(ctx context.Context, op store.Op) (rec *store.Record, ord
 // belongs to no service of a known organisation, is a copy of what was sent to
 // another system, or the patient has no NHS number that can be one.
 func (d *Desk) pointer(ctx context.Context, batch *store.Batch, rec *store.Record) (*Pointer, error) {
-	var who by
-	if json.Unmarshal(rec.By, &who) != nil || who.Service == "" || who.Sent || rec.Deleted {
+	who, err := writtenBy(rec)
+	if err != nil || who.Service == "" || who.Sent || rec.Deleted {
 		return nil, nil
 	}
 	r, err := fhir.Parse(rec.Body)

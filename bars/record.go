@@ -46,10 +46,22 @@ func (d *Desk) byCaller(c Caller) by {
 	return who
 }
 
+// writtenBy reads who wrote a version, and to whom its record belongs.
+func writtenBy(rec *store.Record) (by, error) {
+	var who by
+	if err := json.Unmarshal(rec.By, &who); err != nil {
+		return by{}, err
+	}
+	return who, nil
+}
+
 // inherit takes over what the record's earlier version said of ownership.
 func (b by) inherit(previous *store.Record) by {
-	var old by
-	if previous == nil || json.Unmarshal(previous.By, &old) != nil {
+	if previous == nil {
+		return b
+	}
+	old, err := writtenBy(previous)
+	if err != nil {
 		return b
 	}
 	b.Hosted, b.Sent, b.Service, b.Visible = old.Hosted, old.Sent, old.Service, old.Visible

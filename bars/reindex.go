@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +35,8 @@ func (d *Desk) reindexed(rec *store.Record) (search.Index, error) {
 	if err != nil {
 		return search.Index{}, fmt.Errorf("%s: the body isn't FHIR", rec.Ref())
 	}
-	var who by
-	if err := json.Unmarshal(rec.By, &who); err != nil {
+	who, err := writtenBy(rec)
+	if err != nil {
 		return search.Index{}, fmt.Errorf("%s: who wrote the version can't be read", rec.Ref())
 	}
 	return d.indexOf(r, who), nil

@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/onward-health/onward/fhir"
@@ -78,6 +77,9 @@ func (x *exchange) takesNoEnd(focus store.Ref) bool {
 
 // isSent says whether a record is our copy of a referral or booking that was sent.
 func isSent(rec *store.Record) bool {
-	var who by
-	return rec != nil && (rec.Type == "ServiceRequest" || rec.Type == "Appointment") && json.Unmarshal(rec.By, &who) == nil && who.Sent
+	if rec == nil || rec.Type != "ServiceRequest" && rec.Type != "Appointment" {
+		return false
+	}
+	who, err := writtenBy(rec)
+	return err == nil && who.Sent
 }

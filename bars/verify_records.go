@@ -3,7 +3,6 @@ package bars
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -156,8 +155,8 @@ func (c *recordCheck) current(rec *store.Record) {
 		c.add(Breach{Rule: RuleBody, What: name, Note: "the body isn't FHIR or names another type or id"})
 		return
 	}
-	var who by
-	if err := json.Unmarshal(rec.By, &who); err != nil {
+	who, err := writtenBy(rec)
+	if err != nil {
 		c.add(Breach{Rule: RuleBody, What: name, Note: "who wrote the version can't be read"})
 		return
 	}

@@ -2,7 +2,6 @@ package bars
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -36,8 +35,11 @@ func within(s *service, c Caller, where search.Node) search.And {
 // maySee says whether an organisation is among those that may see a record; none
 // narrows nothing.
 func maySee(rec *store.Record, code nhs.ODSCode) bool {
-	var who by
-	return code == "" || json.Unmarshal(rec.By, &who) == nil && slices.Contains(who.Visible, code)
+	if code == "" {
+		return true
+	}
+	who, err := writtenBy(rec)
+	return err == nil && slices.Contains(who.Visible, code)
 }
 
 // seen refuses a record of another service or of another organisation.
