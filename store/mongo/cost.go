@@ -45,7 +45,12 @@ func indexed(n search.Node) bool {
 	return false
 }
 
-// indexed says that an index has the order.
+// indexed says that an index has the whole order: it is read in either direction,
+// but its fields don't turn one by one.
 func (o order) indexed() bool {
-	return len(o.keys) == 0 || o.keys[0].path == "lu" || o.keys[0].path == "d.start.lo"
+	if len(o.keys) != 1 {
+		return len(o.keys) == 0
+	}
+	first := o.keys[0]
+	return first.path == "lu" || first.path == "d.start.lo" && first.desc == o.idDesc
 }

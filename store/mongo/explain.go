@@ -52,7 +52,7 @@ func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, erro
 		return nil, fault(ctx, "explain", err)
 	}
 	for _, p := range o.parts(nil) {
-		steps, err := s.stages(in, append(filter(q), o.has(p)...), o.sort(p))
+		steps, err := s.stages(in, append(filter(q), o.has(p)...), o.sort(p), kit.PageSize(q.Count)+1)
 		if err != nil {
 			return nil, fault(ctx, "explain", err)
 		}
@@ -63,8 +63,8 @@ func (s *Store) Explain(ctx context.Context, q *search.Query) (*store.Plan, erro
 
 // stages asks the server for its plan. Only stages and names of indexes are
 // taken from it: the rest of the answer quotes the query.
-func (s *Store) stages(ctx context.Context, where, sort bson.D) ([]string, error) {
-	find := bson.D{{Key: "find", Value: s.res.Name()}, {Key: "filter", Value: where}, {Key: "sort", Value: sort}}
+func (s *Store) stages(ctx context.Context, where, sort bson.D, limit int) ([]string, error) {
+	find := bson.D{{Key: "find", Value: s.res.Name()}, {Key: "filter", Value: where}, {Key: "sort", Value: sort}, {Key: "limit", Value: int64(limit)}}
 	raw, err := s.res.Database().RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "queryPlanner"}}).Raw()
 	if codeOf(err) == codeNoCommand {
 		return []string{"the server explains nothing"}, nil

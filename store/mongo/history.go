@@ -165,7 +165,11 @@ func (s *Store) standAt(ctx context.Context, keys map[string]bool) (map[string]i
 // spots lists places of one collection, whose field own holds the record's key.
 // A record has no two versions of one time, so time and key place a version.
 func spots(ctx context.Context, c *mongo.Collection, own string, scope store.Ref, from int64, n int, last *spot) ([]spot, error) {
-	where := bson.D{{Key: "lu", Value: bson.D{{Key: "$gte", Value: primitive.DateTime(from)}}}}
+	times := bson.D{{Key: "$gte", Value: primitive.DateTime(from)}}
+	if last != nil && scope.ID == "" { // as the alternatives below, from which a server takes no bounds
+		times = append(times, bson.E{Key: "$lte", Value: primitive.DateTime(last.lu)})
+	}
+	where := bson.D{{Key: "lu", Value: times}}
 	order := key("lu", -1, own, -1)
 	if scope.Type != "" {
 		where = append(bson.D{{Key: "t", Value: scope.Type}}, where...)

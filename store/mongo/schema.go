@@ -69,7 +69,9 @@ func there(path string) bson.D { return bson.D{exists(path, true)} }
 
 // indexes lists them by collection. Those that end with lu and _id both
 // descending serve history, whose order is that. A condition on a date gives bounds
-// to its hi where it asks for what is later, to its lo where for what is earlier.
+// to its hi where it asks for what is later, to its lo where for what is earlier; a
+// partial index is taken only where the query has a condition on the field that its
+// filter names.
 func indexes() map[string][]index {
 	return map[string][]index{
 		"res": {

@@ -86,8 +86,9 @@ type sortKey struct {
 	optional bool // a record may lack it
 }
 
-// order is the whole order of a query: its keys, then the record's own.
+// order is the whole order of a query of a type: its keys, then the record's own.
 type order struct {
+	typ    string
 	keys   []sortKey
 	idDesc bool
 }
@@ -95,7 +96,7 @@ type order struct {
 // order resolves the parameters: one that was ever written as a date is a date.
 // What follows "_id" means nothing.
 func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
-	var o order
+	o := order{typ: q.Type}
 	for _, by := range q.Sort {
 		at := paramName(by.Param)
 		k := sortKey{path: "s." + at + ".v", flag: "s." + at + ".is", kind: bson.TypeString, desc: by.Desc, optional: true}
@@ -208,9 +209,13 @@ func direction(desc bool) int32 {
 	return 1
 }
 
-// has holds the records to the part.
+// has holds the records to the part. Where only the id gives the order, its bounds
+// are those of the type, so that the index of _id gives it without reading others.
 func (o order) has(p section) bson.D {
-	if len(o.keys) == 0 || !o.keys[0].optional {
+	if len(o.keys) == 0 {
+		return bson.D{{Key: "_id", Value: prefixRange(o.typ + "/")}}
+	}
+	if !o.keys[0].optional {
 		return nil
 	}
 	return bson.D{exists(o.keys[0].path, p.first)}
@@ -221,10 +226,15 @@ func exists(path string, is bool) bson.E {
 }
 
 // after is the condition of coming after the last record of a page, within its
-// part. Nothing comes after none but by the later keys.
+// part. Nothing comes after none but by the later keys. The first key has a
+// condition of its own too: a server takes no bounds of an index from alternatives,
+// and would begin each page at the start of the list.
 func (o order) after(id string, last *kit.Mark) bson.D {
 	var either bson.A
-	var equal bson.D
+	var from, equal bson.D
+	if len(o.keys) > 0 && !last.Keys[0].None() {
+		from = bson.D{{Key: o.keys[0].path, Value: bson.D{{Key: beyond(o.keys[0].desc) + "e", Value: o.keys[0].bson(last.Keys[0])}}}}
+	}
 	for i, k := range o.keys {
 		if last.Keys[i].None() {
 			equal = append(equal, exists(k.path, false))
@@ -238,7 +248,7 @@ func (o order) after(id string, last *kit.Mark) bson.D {
 		equal = append(equal, bson.E{Key: k.path, Value: v})
 	}
 	either = append(either, append(equal, bson.E{Key: "_id", Value: bson.D{{Key: beyond(o.idDesc), Value: id}}}))
-	return bson.D{{Key: "$or", Value: either}}
+	return append(from, bson.E{Key: "$or", Value: either})
 }
 
 func beyond(desc bool) string {
