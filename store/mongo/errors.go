@@ -39,20 +39,32 @@ const (
 	codeUnsatisfiable        = 100 // UnsatisfiableWriteConcern
 	codeNoTransaction        = 251 // NoSuchTransaction
 	codeTooMuchSorting       = 292 // QueryExceededMemoryLimitNoDiskUseAllowed
+	codeAtlas                = 8000
 
 	codeTooLarge  = 10334 // BSONObjectTooLarge
 	codeTooLarge2 = 17280 // KeyTooLong
 	codeTooLarge3 = 17419 // the update would make the document too large
 	codeTooLarge4 = 17420
+	codeTooLarge5 = 257 // TransactionTooLarge
+	codeTooLarge6 = 388 // TransactionTooLargeForCache
 )
 
-// passing are the codes of a server that can't serve now: shutdown, election,
-// host down, exceeded time or no primary.
-var passing = map[int]bool{
-	6: true, 7: true, 24: true, 50: true, 64: true, 79: true, 89: true, 91: true, 112: true, 133: true, 134: true, 189: true,
-	202: true, 225: true, 251: true, 262: true, 317: true, 358: true, 384: true, 9001: true, 10058: true, 10107: true,
-	11600: true, 11602: true, 13435: true, 13436: true,
-}
+// passing are the codes of a server that can't serve now: shutdown, election, host
+// down, exceeded time or no primary; an operation, cursor or snapshot that it has
+// given up; collections whose shards move; and one that is overloaded, out of disk
+// space or closed to writes for a while.
+var passing = func() map[int]bool {
+	all := map[int]bool{}
+	for _, code := range []int{
+		6, 7, 24, 46, 50, 64, 79, 89, 91, 112, 117, 133, 134, 189, 202, 225, 251, 262, 290, 317, 358, 384, 9001, 10058, 10107, 11600, 11602, 13435, 13436,
+		43, 175, 237, 239, 246, 279, 355, 11601,
+		63, 150, 249, 250, 267, 272, 13388,
+		365, 371, 402, 406, 407, 412, 433, 449, 450, 453, 462, 14031, 91331, 10045600,
+	} {
+		all[code] = true
+	}
+	return all
+}()
 
 // fault wraps an error of the driver. Errors of package store and of the
 // caller's context keep their identity; no other text is passed through.
@@ -83,7 +95,7 @@ func fault(caller context.Context, doing string, err error) error {
 			e.is = store.ErrUnavailable
 		}
 		switch code {
-		case codeTooLarge, codeTooLarge2, codeTooLarge3, codeTooLarge4:
+		case codeTooLarge, codeTooLarge2, codeTooLarge3, codeTooLarge4, codeTooLarge5, codeTooLarge6:
 			e.is = store.ErrTooLarge
 		case codeTooMuchSorting:
 			e.is = store.ErrTooCostly

@@ -311,3 +311,21 @@ func TestASearchThatTheServerHasNoMemoryForIsTooCostly(t *testing.T) {
 	fake.Hook(nil)
 	require.ErrorIs(t, err, store.ErrTooCostly)
 }
+
+// What a server says that can't serve now, by its list of error codes, is told as
+// that: to try again helps. What a transaction holds too much for isn't.
+func TestAFaultThatPassesIsUnavailable(t *testing.T) {
+	fake, s := scene(t)
+	booking := writes()[5].batch
+	for code, name := range map[int32]string{43: "CursorNotFound", 175: "QueryPlanKilled", 246: "SnapshotUnavailable", 365: "TemporarilyUnavailable",
+		371: "UserWritesBlocked", 462: "IngressRequestRateLimitExceeded", 11601: "Interrupted", 13388: "StaleConfig", 14031: "OutOfDiskSpace"} {
+		fake.Hook(once("find", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(code, name, "not now")}))
+		_, err := s.Get(t.Context(), store.Ref{Type: "Slot", ID: "s1"})
+		require.ErrorIs(t, err, store.ErrUnavailable, name)
+	}
+	for code, name := range map[int32]string{257: "TransactionTooLarge", 388: "TransactionTooLargeForCache"} {
+		fake.Hook(once("insert", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(code, name, "too much")}))
+		_, err := s.Commit(t.Context(), booking)
+		require.ErrorIs(t, err, store.ErrTooLarge, name)
+	}
+}

@@ -107,7 +107,7 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	err = s.start(ctx, o.Existing)
+	err = s.start(ctx, o.Existing, parsed.DirectConnection)
 	if err == nil && !o.Import {
 		err = s.finished(ctx)
 	}
@@ -129,9 +129,9 @@ func refusal(caller context.Context, err error) error {
 	case caller.Err() != nil:
 	case code == 0 && strings.Contains(err.Error(), "reports wire version"): // the driver has no type for it
 		return errTooOld
-	case code == codeAuthenticationFailed:
+	case code == codeAuthenticationFailed, code == codeAtlas && strings.Contains(err.Error(), "bad auth"):
 		return ownError("MongoDB refuses the user or password of the address")
-	case code == codeUnauthorized:
+	case code == codeUnauthorized, code == codeAtlas && strings.Contains(err.Error(), "not allowed"):
 		return ownError("the user of the MongoDB address may not do what is needed: it needs the role readWrite on the database")
 	case errors.As(err, &selection), code == 0 && away(err):
 		return &startError{"no primary of the MongoDB replica set answers within 5 s: check that it runs and has a primary, and the hosts, replicaSet and TLS settings of the address"}
@@ -175,9 +175,9 @@ func settings(uri string) *options.ClientOptions {
 }
 
 // start runs the checks that come before serving; existing says that the database
-// must hold a store.
-func (s *Store) start(ctx context.Context, existing bool) error {
-	cluster, err := s.greet(ctx)
+// must hold a store, direct that the address keeps to one member.
+func (s *Store) start(ctx context.Context, existing, direct bool) error {
+	cluster, err := s.greet(ctx, direct)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (s *Store) start(ctx context.Context, existing bool) error {
 			return err
 		}
 	}
-	if err := s.selfTest(ctx); err != nil {
+	if err := s.selfTest(ctx, cluster); err != nil {
 		return err
 	}
 	if err := s.keepSchema(ctx); err != nil {

@@ -27,6 +27,7 @@ func TestAServerThatCannotKeepTheContractIsRefusedByName(t *testing.T) {
 		{"no transactions", fakereplset.Options{NoTransactions: true}, "self-test a failed"},
 		{"one _id twice", fakereplset.Options{DoubleIDs: true}, "self-test b failed"},
 		{"lost updates", fakereplset.Options{LostUpdates: true}, "self-test c failed"},
+		{"an arbiter in a shard", fakereplset.Options{Cluster: true, Arbiter: true}, "self-test d failed"},
 		{"old server", fakereplset.Options{WireVersion: 9}, "5.0 or later"},
 		{"a server too old for the driver", fakereplset.Options{WireVersion: 5}, "5.0 or later"},
 	} {
@@ -39,6 +40,15 @@ func TestAServerThatCannotKeepTheContractIsRefusedByName(t *testing.T) {
 
 func TestAnOlderServerWillDo(t *testing.T) {
 	open(t, serve(t, fakereplset.Options{WireVersion: 17}).URI(), mongo.Options{})
+}
+
+func TestOneMemberIsKeptToOnlyWhereThereAreNoOthers(t *testing.T) {
+	direct := func(fake *fakereplset.Server) string {
+		return strings.Replace(fake.URI(), "replicaSet=rs0", "directConnection=true", 1)
+	}
+	open(t, direct(serve(t, fakereplset.Options{})), mongo.Options{})
+	_, err := mongo.Open(t.Context(), direct(serve(t, fakereplset.Options{Hosts: []string{"127.0.0.1:1"}})), mongo.Options{})
+	require.ErrorContains(t, err, "has directConnection=true")
 }
 
 func TestAnAddressIsNeverInAnError(t *testing.T) {
@@ -68,6 +78,10 @@ func TestAStartThatCannotBeSaysWhatToCheck(t *testing.T) {
 		{"an address that is none", func(*fakereplset.Server) string { return "localhost:27017" }, nil, "the MongoDB address can't be read"},
 		{"a wrong password", func(f *fakereplset.Server) string { return strings.Replace(f.URI(), "://", "://bob:secret@", 1) },
 			once("saslStart", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(18, "AuthenticationFailed", "Authentication failed.")}), "refuses the user or password"},
+		{"a wrong password of Atlas", func(f *fakereplset.Server) string { return strings.Replace(f.URI(), "://", "://bob:secret@", 1) },
+			once("saslStart", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(8000, "AtlasError", "bad auth : Authentication failed.")}), "refuses the user or password"},
+		{"a user without rights at Atlas", (*fakereplset.Server).URI,
+			once("createIndexes", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(8000, "AtlasError", "user is not allowed to do action [createIndex] on [bob.secret]")}), "needs the role readWrite"},
 		{"a user without rights", (*fakereplset.Server).URI,
 			once("createIndexes", 1, 1000, fakereplset.Fault{Reply: fakereplset.Failure(13, "Unauthorized", "not authorized")}), "needs the role readWrite"},
 		{"nobody there", func(f *fakereplset.Server) string { f.Close(); return f.URI() }, nil, "no primary of the MongoDB replica set answers within 5 s"},
@@ -323,4 +337,34 @@ func TestIndexesAreAsWrittenDown(t *testing.T) {
 		"res _id", "res t x -lu _id", "res t x d.start.lo _id partial", "res t d.start.lo _id partial", "res t d.start.hi _id partial", "res t -lu _id", "res t -lu -_id", "res -lu -_id", "res t lu partial",
 		"hist _id", "hist k -v", "hist t -lu -k", "hist -lu -k",
 		"claim _id", "claim slot part", "claim owner", "claim exp ttl", "aux _id", "aux kind _id", "aux exp ttl"}, got)
+}
+
+// A collection that has just been made or sharded lets transactions fail for a
+// moment, and a primary may step down during the self-test: neither says that the
+// server can't keep the contract.
+func TestAFaultThatPassesIsNotTakenForWhatTheServerCannotDo(t *testing.T) {
+	for name, row := range map[string]struct {
+		n, times int // of the inserts, of which the transaction's is the first
+		reply    bson.D
+		says     string // "": it starts
+	}{
+		"a snapshot that isn't there yet":   {1, 3, fakereplset.Failure(246, "SnapshotUnavailable", "pending collection catalog changes", "TransientTransactionError"), ""},
+		"a snapshot that never comes":       {1, 100, fakereplset.Failure(246, "SnapshotUnavailable", "pending collection catalog changes", "TransientTransactionError"), "MongoDB error code 246"},
+		"a step-down in the transaction":    {1, 1, fakereplset.Failure(10107, "NotWritablePrimary", "not primary", "TransientTransactionError"), ""},
+		"a step-down in the test of the id": {3, 2, fakereplset.Failure(11602, "InterruptedDueToReplStateChange", "stepping down", "RetryableWriteError"), "MongoDB error code 11602"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := serve(t, fakereplset.Options{})
+			fake.Hook(once("insert", row.n, row.times, fakereplset.Fault{Reply: row.reply}))
+			s, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+			if row.says == "" {
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+				return
+			}
+			require.ErrorContains(t, err, row.says)
+			require.ErrorIs(t, err, store.ErrUnavailable)
+		})
+	}
 }

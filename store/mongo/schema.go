@@ -28,9 +28,12 @@ const errTooOld = ownError("MongoDB must be server 5.0 or later")
 
 const errStandalone = ownError("MongoDB must run as a replica set; a single server becomes one with `mongod --replSet rs0` and `rs.initiate()`")
 
+const errDirect = ownError("the MongoDB address has directConnection=true, with which a member is still read from when another is primary; leave it out")
+
 // greet refuses a server that is neither member of a replica set nor mongos, or
-// too old, and says whether it is mongos.
-func (s *Store) greet(ctx context.Context) (cluster bool, err error) {
+// too old, or one of several members that is to be kept to, and says whether it is
+// mongos.
+func (s *Store) greet(ctx context.Context, direct bool) (cluster bool, err error) {
 	hello, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Raw()
 	if err != nil {
 		return false, err
@@ -42,7 +45,17 @@ func (s *Store) greet(ctx context.Context) (cluster bool, err error) {
 	if number(hello, "maxWireVersion") < minWire {
 		return false, errTooOld
 	}
+	if direct && members(hello) > 1 {
+		return false, errDirect
+	}
 	return cluster, nil
+}
+
+// members counts those of the set that may become primary.
+func members(hello bson.Raw) int {
+	list, _ := hello.Lookup("hosts").ArrayOK()
+	hosts, _ := list.Values()
+	return len(hosts)
 }
 
 // index is one index that the engine relies on. Expired documents stay a day,
@@ -101,6 +114,10 @@ func indexes() map[string][]index {
 	}
 }
 
+// errBuilding: a server that was asked for an index goes on building it when nobody
+// waits any more, and waits itself for members that are away.
+var errBuilding = &startError{"an index takes MongoDB longer than a minute to build: it goes on; see that all members of the set run, and start again in a while"}
+
 // prepare makes collections and indexes and verifies that they are as asked:
 // transactions should only touch collections that are there.
 func (s *Store) prepare(ctx context.Context) error {
@@ -123,6 +140,9 @@ func (s *Store) prepare(ctx context.Context) error {
 					return differs // it names the index
 				}
 				return oneByOne(ctx, c, models)
+			}
+			if ctx.Err() != nil {
+				return errBuilding
 			}
 			return err
 		}

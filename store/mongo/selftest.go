@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/bson/primitive"
@@ -16,16 +17,21 @@ const (
 	errNoTransactions = ownError("self-test a failed: this server has no transactions that can be taken back")
 	errNotUnique      = ownError("self-test b failed: this server takes one _id twice")
 	errNotAtomic      = ownError("self-test c failed: this server lets several of parallel updates win")
+	errNotOverShards  = ownError("self-test d failed: this cluster refuses a transaction over several shards; MongoDB does so where a shard has an arbiter, in whose place a member that holds data is needed")
 )
 
 const probes = 16
 
 // selfTest catches servers that only look like MongoDB, on documents of its own
-// in aux.
-func (s *Store) selfTest(ctx context.Context) error {
+// in aux, and a cluster that can't do what the engine needs.
+func (s *Store) selfTest(ctx context.Context, cluster bool) error {
 	id := "meta|probe|" + primitive.NewObjectID().Hex()
 	defer func() {
-		_, _ = s.aux.DeleteMany(context.WithoutCancel(ctx), bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{id + "a", id + "b", id + "c"}}}}})
+		all := bson.A{id + "a", id + "b", id + "c"}
+		for n := range probes {
+			all = append(all, spread(id, n))
+		}
+		_, _ = s.aux.DeleteMany(context.WithoutCancel(ctx), bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: all}}}})
 	}()
 	if err := s.testAbort(ctx, id+"a"); err != nil {
 		return err
@@ -33,30 +39,62 @@ func (s *Store) selfTest(ctx context.Context) error {
 	if err := s.testUnique(ctx, id+"b"); err != nil {
 		return err
 	}
-	return s.testAtomic(ctx, id+"c")
+	if err := s.testAtomic(ctx, id+"c"); err != nil || !cluster {
+		return err
+	}
+	return s.testShards(ctx, id)
 }
+
+// spread is the id of one of several probes, which their hashes put on all shards.
+func spread(id string, n int) string { return fmt.Sprintf("%sd%d", id, n) }
 
 func probe(id string) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: kit.KindMeta}, {Key: "v", Value: int64(0)}}
 }
 
-func (s *Store) testAbort(ctx context.Context, id string) error {
+// inTransaction inserts probes, ends the transaction as told, and tries again where
+// the server says that it may be: it does so of transactions that meet what has just
+// been done to a collection, such as its sharding. An error that doesn't pass is not.
+func (s *Store) inTransaction(ctx context.Context, docs []any, end func(mongo.Session) error, not error) error {
+	for n := 0; ; n++ {
+		err := s.insertIn(ctx, docs, end)
+		switch {
+		case labelled(err, "TransientTransactionError") && n < maxAttempts && pause(ctx, n) == nil:
+		case err != nil && !passes(err):
+			return not
+		default:
+			return err
+		}
+	}
+}
+
+func (s *Store) insertIn(ctx context.Context, docs []any, end func(mongo.Session) error) error {
 	session, err := s.client.StartSession()
 	if err != nil {
-		return errNoTransactions
+		return err
 	}
 	defer session.EndSession(context.WithoutCancel(ctx))
 	if err := session.StartTransaction(transaction()); err != nil {
-		return errNoTransactions
+		return err
 	}
-	if _, err := s.aux.InsertOne(mongo.NewSessionContext(ctx, session), probe(id)); err != nil {
-		if away(err) {
-			return err
-		}
-		return errNoTransactions
+	if _, err := s.aux.InsertMany(mongo.NewSessionContext(ctx, session), docs); err != nil {
+		return err
 	}
-	if err := session.AbortTransaction(ctx); err != nil {
-		return errNoTransactions
+	return end(session)
+}
+
+func (s *Store) testShards(ctx context.Context, id string) error {
+	var docs []any
+	for n := range probes {
+		docs = append(docs, probe(spread(id, n)))
+	}
+	return s.inTransaction(ctx, docs, func(session mongo.Session) error { return session.CommitTransaction(ctx) }, errNotOverShards)
+}
+
+func (s *Store) testAbort(ctx context.Context, id string) error {
+	err := s.inTransaction(ctx, []any{probe(id)}, func(session mongo.Session) error { return session.AbortTransaction(ctx) }, errNoTransactions)
+	if err != nil {
+		return err
 	}
 	err = s.aux.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Err()
 	if errors.Is(err, mongo.ErrNoDocuments) {
@@ -76,10 +114,15 @@ func (s *Store) testUnique(ctx context.Context, id string) error {
 	if duplicate(err) {
 		return nil
 	}
-	if err != nil && away(err) {
+	if err != nil && passes(err) {
 		return err
 	}
 	return errNotUnique
+}
+
+// passes says that an error tells nothing of what the server can do.
+func passes(err error) bool {
+	return away(err) || passing[codeOf(err)] || labelled(err, "TransientTransactionError")
 }
 
 func (s *Store) testAtomic(ctx context.Context, id string) error {

@@ -15,6 +15,8 @@ import (
 type Options struct {
 	Standalone     bool          // no replica set
 	Cluster        bool          // mongos before a cluster of one shard
+	Arbiter        bool          // a cluster that refuses transactions over several shards, as with an arbiter in one
+	Hosts          []string      // further members of the set, which nobody plays
 	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
 	LostUpdates    bool          // findAndModify finds what another has changed
 	NoStreams      bool          // no change streams
@@ -290,7 +292,7 @@ func (s *Server) hello() bson.D {
 	case s.o.Cluster:
 		d = append(d, bson.E{Key: "msg", Value: "isdbgrid"}, bson.E{Key: "logicalSessionTimeoutMinutes", Value: int32(30)})
 	default:
-		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: bson.A{s.at}},
+		d = append(d, bson.D{{Key: "setName", Value: "rs0"}, {Key: "setVersion", Value: int32(1)}, {Key: "hosts", Value: append([]string{s.at}, s.o.Hosts...)},
 			{Key: "me", Value: s.at}, {Key: "primary", Value: s.at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
 	}
 	return append(d, bson.D{{Key: "maxBsonObjectSize", Value: int32(16777216)}, {Key: "maxMessageSizeBytes", Value: int32(48000000)},

@@ -198,6 +198,9 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 		return ok()
 	case se.state != "open":
 		return gone()
+	case name == "commitTransaction" && s.o.Arbiter:
+		s.abort(se)
+		return Failure(148, "ReadConcernMajorityNotEnabled", "transaction was aborted: a shard has an arbiter")
 	case name == "commitTransaction":
 		err := s.engine.Commit(se.txn)
 		se.txn, se.state = nil, "committed"

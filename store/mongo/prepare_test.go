@@ -1,0 +1,36 @@
+package mongo
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/mongo"
+
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+)
+
+func TestAnIndexThatTakesLongIsToldAsThat(t *testing.T) {
+	fake, err := fakereplset.Start(fakereplset.Options{})
+	require.NoError(t, err)
+	defer fake.Close()
+	built := make(chan struct{})
+	defer close(built)
+	fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+		if c.Name == "createIndexes" {
+			<-built
+		}
+		return nil
+	})
+	client, err := mongo.Connect(t.Context(), settings(fake.URI()))
+	require.NoError(t, err)
+	s := newStore(client, Options{Now: time.Now, Database: "fake"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as startTime does
+	defer cancel()
+	err = refusal(t.Context(), s.prepare(ctx))
+	require.ErrorContains(t, err, "start again in a while")
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.NoError(t, client.Disconnect(t.Context()))
+}
