@@ -51,9 +51,13 @@ func Stamp(body []byte, version int64, lastUpdated time.Time) []byte {
 // stampSize is what a stamp makes a body longer by at most, with a meta of its own.
 const stampSize = 96
 
-// AppendStamp is Stamp behind what stands in out.
+// AppendStamp is Stamp behind what stands in out. A body in which there is no place
+// for a stamp, because the disk has damaged it, stays as it is.
 func AppendStamp(out, body []byte, version int64, lastUpdated time.Time) []byte {
 	at, inside := metaPlace(body)
+	if at >= len(body) {
+		return append(out, body...)
+	}
 	out = append(out, body[:at]...)
 	switch {
 	case inside && body[at] == '}':
@@ -80,18 +84,21 @@ func appendStamp(out []byte, version int64, lastUpdated time.Time) []byte {
 }
 
 // metaPlace finds where the two members go: inside an existing meta, else
-// behind resourceType and id.
+// behind resourceType and id. A place behind the body is none.
 func metaPlace(body []byte) (at int, inside bool) {
 	i, place := 1, 1
 	for i < len(body) && body[i] == '"' {
 		nameStart := i + 1
 		i = skipString(body, i)
-		name := string(body[nameStart : i-1])
+		name := string(body[nameStart:max(nameStart, i-1)])
 		i++ // the colon
-		if name == "meta" && body[i] == '{' {
+		if name == "meta" && i < len(body) && body[i] == '{' {
 			return i + 1, true
 		}
 		i = skipValue(body, i)
+		if i >= len(body) {
+			return i, false
+		}
 		if body[i] == ',' {
 			i++
 		}
@@ -121,7 +128,7 @@ func skipString(b []byte, i int) int {
 
 func skipValue(b []byte, i int) int {
 	depth := 0
-	for ; ; i++ {
+	for ; i < len(b); i++ {
 		switch b[i] {
 		case '"':
 			i = skipString(b, i) - 1
@@ -138,4 +145,5 @@ func skipValue(b []byte, i int) int {
 			}
 		}
 	}
+	return i
 }

@@ -1,6 +1,7 @@
 package fhir_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -88,6 +89,22 @@ func TestUnstampRefusesAMetaThatIsNoObject(t *testing.T) {
 		require.Equal(t, fhir.KindStructure, kindOf(t, err))
 		require.ErrorContains(t, err, "Slot.meta")
 		require.NotContains(t, err.Error(), "secret")
+	}
+}
+
+// Ensure that a body which the disk has damaged ends no request in a panic: what
+// is left of it is served, and a check of the store names it.
+func TestStampOfADamagedBodyTakesNothingAway(t *testing.T) {
+	whole := []byte(`{"resourceType":"Slot","id":"s","meta":{"tag":[{"code":"a\"b"}]},"status":"free"}`)
+	for n := range whole {
+		require.NotPanics(t, func() { fhir.Stamp(whole[:n], 1, stampTime) }, "the first %d bytes", n)
+		for _, c := range []byte("\x00\\\"{}[],:x\xff") {
+			damaged := bytes.Clone(whole)
+			damaged[n] = c
+			var got []byte
+			require.NotPanics(t, func() { got = fhir.Stamp(damaged, 1, stampTime) }, "%s", damaged)
+			require.GreaterOrEqual(t, len(got), len(damaged))
+		}
 	}
 }
 
