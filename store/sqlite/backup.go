@@ -34,7 +34,7 @@ func Backup(ctx context.Context, path, to string) error {
 		return fmt.Errorf("store: the path of the backup: %w", err)
 	}
 	clearParts(filepath.Dir(to))
-	p, err := newPart(filepath.Dir(to))
+	p, err := newPart(filepath.Dir(to), lockFile)
 	if err != nil {
 		return fmt.Errorf("store: can't make the backup: %w", err)
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 )
@@ -48,7 +49,7 @@ func BeginBackup(t *testing.T, path, beside string) string {
 		t.Fatal(err)
 	}
 	defer c.close()
-	p, err := newPart(beside)
+	p, err := newPart(beside, lockFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,4 +57,16 @@ func BeginBackup(t *testing.T, path, beside string) string {
 		t.Fatal(err)
 	}
 	return p.dir
+}
+
+// What a lock that can't be had fails with.
+var (
+	ErrLocked  = errLocked
+	ErrNoLocks = errNoLocks
+)
+
+// NewPart makes the folder of a backup with another way to lock it.
+func NewPart(beside string, lock func(path string) (*os.File, error)) error {
+	_, err := newPart(beside, lock)
+	return err
 }

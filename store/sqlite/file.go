@@ -11,7 +11,10 @@ import (
 	"strings"
 )
 
-var errLocked = errors.New("another process has the store open")
+var (
+	errLocked  = errors.New("another process has the store open")
+	errNoLocks = errors.New("its file system has no locks (flock), without which two programs could write to one store; choose a folder on a disk of this machine, or a file system that has them")
+)
 
 // memory is the path of a private store that ends with Close.
 const memory = ":memory:"
@@ -42,9 +45,8 @@ func prepare(path string) (*place, error) {
 	if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
 		return nil, fmt.Errorf("store: can't make the data folder: %w", err)
 	}
-	// One file must have one LOCK, by whatever link it is named.
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		abs = real
+	if abs, err = followed(abs); err != nil {
+		return nil, fmt.Errorf("store: can't open the database: %w", err)
 	}
 	p.file = abs
 	p.lock, err = lockFile(filepath.Join(filepath.Dir(abs), "LOCK"))
@@ -59,6 +61,24 @@ func prepare(path string) (*place, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// followed is the path that links lead to: one file must have one LOCK, by whatever
+// link it is named. Where a link leads to nothing yet, the file is made.
+func followed(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		return real, nil
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return path, nil // there is nothing yet
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	f.Close()
+	return filepath.EvalSymlinks(path)
 }
 
 // find names a file that is there already, for reading beside the process that

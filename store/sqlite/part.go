@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,36 +24,45 @@ type part struct {
 	lock *os.File // nil where the file system has no locks
 }
 
+// partTries is how often a folder is made that another process takes for left.
+const partTries = 4
+
 // newPart makes a folder that clearParts of others leaves alone.
-func newPart(beside string) (*part, error) {
-	for n := 0; ; n++ {
+func newPart(beside string, lock func(path string) (*os.File, error)) (*part, error) {
+	for n := 1; ; n++ {
 		dir, err := os.MkdirTemp(beside, partName) // mode 0700
 		if err != nil {
 			return nil, err
 		}
 		p := &part{dir: dir}
-		if p.hold() {
+		if err = p.hold(lock); err == nil {
 			return p, nil
 		}
-		if n == 3 { // without a lock nobody can tell that it is left
+		if errors.Is(err, errNoLocks) { // nobody can tell there that it is left
 			return p, os.Remove(filepath.Join(dir, partLock))
 		}
 		p.remove()
+		if !errors.Is(err, errLocked) || n == partTries {
+			return nil, err
+		}
 	}
 }
 
 // hold takes the lock. Another process may have come before, between the making of
-// the file and its locking, and have removed it.
-func (p *part) hold() bool {
+// the file and its locking, and have removed it; that is errLocked too.
+func (p *part) hold(lock func(path string) (*os.File, error)) (err error) {
 	name := filepath.Join(p.dir, partLock)
-	lock, err := lockFile(name)
-	if err != nil {
-		return false
+	if p.lock, err = lock(name); err != nil {
+		return err
 	}
-	p.lock = lock
-	held, err := lock.Stat()
-	there, gone := os.Lstat(name)
-	return err == nil && gone == nil && os.SameFile(held, there)
+	held, err := p.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Lstat(name); err != nil || !os.SameFile(held, there) {
+		return errLocked
+	}
+	return nil
 }
 
 func (p *part) file() string { return filepath.Join(p.dir, partFile) }
