@@ -20,9 +20,9 @@ import (
 // read when it is sent, so that the outbox holds no patient data.
 const Kind = "subscription"
 
-// Together is how many notifications may be under way at once. Each may take
-// Policy's Timeout where its endpoint doesn't answer, and all that time another
-// endpoint waits once every place is taken.
+// Together is how many notifications may be under way at once to endpoints that
+// are quick, and to those that aren't. Each may take Policy's Timeout where its
+// endpoint doesn't answer.
 const Together = 64
 
 // maxAnswer is how much of an answer is read, to keep the connection.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/adapters/subscription"
 	"github.com/onward-health/onward/conformance/sandbox"
 )
 
@@ -26,7 +27,7 @@ func TestSubscribersThatHangHoldUpNoMessage(t *testing.T) {
 	came, hang := make(chan bool, 100), make(chan bool)
 	h.server.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { came <- true; <-hang })
 	defer close(hang)
-	for range 5 {
+	for range places {
 		p.responder.subscribe("Task?status=requested", h.url(), "")
 	}
 	for n := range 4 {
@@ -38,4 +39,30 @@ func TestSubscribersThatHangHoldUpNoMessage(t *testing.T) {
 	require.Equal(t, 200, p.responder.move("in-progress", "").status)
 	require.Eventually(t, func() bool { return p.requester.encounter().Get("status").Text() == "in-progress" },
 		10*time.Second, 50*time.Millisecond, "half of the time that a subscriber may take")
+}
+
+// Ensure that endpoints who take each notification, but slowly, hold up no other,
+// though there are several notifications for each and as many endpoints as places.
+func TestSlowEndpointsHoldUpNoOther(t *testing.T) {
+	slow, vivid := newHook(t), newHook(t)
+	hang := make(chan bool)
+	slow.server.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang })
+	defer close(hang)
+	s := start(t, "--no-sandbox", "--subscription-allow", "127.0.0.1")
+	for range subscription.Together {
+		s.subscribe("Task?status=requested", slow.url(), "")
+	}
+	s.subscribe("Task?status=requested", vivid.url(), "")
+	const tasks = 4
+	for n := range tasks {
+		s.task(fmt.Sprint("t", n), "requested")
+	}
+	told := time.After(subscription.Policy().Timeout / 2)
+	for range tasks {
+		select {
+		case <-vivid.notices:
+		case <-told:
+			require.FailNow(t, "the endpoint waits for the slow ones")
+		}
+	}
 }

@@ -78,13 +78,14 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 		}
 	}
 	began := w.o.Now()
+	w.begins(m, began)
 	m.Last = m.Attempts+1 >= kind.Policy.MaxAttempts || w.tooOld(m, kind.Policy)
 	result := w.send(work, m, kind)
 	took := w.o.Now().Sub(began)
 	if result.Verdict == Again && work.Err() != nil {
 		return false, w.commit(work, held.Drop(w.o.Now())) // stopping: this was no attempt
 	}
-	w.fared(m, kind.Policy, result)
+	w.fared(m, kind.Policy, result, took)
 	ops := w.outcome(docs[0], m, kind.Policy, result)
 	verdict := result.Verdict
 	if !m.Died.IsZero() {

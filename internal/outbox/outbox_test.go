@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestMessagesOfOneFocusComeInOrder(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *scene) {
 		r := &receiver{}
 		s.write(s.message("c", "x", "1", 10), s.message("a", "x", "1", 2), s.message("b", "x", "1", 9), s.message("d", "x", "10", 1))
-		s.steps(s.worker("w", r), 1)
+		s.steps(s.worker("w", r), 2)
 		got := r.ids()
 		require.ElementsMatch(t, []string{"a", "b", "c", "d"}, got)
 		var one []string
@@ -125,7 +126,7 @@ func TestVerdictsThatEndAMessage(t *testing.T) {
 			return outbox.Result{Verdict: outbox.Dead, Reason: "status 410"}
 		}}
 		s.write(s.message("gone", "x", "1", 1), s.message("dead", "x", "2", 1))
-		s.steps(s.worker("w", r), 1)
+		s.steps(s.worker("w", r), 2)
 		require.Empty(t, s.list(false))
 		require.Equal(t, []string{"dead"}, s.list(true))
 		require.NoError(t, outbox.Drop(t.Context(), s.store, "dead"))
@@ -368,6 +369,19 @@ func TestARecipientForWhomNothingWaitsIsForgotten(t *testing.T) {
 	})
 }
 
+func TestARecipientIsRememberedForAnHour(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		w := s.worker("w", &receiver{})
+		s.write(s.message("a", "x", "1", 1))
+		s.steps(w, 1)
+		for _, known := range []int{1, 0} {
+			s.clock.Move(30 * time.Minute)
+			s.steps(w, 1)
+			require.Equal(t, known, w.Known())
+		}
+	})
+}
+
 func TestASenderIsToldOfTheLastAttemptWhateverItTakes(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *scene) {
 		var last []bool
@@ -402,7 +416,10 @@ func TestASlowRecipientGivesItsPlaceToOthers(t *testing.T) {
 		}
 		s.write(s.message("v", "vivid", "1", 1))
 		w := s.worker("w", r, func(o *outbox.Options) { o.Together = 1 })
-		s.steps(w, 3)
-		require.Equal(t, []string{"s0", "v"}, r.ids()[:2])
+		s.steps(w, 1)
+		require.NotContains(t, r.ids(), "s1")
+		require.Equal(t, []string{"s1", "s2", "s3"}, slices.DeleteFunc(s.list(false), func(id string) bool { return id == "v" }))
+		s.steps(w, 1)
+		require.NotContains(t, s.list(false), "v")
 	})
 }

@@ -106,35 +106,6 @@ func TestACrashBetweenSendingAndMarkingSendsTheSameMessageAgain(t *testing.T) {
 	})
 }
 
-func TestOneRecipientTakesNoMoreThanItsShare(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, s *scene) {
-		for i := range 6 {
-			s.write(s.message(fmt.Sprint(i), "x", fmt.Sprint(i), 1))
-		}
-		s.write(s.message("other", "y", "1", 1))
-		var now, most atomic.Int32
-		var started sync.WaitGroup
-		started.Add(3)
-		goOn := make(chan struct{})
-		go func() { started.Wait(); close(goOn) }()
-		slow := senderFunc(func(_ context.Context, m outbox.Message) outbox.Result {
-			n := now.Add(1)
-			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-			}
-			started.Done()
-			<-goOn
-			now.Add(-1)
-			return outbox.Result{Verdict: outbox.Delivered}
-		})
-		w := s.worker("w", slow, func(o *outbox.Options) {
-			o.Routes["test"] = outbox.Route{Sender: slow, Policy: outbox.Policy{PerRoute: 2}}
-		})
-		require.NoError(t, w.Step(t.Context()))
-		require.EqualValues(t, 3, most.Load(), "two of x and one of y")
-		require.Len(t, s.list(false), 4)
-	})
-}
-
 func TestAPausedProcessCannotActUnderALeaseOfTheSameVersionEither(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *scene) {
 		s.write(s.message("a", "x", "1", 1))
@@ -184,19 +155,5 @@ func TestWhatAnotherHasTriedMeanwhileIsNotTriedAtOnce(t *testing.T) {
 		db := &between{Store: s.store, do: func() { s.steps(other, 1) }}
 		s.steps(s.workerOn(db, "late", r), 1)
 		require.Equal(t, []string{"a"}, r.ids())
-	})
-}
-
-func TestEveryRecipientHasItsTurnWhereTheFirstAlwaysHasMore(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, s *scene) {
-		r := &receiver{}
-		w := s.worker("w", r, func(o *outbox.Options) { o.Together = 1 })
-		s.write(s.message("x1", "x", "1", 1), s.message("x2", "x", "2", 1), s.message("y1", "y", "1", 1))
-		for n := range 3 {
-			s.steps(w, 1)
-			s.write(s.message(fmt.Sprint("more", n), "x", "1", int64(n+2)))
-		}
-		s.steps(w, 4)
-		require.Equal(t, []string{"x1", "x2", "y1", "more0", "more1", "more2"}, r.ids())
 	})
 }

@@ -26,7 +26,8 @@ type Options struct {
 	// Routes by kind of message. Messages of other kinds are left alone. Owner may
 	// have several workers, of different kinds.
 	Routes map[string]Route
-	// Together is how many messages may be under way at once; 16.
+	// Together is how many messages may be under way at once to recipients that are
+	// quick, and as many again to those that aren't; 16.
 	Together int
 	// Poll is how often to look for messages that other processes wrote; 1 s.
 	Poll time.Duration
@@ -47,23 +48,13 @@ type Worker struct {
 	o      Options
 	wake   chan struct{}
 	under  sync.WaitGroup
-	places chan struct{}
-	from   string // where the next pass begins
+	began  string // where the pass began,
+	from   string // and where the next begins
 	passes int64
 
 	mu     sync.Mutex
-	lanes  map[string]bool   // under way here
-	routes map[string]*route // recipients with something under way or failed
-}
-
-// route is what is known of one recipient.
-type route struct {
-	active   int
-	failures int       // in a row
-	failed   time.Time // when it was last left alone,
-	until    time.Time // for how long,
-	lifted   time.Time // and when an operator last lifted that
-	seen     int64     // the pass that last came upon a message to it
+	lanes  map[string]*lane  // under way here
+	routes map[string]*route // recipients, as far as they are remembered
 }
 
 // NewWorker makes a worker that Run starts.
@@ -97,8 +88,7 @@ func NewWorker(s store.Store, o Options) *Worker {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Worker{store: s, o: o, wake: make(chan struct{}, 1), places: make(chan struct{}, o.Together),
-		lanes: map[string]bool{}, routes: map[string]*route{}}
+	return &Worker{store: s, o: o, wake: make(chan struct{}, 1), lanes: map[string]*lane{}, routes: map[string]*route{}}
 }
 
 // Wake makes the worker look for messages now. It is called after a commit that
@@ -152,10 +142,11 @@ const scanPage = 16
 
 // pass looks at the first message of each lane and starts those that are due. It
 // returns when the next will be; zero: none that is known of. It begins where the
-// pass before found no place, so that every lane has its turn.
+// pass before first found no place, other than where that one began, so that every
+// lane has its turn.
 func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 	from := w.from
-	w.from = ""
+	w.began, w.from = from, ""
 	w.passes++
 	if err := w.lift(ctx); err != nil {
 		return next, err
@@ -170,16 +161,6 @@ func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 		w.forget()
 	}
 	return next, err
-}
-
-// forget drops what is known of recipients for whom a whole pass found nothing.
-func (w *Worker) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.o.Now()
-	maps.DeleteFunc(w.routes, func(_ string, r *route) bool {
-		return r.active == 0 && r.seen != w.passes && !r.until.After(now)
-	})
 }
 
 // scan is a pass over the keys between from and to; done says that no place is
@@ -202,11 +183,13 @@ func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Tim
 			after = past(lane) // what stands behind the first of a lane waits for it
 			verdict, due := w.consider(work, doc)
 			next = earlier(next, due)
-			if verdict == full {
+			if refused := verdict == full || verdict == crowded; refused && (w.from == "" || w.from == w.began) {
 				w.from = lane
+			}
+			if verdict == full {
 				return next, true, nil
 			}
-			if verdict == skipRoute {
+			if verdict == skipRoute || verdict == crowded {
 				after = past(routeOf(doc.Key))
 				break
 			}
@@ -231,6 +214,7 @@ type choice uint8
 const (
 	looked    choice = iota
 	skipRoute        // nothing more can be done for this recipient now
+	crowded          // it has its share for now, or those that are as slow have theirs
 	skipKind         // another worker has messages of this kind
 	full             // nothing more can be done now
 )
@@ -249,66 +233,31 @@ func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due ti
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	lane, now := m.lane(), w.o.Now()
+	key, now := m.lane(), w.o.Now()
 	r := w.routes[m.route()]
 	if r == nil {
-		r = &route{}
+		r = &route{trust: unknown}
 	}
 	r.seen = w.passes
-	most := kind.Policy.PerRoute
-	if r.failures > 0 {
-		most = 1 // to see whether it is back
-	}
 	switch {
-	case w.lanes[lane]:
+	case w.lanes[key] != nil:
 		return looked, due
 	case r.until.After(now):
 		return skipRoute, r.until
-	case r.active >= most:
-		return skipRoute, due // its end wakes the worker
+	case r.active >= r.most(kind.Policy):
+		return crowded, due // its end wakes the worker
 	case w.waits(m, kind.Policy):
 		return looked, m.Due
 	}
-	select {
-	case w.places <- struct{}{}:
-	default:
-		return full, due
+	if c := w.room(r, now); c != looked {
+		return c, due
 	}
 	r.active++
-	w.routes[m.route()], w.lanes[lane] = r, true
+	w.routes[m.route()], w.lanes[key] = r, &lane{r, now}
 	w.under.Add(1)
 	go func() {
 		defer w.under.Done()
 		w.deliver(work, m, kind)
 	}()
 	return looked, due
-}
-
-// left notes that a lane isn't under way any more.
-func (w *Worker) left(m *Message) {
-	w.mu.Lock()
-	delete(w.lanes, m.lane())
-	r := w.routes[m.route()]
-	r.active--
-	if r.active == 0 && r.failures == 0 {
-		delete(w.routes, m.route())
-	}
-	w.mu.Unlock()
-	<-w.places
-}
-
-// fared notes how a recipient took an attempt: one that failed is left alone
-// for a while, with all that waits for it.
-func (w *Worker) fared(m *Message, p Policy, result Result) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.routes[m.route()]
-	if result.Verdict != Again {
-		r.failures, r.until = 0, time.Time{}
-		return
-	}
-	r.failures++
-	r.failed = w.o.Now()
-	p.LongestWait = min(p.LongestWait, time.Minute)
-	r.until = r.failed.Add(p.wait(r.failures, result.After, w.o.Random()))
 }

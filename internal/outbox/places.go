@@ -1,0 +1,117 @@
+package outbox
+
+import (
+	"maps"
+	"time"
+)
+
+// Recipients share a worker's places so that those who are slow, or don't answer,
+// hold up nobody who is quick: there are as many places for the ones as for the
+// others. A recipient of whom nothing is known has one place, and one more with
+// each message that it takes quickly. One that was slow keeps to the slow places
+// until it has been quick several times; an attempt that turns out to be slow
+// moves there where there is room.
+const (
+	quick    = 2 * time.Second
+	unknown  = 1         // trust of a recipient that no message has been sent to
+	distrust = -3        // of one that was slow or failed; 0 and less are slow
+	remember = time.Hour // how long after the last attempt
+)
+
+// route is what is known of one recipient.
+type route struct {
+	active   int
+	trust    int       // messages that may be under way to it; 0 and less: it is slow
+	last     time.Time // when its last attempt ended
+	failures int       // in a row
+	failed   time.Time // when it was last left alone,
+	until    time.Time // for how long,
+	lifted   time.Time // and when an operator last lifted that
+	seen     int64     // the pass that last came upon a message to it
+}
+
+func (r *route) slow() bool { return r.trust <= 0 }
+
+// most is how many messages may be under way to a recipient, where there is room.
+func (r *route) most(p Policy) int {
+	switch {
+	case r.failures > 0:
+		return 1 // to see whether it is back
+	case r.slow():
+		return p.PerRoute
+	}
+	return min(r.trust, p.PerRoute)
+}
+
+// lane is one that is under way.
+type lane struct {
+	route *route
+	since time.Time // when its attempt began
+}
+
+// room says whether there is a place for one more message to a recipient. Slow ones
+// have their second and further places while half of those for the slow are free.
+func (w *Worker) room(r *route, now time.Time) choice {
+	slow := 0
+	for _, l := range w.lanes {
+		if l.route.slow() || now.Sub(l.since) >= quick {
+			slow++
+		}
+	}
+	switch {
+	case len(w.lanes) == 2*w.o.Together:
+		return full
+	case r.slow() && (slow >= w.o.Together || r.active > 0 && slow >= w.o.Together/2):
+		return crowded
+	case !r.slow() && len(w.lanes)-min(slow, w.o.Together) >= w.o.Together:
+		return full
+	}
+	return looked
+}
+
+// begins notes that an attempt begins.
+func (w *Worker) begins(m *Message, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lanes[m.lane()].since = now
+}
+
+// left notes that a lane isn't under way any more.
+func (w *Worker) left(m *Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.lanes, m.lane())
+	w.routes[m.route()].active--
+}
+
+// fared notes how a recipient took an attempt: one that failed is left alone
+// for a while, with all that waits for it.
+func (w *Worker) fared(m *Message, p Policy, result Result, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.routes[m.route()]
+	r.last = w.o.Now()
+	r.trust = min(r.trust+1, p.PerRoute)
+	if result.Verdict == Again || took >= quick {
+		r.trust = distrust
+	}
+	if result.Verdict != Again {
+		r.failures, r.until = 0, time.Time{}
+		return
+	}
+	r.failures++
+	r.failed = r.last
+	p.LongestWait = min(p.LongestWait, time.Minute)
+	r.until = r.failed.Add(p.wait(r.failures, result.After, w.o.Random()))
+}
+
+// forget drops what is known of recipients for whom a whole pass found nothing,
+// some time after their last attempt.
+func (w *Worker) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.o.Now()
+	maps.DeleteFunc(w.routes, func(_ string, r *route) bool {
+		return r.active == 0 && r.seen != w.passes && !r.until.After(now) && now.Sub(r.last) >= remember
+	})
+}
