@@ -129,10 +129,30 @@ func (d *Desk) keyed(ctx context.Context, key Key, body []byte, work func(contex
 		return result, nil
 	}
 	refused := d.outcome(err)
+	if asksForRetry(refused) {
+		return nil, refused
+	}
+	// Another process may have carried the request out meanwhile, and that be what
+	// this one met.
+	switch replay, found := d.carriedOut(limited, idem); {
+	case replay != nil:
+		return replayed(replay), nil
+	case errors.As(found, new(*store.ConflictError)):
+		return nil, d.outcome(found)
+	}
 	if ctx.Err() != nil {
 		d.keepFailure(idem, refused)
 	}
 	return nil, refused
+}
+
+// asksForRetry says whether a failure says nothing of the request itself.
+func asksForRetry(o *fhir.Outcome) bool {
+	switch o.Kind.Row().Status {
+	case 408, 425, 429, 503:
+		return true
+	}
+	return false
 }
 
 // Done says whether a request with this key and body was carried out.
@@ -147,6 +167,9 @@ func (d *Desk) Done(ctx context.Context, key Key, body []byte) (bool, error) {
 // earlier looks for what the key did before. The commit looks again, so this
 // is only about giving the right answer when the state has moved on.
 func (d *Desk) earlier(ctx context.Context, idem *store.Idem) (*store.Replay, error) {
+	if replay, err := d.carriedOut(ctx, idem); err != nil || replay != nil {
+		return replay, err
+	}
 	failed, err := d.store.AuxGet(ctx, auxFailed, idem.Keys[:1])
 	if err != nil {
 		return nil, err
@@ -157,6 +180,11 @@ func (d *Desk) earlier(ctx context.Context, idem *store.Idem) (*store.Replay, er
 			return nil, errors.Join(told, err)
 		}
 	}
+	return nil, nil
+}
+
+// carriedOut reads what the key's request did, where it succeeded.
+func (d *Desk) carriedOut(ctx context.Context, idem *store.Idem) (*store.Replay, error) {
 	records, err := d.store.AuxGet(ctx, store.KindIdem, idem.Keys)
 	if err != nil {
 		return nil, err
@@ -171,13 +199,9 @@ type failure struct {
 	Issues []fhir.Issue
 }
 
-// keepFailure stores a failure that nobody heard. 408, 425, 429 and 503 are
-// never kept: they ask for a retry.
+// keepFailure stores a failure that nobody heard. One that asks for a retry is
+// never kept.
 func (d *Desk) keepFailure(idem *store.Idem, o *fhir.Outcome) {
-	switch o.Kind.Row().Status {
-	case 408, 425, 429, 503:
-		return
-	}
 	value, err := json.Marshal(failure{idem.Hash, o.Kind, o.Issues})
 	if err != nil {
 		return
