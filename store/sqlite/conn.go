@@ -248,7 +248,10 @@ func (s *Store) read(ctx context.Context, doing string, f func(c *conn) error) e
 	select {
 	case c := <-s.readers:
 		defer func() { s.readers <- c }()
-		return fault(doing, f(c))
+		if s.lost.Load() {
+			return errLost
+		}
+		return fault(doing, s.guarded(func() error { return f(c) }))
 	case <-s.closing:
 		return store.ErrUnavailable
 	case <-ctx.Done():

@@ -70,3 +70,15 @@ func NewPart(beside string, lock func(path string) (*os.File, error)) error {
 	_, err := newPart(beside, lock)
 	return err
 }
+
+// LimitLog makes the log short.
+func LimitLog(t *testing.T, s *Store, bytes int64) {
+	t.Helper()
+	done := s.submit(t.Context(), &request{ctx: t.Context(), done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) {
+		s.logLimit, w.tooLong = bytes, bytes
+		return nil, w.once(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d`, bytes))
+	}})
+	if done.err != nil {
+		t.Fatal(done.err)
+	}
+}

@@ -24,6 +24,7 @@ type place struct {
 	file      string // absolute, links resolved
 	lock      *os.File
 	temporary bool // the folder goes with Close
+	files     identity
 }
 
 // prepare makes the folder (0700, where it is ours to make) and the file

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/onward-health/onward/store"
@@ -42,13 +43,14 @@ type Options struct {
 
 // Store is one open database file. See package store for its methods.
 type Store struct {
-	now     func() time.Time
-	place   *place
-	readers chan *conn
-	seal    kit.Sealer
-	durable string
-	bulk    bool
-	sync    string
+	now      func() time.Time
+	place    *place
+	readers  chan *conn
+	seal     kit.Sealer
+	durable  string
+	bulk     bool
+	sync     string
+	logLimit int64 // bytes
 
 	writer  *writer
 	news    kit.News
@@ -58,6 +60,7 @@ type Store struct {
 	drained chan struct{} // closed when the writer has finished
 	closed  sync.Once
 	ended   error
+	lost    atomic.Bool // see guarded
 }
 
 var _ store.Store = (*Store)(nil)
@@ -108,7 +111,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 func start(ctx context.Context, p *place, o Options) (opened *Store, err error) {
 	var conns []*conn
 	defer func() {
-		for i := 0; err != nil && i < len(conns); i++ {
+		for i := 0; err != nil && i < len(conns) && !errors.Is(err, errLost); i++ {
 			conns[i].close()
 		}
 	}()
@@ -117,10 +120,13 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 		return nil, err
 	}
 	conns = append(conns, w)
-	if err := w.ready(ctx, p, o); err != nil {
-		return nil, err
-	}
-	seal, err := w.sealer(ctx)
+	var seal kit.Sealer
+	err = noFault(func() (err error) {
+		if err = w.ready(ctx, p, o); err == nil {
+			seal, err = w.sealer(ctx)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +135,10 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 		readers: make(chan *conn, readerCount()),
 		in:      make(chan *request, queueLength),
 		closing: make(chan struct{}), drained: make(chan struct{}),
+		logLimit: logLimit,
+	}
+	if o.Bulk || o.Import {
+		s.logLimit = bulkLogLimit
 	}
 	for range cap(s.readers) {
 		r, err := p.connect(ctx, readerPragmas)
@@ -145,6 +155,9 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 		w.close()
 		close(s.drained)
 		return s, nil
+	}
+	if err := p.identify(); err != nil {
+		return nil, err
 	}
 	s.writer = newWriter(s, w)
 	go s.writer.run()
@@ -210,6 +223,9 @@ func durable(sync string) string {
 // Health says how the store does.
 func (s *Store) Health(ctx context.Context) (store.Health, error) {
 	h := store.Health{Engine: "sqlite", Schema: schemaVersion, Durable: s.durable, Sync: s.sync, Backlog: len(s.in)}
+	if err := s.usable(); err != nil {
+		return h, err
+	}
 	err := s.read(ctx, "health", func(c *conn) error {
 		var one int
 		_, err := c.row(ctx, `SELECT count(*) FROM types`, nil, &one)
@@ -231,7 +247,9 @@ func (s *Store) end() error {
 	s.sending.Unlock()
 	var err error
 	for range cap(s.readers) {
-		err = errors.Join(err, (<-s.readers).close())
+		if c := <-s.readers; !s.lost.Load() {
+			err = errors.Join(err, c.close())
+		}
 	}
 	<-s.drained
 	if s.writer != nil {

@@ -107,6 +107,9 @@ var implied = []string{
 // store of a million slots took twice the processor time.
 const mapped = `PRAGMA mmap_size = 2147418112`
 
+// busyTimeout is how long a connection waits for a lock of another, in milliseconds.
+const busyTimeout = `PRAGMA busy_timeout = 5000`
+
 // writerPragmas and readerPragmas set up one connection. A reader's cache is
 // small because there are several and an idle server should be too. Loading in
 // bulk changes the same pages again and again: the longer they stay in memory and
@@ -117,20 +120,20 @@ func writerPragmas(sync string, bulk bool) []string {
 		cache, checkpoint = 1<<20, 128_000
 	}
 	return []string{
-		`PRAGMA busy_timeout = 5000`,
+		busyTimeout,
 		`PRAGMA journal_mode = WAL`,
 		`PRAGMA synchronous = ` + sync,
 		fmt.Sprintf(`PRAGMA cache_size = -%d`, cache),
 		mapped,
 		`PRAGMA temp_store = MEMORY`,
 		fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpoint),
-		`PRAGMA journal_size_limit = 67108864`,
+		fmt.Sprintf(`PRAGMA journal_size_limit = %d`, logLimit),
 		`PRAGMA trusted_schema = OFF`,
 	}
 }
 
 var readerPragmas = []string{
-	`PRAGMA busy_timeout = 5000`,
+	busyTimeout,
 	`PRAGMA query_only = ON`,
 	`PRAGMA cache_size = -8192`,
 	mapped,
@@ -139,7 +142,7 @@ var readerPragmas = []string{
 }
 
 // taskPragmas set up a connection for one task, such as a backup.
-var taskPragmas = []string{`PRAGMA busy_timeout = 5000`, `PRAGMA trusted_schema = OFF`}
+var taskPragmas = []string{busyTimeout, `PRAGMA trusted_schema = OFF`}
 
 // version reads the file's schema, 0 where the file is new. It refuses a file
 // that isn't ours or is from the future, before anything is written to it.

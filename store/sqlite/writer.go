@@ -119,8 +119,10 @@ type writer struct {
 	authors map[string]*author    // of this batch
 	batch   map[int64]store.Count // what this batch adds to types
 	total   map[int64]store.Count // what the batches of the group that succeeded add
+	taken   []*request            // of the group that is carried out
 	swept   time.Time
 	rest    time.Duration // until the next sweep
+	tooLong int64         // bytes of the log, from where on it is shortened
 
 	ended                error // of closing the connection
 	lastTerm, lastAuthor int64 // the highest numbers given; 0: not known
@@ -143,12 +145,39 @@ func (w *writer) forget() {
 func (w *writer) run() {
 	defer close(w.s.drained)
 	for r := range w.s.in {
-		w.group(r)
-		w.sweep()
+		w.taken = append(w.taken[:0], r)
+		if err := w.s.usable(); err != nil {
+			w.refuse(err)
+			continue
+		}
+		err := w.s.guarded(func() error {
+			w.group(r)
+			w.sweep()
+			w.shorten()
+			return nil
+		})
+		if err != nil {
+			w.refuse(fmt.Errorf("%w: %w", store.ErrUnknown, err))
+		}
+		clear(w.taken)
 	}
-	ctx := context.Background()
-	_ = w.once(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	w.ended = w.close()
+	w.ended = w.s.guarded(func() error {
+		if w.s.lost.Load() {
+			return nil
+		}
+		_ = w.once(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`)
+		return w.close()
+	})
+}
+
+// refuse answers what was taken and has no answer yet.
+func (w *writer) refuse(err error) {
+	for _, r := range w.taken {
+		select {
+		case r.done <- answer{err: err}:
+		default:
+		}
+	}
 }
 
 // group carries out r and what waits behind it, commits once, and only then
@@ -254,6 +283,9 @@ func (w *writer) next(n int, until time.Time) (*request, bool) {
 	for range yields {
 		select {
 		case r, open := <-w.s.in:
+			if open {
+				w.taken = append(w.taken, r)
+			}
 			return r, open
 		default:
 			runtime.Gosched() // callers that were just answered may be about to ask again
@@ -352,35 +384,4 @@ func unavailable(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-}
-
-// Sweeping only tidies: expired rows count as absent from their moment on. They
-// stay a while so that a lease taken over goes on from its version.
-const (
-	sweepEvery = time.Minute
-	sweepAgain = 100 * time.Millisecond // where some were left
-	sweepGrace = 24 * time.Hour
-	sweepRows  = 500
-)
-
-func (w *writer) sweep() {
-	now := w.s.now()
-	if since := now.Sub(w.swept); since >= 0 && since < w.rest {
-		return
-	}
-	w.swept, w.rest = now, sweepEvery
-	before := now.Add(-sweepGrace).UnixMilli()
-	ctx := context.Background()
-	for _, text := range []string{
-		`DELETE FROM claim WHERE (slot, part) IN (SELECT slot, part FROM claim WHERE exp <= ? LIMIT ? + 0)`,
-		`DELETE FROM aux WHERE (kind, key) IN (SELECT kind, key FROM aux WHERE exp <= ? LIMIT ? + 0)`,
-	} {
-		done, err := w.exec(ctx, text, before, sweepRows)
-		if err != nil {
-			continue
-		}
-		if n, _ := done.RowsAffected(); n == sweepRows {
-			w.rest = sweepAgain
-		}
-	}
 }
