@@ -94,7 +94,8 @@ type order struct {
 }
 
 // order resolves the parameters: one that was ever written as a date is a date.
-// What follows "_id" means nothing.
+// What follows "_id" means nothing, and so does a parameter that comes again, which
+// the server would refuse.
 func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
 	o := order{typ: q.Type}
 	for _, by := range q.Sort {
@@ -115,7 +116,9 @@ func (s *Store) order(ctx context.Context, q *search.Query) (order, error) {
 				k.path, k.flag, k.kind = "d."+at+".lo", "d."+at+".is", bson.TypeInt64
 			}
 		}
-		o.keys = append(o.keys, k)
+		if !slices.ContainsFunc(o.keys, func(before sortKey) bool { return before.path == k.path }) {
+			o.keys = append(o.keys, k)
+		}
 	}
 	return o, nil
 }

@@ -267,6 +267,9 @@ const (
 func (s *Server) find(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.D {
 	var sort bsonkit.Doc
 	if v, is := get(d, "sort").(bson.D); is {
+		if twice := repeated(v); twice != "" {
+			return Failure(7472500, "Location7472500", "the sort has two keys "+twice)
+		}
 		sort = &v
 	}
 	limit, _ := get(d, "limit").(int64)
@@ -288,6 +291,18 @@ func (s *Server) find(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.D 
 		return bad(err)
 	}
 	return ok(cursorReply(s.keep(ns, rest), ns, "firstBatch", batch))
+}
+
+// repeated is a field that a sort names twice, which a server refuses.
+func repeated(sort bson.D) string {
+	seen := map[string]bool{}
+	for _, e := range sort {
+		if seen[e.Key] {
+			return e.Key
+		}
+		seen[e.Key] = true
+	}
+	return ""
 }
 
 func (s *Server) more(d bson.D) bson.D {
