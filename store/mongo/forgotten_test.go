@@ -2,12 +2,14 @@ package mongo_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/bson"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/mongo"
@@ -173,4 +175,35 @@ func TestAWriteThatComesLateIsNotDoneTwice(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, ours)
+}
+
+// A booking that the primary has and the majority of the set hasn't may be undone
+// with that primary. Nobody is told of it: neither its sender, who asks again, that
+// it was carried out, nor another that the slot is taken.
+func TestWhatTheMajorityDoesNotHaveIsToldToNobody(t *testing.T) {
+	fake, s := scene(t)
+	mine, other := bookingOf("s1", "a"), bookingOf("s1", "b")
+	behind := bson.D{{Key: "ok", Value: 1.0}, {Key: "writeConcernError", Value: bson.D{{Key: "code", Value: int32(64)}, {Key: "errmsg", Value: "waiting for replication timed out"}}}}
+	fake.Hook(once("commitTransaction", 1, 1_000_000, fakereplset.Fault{Apply: true, Reply: behind}))
+	commit := func(b *store.Batch) (*store.Result, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		return s.Commit(ctx, b)
+	}
+	_, err := commit(mine)
+	require.ErrorIs(t, err, store.ErrUnknown)
+	_, err = commit(mine)
+	require.ErrorIs(t, err, store.ErrUnknown, "it may still be undone")
+	_, err = commit(other)
+	var taken *store.ConflictError
+	require.Error(t, err)
+	require.False(t, errors.As(err, &taken), "the slot may be free again: %v", err)
+	require.NotErrorIs(t, err, store.ErrUnknown, "nothing of it was written")
+	fake.Hook(nil)
+	done, err := commit(mine)
+	require.NoError(t, err)
+	require.NotNil(t, done.Replay)
+	_, err = commit(other)
+	require.ErrorAs(t, err, &taken)
+	require.Equal(t, store.SlotTaken, taken.Kind)
 }

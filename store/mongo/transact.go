@@ -110,6 +110,11 @@ func repeatable(err error) bool {
 
 // attempt tries once; asked says that the server was asked to commit, and has said
 // that the transaction is gone.
+//
+// What a transaction reads is sure to last only when it is committed: until then it
+// may be undone with the primary that it was read from. So one that has written
+// nothing is committed too, before anybody is told that a booking was carried out
+// earlier, or refused for another's.
 func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 	session, err := s.client.StartSession()
 	if err != nil {
@@ -124,14 +129,21 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 		return false, err
 	}
 	write, err := w.do(mongo.NewSessionContext(ctx, session))
-	if err != nil || !write {
+	var refused *store.ConflictError
+	if err != nil && !errors.As(err, &refused) {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 		defer cancel()
 		_ = session.AbortTransaction(end) // the server forgets it after a while anyway
 		return false, err
 	}
-	err = finish(ctx, session)
-	return err != nil && gone(err), err
+	ended := finish(ctx, session)
+	switch {
+	case ended == nil:
+		return false, err
+	case refused != nil && errors.Is(ended, store.ErrUnknown):
+		return false, &DriverError{Doing: "commit", is: store.ErrUnavailable}
+	}
+	return write && refused == nil && gone(ended), ended
 }
 
 // finish commits. Only an answer of the server that names the transaction as
