@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/bson"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/mongo"
@@ -183,8 +182,7 @@ func TestAWriteThatComesLateIsNotDoneTwice(t *testing.T) {
 func TestWhatTheMajorityDoesNotHaveIsToldToNobody(t *testing.T) {
 	fake, s := scene(t)
 	mine, other := bookingOf("s1", "a"), bookingOf("s1", "b")
-	behind := bson.D{{Key: "ok", Value: 1.0}, {Key: "writeConcernError", Value: bson.D{{Key: "code", Value: int32(64)}, {Key: "errmsg", Value: "waiting for replication timed out"}}}}
-	fake.Hook(once("commitTransaction", 1, 1_000_000, fakereplset.Fault{Apply: true, Reply: behind}))
+	require.NoError(t, fake.Stall())
 	commit := func(b *store.Batch) (*store.Result, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
@@ -199,7 +197,7 @@ func TestWhatTheMajorityDoesNotHaveIsToldToNobody(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, errors.As(err, &taken), "the slot may be free again: %v", err)
 	require.NotErrorIs(t, err, store.ErrUnknown, "nothing of it was written")
-	fake.Hook(nil)
+	fake.CatchUp()
 	done, err := commit(mine)
 	require.NoError(t, err)
 	require.NotNil(t, done.Replay)

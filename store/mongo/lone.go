@@ -37,20 +37,14 @@ func (f *fate) heard(err error) {
 	f.lost = f.lost || (err != nil && !settled(err))
 }
 
-// persist carries a lone write out: until it is done or refused, has failed
-// maxAttempts times or is out of time. Lost races (errAgain) don't count as
-// failures: somebody else got on.
+// persist carries a lone write out, in the session of its call: until it is done or
+// refused, has failed maxAttempts times or is out of time. Lost races (errAgain)
+// don't count as failures: somebody else got on.
 //
 // A refusal is believed only when it is known that nothing was done: the driver
 // repeats a write by itself, and may give the refusal of a repetition whose first
 // was carried out.
 func (s *Store) persist(ctx context.Context, w lone) error {
-	session, err := s.client.StartSession()
-	if err != nil {
-		return err
-	}
-	defer session.EndSession(ctx) // which sends nothing
-	ctx = mongo.NewSessionContext(ctx, session)
 	var f fate
 	faults := 0
 	for n := 0; ; n++ {
@@ -70,6 +64,7 @@ func (s *Store) persist(ctx context.Context, w lone) error {
 			}
 		}
 		if done {
+			s.wrote(mongo.SessionFromContext(ctx))
 			return nil
 		}
 		again := errors.Is(err, errAgain)

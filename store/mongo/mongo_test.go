@@ -34,7 +34,7 @@ func open(t testing.TB, uri string, o mongo.Options) *mongo.Store {
 
 // topologies are the servers that the engine works with: a replica set, a cluster,
 // and the oldest.
-var topologies = []fakereplset.Options{{}, {Cluster: true}, {WireVersion: 13}}
+var topologies = []fakereplset.Options{{}, {Cluster: true, Trailing: true}, {WireVersion: 13}}
 
 // Each rule of the contract is tried on one of the topologies in turn, and on all
 // with ONWARD_SOAK.

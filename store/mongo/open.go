@@ -56,6 +56,7 @@ type Store struct {
 	dates  dateParams
 	news   kit.News
 	watch  watch
+	latest latest
 
 	res, hist, claim, aux *mongo.Collection
 
@@ -208,21 +209,6 @@ func (s *Store) finished(ctx context.Context) error {
 		return store.ErrUnfinished
 	}
 	return err
-}
-
-// enter begins a call: it refuses after Close and bounds the time.
-func (s *Store) enter(ctx context.Context, most time.Duration) (context.Context, func(), error) {
-	s.using.RLock()
-	if s.closed {
-		s.using.RUnlock()
-		return nil, nil, store.ErrUnavailable
-	}
-	if err := ctx.Err(); err != nil {
-		s.using.RUnlock()
-		return nil, nil, fault(ctx, "begin", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, most)
-	return ctx, func() { cancel(); s.using.RUnlock() }, nil
 }
 
 // Health says how the store does.

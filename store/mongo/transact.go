@@ -116,7 +116,7 @@ func repeatable(err error) bool {
 // nothing is committed too, before anybody is told that a booking was carried out
 // earlier, or refused for another's.
 func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
-	session, err := s.client.StartSession()
+	session, err := s.session()
 	if err != nil {
 		return false, err
 	}
@@ -139,6 +139,7 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 	ended := finish(ctx, session)
 	switch {
 	case ended == nil:
+		s.wrote(session)
 		return false, err
 	case refused != nil && errors.Is(ended, store.ErrUnknown):
 		return false, &DriverError{Doing: "commit", is: store.ErrUnavailable}

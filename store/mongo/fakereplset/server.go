@@ -9,20 +9,23 @@ import (
 
 	"github.com/256dpi/lungo"
 	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/bson/primitive"
 )
 
 // Options say which server to play; the zero value is a sound replica set.
 type Options struct {
-	Standalone     bool          // no replica set
-	Cluster        bool          // mongos before a cluster of one shard
-	Arbiter        bool          // a cluster that refuses transactions over several shards, as with an arbiter in one
-	Hosts          []string      // further members of the set, which nobody plays
-	NoTransactions bool          // what a transaction writes stays, whatever becomes of it
-	LostUpdates    bool          // findAndModify finds what another has changed
-	NoStreams      bool          // no change streams
-	DoubleIDs      bool          // one _id may be inserted twice
-	WireVersion    int32         // 21 (server 7.0) if 0
-	Lifetime       time.Duration // after which an open transaction is aborted; a minute if 0
+	Standalone     bool             // no replica set
+	Cluster        bool             // mongos before a cluster of one shard
+	Arbiter        bool             // a cluster that refuses transactions over several shards, as with an arbiter in one
+	Hosts          []string         // further members of the set, which nobody plays
+	Trailing       bool             // a cluster that acknowledges a transaction before all shards show it
+	NoTransactions bool             // what a transaction writes stays, whatever becomes of it
+	LostUpdates    bool             // findAndModify finds what another has changed
+	NoStreams      bool             // no change streams
+	DoubleIDs      bool             // one _id may be inserted twice
+	WireVersion    int32            // 21 (server 7.0) if 0
+	Now            func() time.Time // its clock; time.Now if nil
+	Lifetime       time.Duration    // after which an open transaction is aborted; a minute if 0
 }
 
 // Call is one command as it came in, sequences folded in. N counts the commands
@@ -63,6 +66,9 @@ type Server struct {
 	next     int64
 	indexes  map[string][]bson.D
 	streams  map[int64]*stream
+	stamp    primitive.Timestamp // of the last write
+	stalled  *past
+	trailing *past
 	writes   int           // that were carried out
 	written  chan struct{} // closed by the next
 	ending   chan struct{} // closed by Close
@@ -74,6 +80,9 @@ type Server struct {
 func Start(o Options) (*Server, error) {
 	if o.WireVersion == 0 {
 		o.WireVersion = 21
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Lifetime == 0 {
 		o.Lifetime = time.Minute
@@ -87,7 +96,7 @@ func Start(o Options) (*Server, error) {
 		engine.Close()
 		return nil, err
 	}
-	s := &Server{o: o, at: in.Addr().String(), in: in, engine: engine, conns: map[net.Conn]bool{}, counts: map[string]int{}, sessions: map[string]*session{},
+	s := &Server{o: o, at: in.Addr().String(), in: in, engine: engine, conns: map[net.Conn]bool{}, stamp: primitive.Timestamp{T: uint32(o.Now().Unix())}, counts: map[string]int{}, sessions: map[string]*session{},
 		cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
 		streams: map[int64]*stream{}, written: make(chan struct{}), ending: make(chan struct{})}
 	s.done.Add(1)
@@ -220,7 +229,7 @@ func (s *Server) serve(c net.Conn) {
 		if drop {
 			return
 		}
-		if err := m.reply(c, reply); err != nil {
+		if err := m.reply(c, s.timed(reply)); err != nil {
 			return
 		}
 	}

@@ -35,8 +35,17 @@ func sessionKey(d bson.D) string { return fmt.Sprint(get(d, "lsid")) }
 
 func number(d bson.D) int64 { n, _ := get(d, "txnNumber").(int64); return n }
 
+// writing are the commands that write.
+var writing = map[string]bool{"insert": true, "update": true, "delete": true, "findAndModify": true, "shardCollection": true}
+
 // run carries out a command in its transaction, if it has one, else on its own.
 func (s *Server) run(d bson.D) bson.D {
+	reply := s.carryOut(d)
+	s.acknowledged(d)
+	return reply
+}
+
+func (s *Server) carryOut(d bson.D) bson.D {
 	name := d[0].Key
 	if name == "aggregate" && isStream(d) {
 		return s.openStream(d)
@@ -126,18 +135,22 @@ func (s *Server) end(d bson.D) {
 
 // alone carries out a command outside a transaction.
 func (s *Server) alone(name string, d bson.D) bson.D {
-	writes := name == "insert" || name == "update" || name == "delete" || name == "findAndModify" || name == "shardCollection"
-	txn, err := s.engine.Begin(context.Background(), writes)
+	if !writing[name] {
+		txn, err := s.readable(d)
+		if err != nil {
+			return Failure(91, "ShutdownInProgress", err.Error())
+		}
+		return s.command(txn, name, d)
+	}
+	txn, err := s.engine.Begin(context.Background(), true)
 	if err != nil {
 		return Failure(91, "ShutdownInProgress", err.Error())
 	}
 	reply := s.command(txn, name, d)
-	if writes {
-		if err := s.engine.Commit(txn); err != nil {
-			return Failure(91, "ShutdownInProgress", err.Error())
-		}
-		s.wrote()
+	if err := s.engine.Commit(txn); err != nil {
+		return Failure(91, "ShutdownInProgress", err.Error())
 	}
+	s.wrote()
 	return reply
 }
 
@@ -202,6 +215,10 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 		s.abort(se)
 		return Failure(148, "ReadConcernMajorityNotEnabled", "transaction was aborted: a shard has an arbiter")
 	case name == "commitTransaction":
+		var before *lungo.Transaction
+		if s.o.Trailing && se.txn.Dirty() {
+			before, _ = s.engine.Begin(context.Background(), false)
+		}
 		err := s.engine.Commit(se.txn)
 		se.txn, se.state = nil, "committed"
 		if err != nil {
@@ -209,6 +226,7 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
 		s.wrote()
+		s.trail(before)
 		return ok()
 	}
 	reply := s.command(se.txn, name, d)

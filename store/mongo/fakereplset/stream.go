@@ -79,6 +79,8 @@ func (s *Server) wrote() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes++
+	s.tick()
+	s.trailing = nil
 	close(s.written)
 	s.written = make(chan struct{})
 }

@@ -1,0 +1,42 @@
+package mongo_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/mongo"
+	"github.com/onward-health/onward/store/mongo/fakereplset"
+)
+
+// A cluster may show on one shard that a version was superseded before it shows on
+// another what by. What a program sees of its own writes is part of the contract,
+// which is tried on such a cluster; here another program reads.
+func TestAnotherProgramSeesNoHoleWhileShardsCatchUp(t *testing.T) {
+	fake := serve(t, fakereplset.Options{Cluster: true, Trailing: true})
+	writer, reader := open(t, fake.URI(), mongo.Options{}), open(t, fake.URI(), mongo.Options{})
+	ref := store.Ref{Type: "Slot", ID: "s1"}
+	for n := range int64(6) {
+		_, err := writer.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "")}, store.Put{Record: slot("s2", "")}}})
+		require.NoError(t, err)
+		seen, err := reader.History(t.Context(), ref, time.Time{}, 100, "")
+		require.NoError(t, err)
+		if n > 0 {
+			require.NotEmpty(t, seen.Records)
+			require.Equal(t, int64(len(seen.Records)), seen.Records[0].Version, "one of them is missing")
+		}
+	}
+	for range 2 {
+		_, err := writer.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "")}, store.Put{Record: slot("s2", "")}}})
+		require.NoError(t, err)
+		changes, err := reader.Changes(t.Context(), "", 0, 0)
+		require.NoError(t, err)
+		last := map[string]int64{}
+		for _, c := range changes.List {
+			require.Equal(t, last[c.Ref.ID]+1, c.Version, "one of %s is missing", c.Ref)
+			last[c.Ref.ID] = c.Version
+		}
+	}
+}
