@@ -118,8 +118,11 @@ func (s *Store) changes(ctx context.Context, at place, limit int) ([]store.Chang
 		return nil, at, err
 	}
 	defer leave()
-	settled := s.now().Add(-overlap).UnixMilli() // before reading
-	n := 2 * (limit + len(at.seen))              // a version may be met twice
+	settled, err := s.settled(in) // before reading
+	if err != nil {
+		return nil, at, fault(ctx, "list changes", err)
+	}
+	n := 2 * (limit + len(at.seen)) // a version may be met twice
 	all, whole, err := s.versionsFrom(in, at.floor, n)
 	if err != nil {
 		return nil, at, fault(ctx, "list changes", err)
@@ -155,6 +158,31 @@ func (s *Store) changes(ctx context.Context, at place, limit int) ([]store.Chang
 		}
 	}
 	return list, next, nil
+}
+
+// noopEvery is how often a primary writes of its own accord, and so how old the
+// latest time that a server tells may be.
+const noopEvery = 10 * time.Second
+
+// settled is the time before which all versions are seen by what the call reads from
+// here on. Readers are shown what the majority of a set has, which may be long behind
+// what is written; by how much, a server tells with every answer: the time of what
+// is read, and the latest time that it knows. The session reads no older on any
+// shard than it has here.
+func (s *Store) settled(in context.Context) (int64, error) {
+	now := s.now()
+	if err := s.aux.FindOne(in, byID(schemaID)).Err(); err != nil {
+		return 0, err
+	}
+	late := overlap
+	session := mongo.SessionFromContext(in)
+	if read := session.OperationTime(); read != nil {
+		latest, _, _ := session.ClusterTime().Lookup("$clusterTime", "clusterTime").TimestampOK()
+		if latest > read.T+1 {
+			late += time.Duration(latest-read.T)*time.Second + noopEvery
+		}
+	}
+	return now.Add(-late).UnixMilli(), nil
 }
 
 // unpurged leaves out deletions of records that were purged, whose copies a write

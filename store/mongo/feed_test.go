@@ -161,3 +161,44 @@ func TestAHistoryLeavesOutWhatIsPurgedWhileItIsRead(t *testing.T) {
 	require.Equal(t, int64(3), page.Records[0].Version)
 	require.Empty(t, page.Next)
 }
+
+// The majority of a set may be long behind the primary: what is written then has an
+// unknown result, and comes to be seen when the majority has it. A reader who was
+// told meanwhile that there is nothing new mustn't be past it.
+func TestTheFeedListsWhatTheMajorityGetsLate(t *testing.T) {
+	clock := storetest.NewClock()
+	fake := serve(t, fakereplset.Options{Now: clock.Now})
+	s := open(t, fake.URI(), mongo.Options{Now: clock.Now})
+	write := func(ctx context.Context, id string) error {
+		_, err := s.Commit(ctx, &store.Batch{Ops: []store.Op{store.Put{Record: slot(id, ""), If: store.Condition{Absent: true}}}})
+		return err
+	}
+	position := ""
+	next := func() (ids []string) {
+		page, err := s.Changes(t.Context(), position, 0, 0)
+		require.NoError(t, err)
+		position = page.Next
+		for _, c := range page.List {
+			ids = append(ids, c.Ref.ID)
+		}
+		return ids
+	}
+	require.NoError(t, write(t.Context(), "before"))
+	require.Equal(t, []string{"before"}, next())
+	require.NoError(t, fake.Stall())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, write(ctx, "late"), store.ErrUnknown)
+	for range 3 {
+		clock.Move(time.Minute)
+		require.Empty(t, next())
+	}
+	fake.CatchUp()
+	require.Equal(t, []string{"late"}, next())
+	long := len(position)
+	require.NoError(t, write(t.Context(), "after"))
+	require.Equal(t, []string{"after"}, next())
+	clock.Move(time.Hour)
+	require.Empty(t, next())
+	require.LessOrEqual(t, len(position), long, "what is long past needn't be remembered")
+}
