@@ -143,7 +143,7 @@ func newApp(db store.Store, c *serveCommand, root string, out outside, log *slog
 			return db.Health(ctx)
 		}, Outbox: func(ctx context.Context) (any, error) {
 			return outbox.Stats(ctx, db, time.Now())
-		}, Degraded: c.BarsSend.degraded},
+		}, Degraded: func() map[string]any { return out.metrics.degraded(c.BarsSend.degraded()) }},
 	}
 	if stand != nil {
 		a.dos = http.StripPrefix(dosPath, stand.Handler())

@@ -205,6 +205,12 @@ func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
 	require.NotEmpty(t, refused.header.Get("Retry-After"))
 	require.NotEmpty(t, acked)
 	require.Equal(t, 200, s.do("GET", "/FHIR/R4/Patient/"+acked[0], nil, nil).status)
+	require.Contains(t, s.log(), "can't serve writes")
+	ready := s.do("GET", "/readyz", nil, nil)
+	require.Equal(t, 200, ready.status)
+	require.Contains(t, string(ready.body), `"status":"degraded"`)
+	require.Contains(t, string(ready.body), "a write failed")
+	require.Contains(t, string(s.do("GET", "/metrics", nil, nil).body), "onward_store_writable 0")
 	s.kill()
 	s.limit = 0 // there is room again
 	s.run()

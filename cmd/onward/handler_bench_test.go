@@ -40,7 +40,7 @@ func startInside(t testing.TB) *inside {
 	kept, err := openStore(t.Context(), c.Serve.Store, opening{sync: c.Serve.Sync, log: log})
 	require.NoError(t, err)
 	m := newMetrics()
-	db := m.store(kept)
+	db := m.store(kept, log)
 	t.Cleanup(func() { _ = db.Close() })
 	soap, err := c.Serve.nhs111Options(root)
 	require.NoError(t, err)

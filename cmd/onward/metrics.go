@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -20,6 +22,7 @@ const metricsPath = "/metrics"
 type metrics struct {
 	registry *telemetry.Registry
 	http     *telemetry.HTTP
+	kept     *telemetry.Store // once store was asked for
 
 	tried     *prometheus.CounterVec
 	triedTook *prometheus.HistogramVec
@@ -57,7 +60,7 @@ func newMetrics() *metrics {
 
 // store counts what a store is asked for, and adds what it says of itself and of
 // the outbox in it.
-func (m *metrics) store(db store.Store) store.Store {
+func (m *metrics) store(db store.Store, log *slog.Logger) store.Store {
 	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value { return storeValues(ctx, db) },
 		telemetry.Declared{Name: "store_up", Help: "Whether the store answered (1) or said that it can't serve (0)."},
 		telemetry.Declared{Name: "store_backlog_batches", Help: "Batches that wait for the store's writer."},
@@ -66,7 +69,19 @@ func (m *metrics) store(db store.Store) store.Store {
 		telemetry.Declared{Name: "outbox_waiting_messages", Help: "Messages to others that wait, counted up to 1,000 or for 3 s."},
 		telemetry.Declared{Name: "outbox_dead_messages", Help: "Dead letters, counted up to 1,000 or for 3 s."},
 		telemetry.Declared{Name: "outbox_oldest_seconds", Help: "Age of the oldest message that waits, of those counted; 0: none."})
-	return m.registry.Store(db, time.Now)
+	m.kept = m.registry.Store(db, time.Now, log)
+	return m.kept
+}
+
+// degraded adds, for /readyz, that the store is read but can't be written.
+func (m *metrics) degraded(besides map[string]any) map[string]any {
+	trouble, is := m.kept.Unwritable()
+	if !is {
+		return besides
+	}
+	bad := map[string]any{"writes": trouble}
+	maps.Copy(bad, besides)
+	return bad
 }
 
 func storeValues(ctx context.Context, db store.Store) []telemetry.Value {

@@ -124,7 +124,7 @@ func (c *serveCommand) Run(given *settings) error {
 		return err
 	}
 	metrics := newMetrics()
-	db := metrics.store(kept)
+	db := metrics.store(kept, log)
 	if health, err := db.Health(ctx); err == nil {
 		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
 	}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -16,6 +17,6 @@ func TestTheWrappedStoreKeepsTheContract(t *testing.T) {
 		db, err := sqlite.Open(t.Context(), ":memory:", sqlite.Options{Now: now})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		return NewRegistry("test").Store(db, time.Now)
+		return NewRegistry("test").Store(db, time.Now, slog.New(slog.DiscardHandler))
 	})
 }

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,11 +73,18 @@ type Store struct {
 	readTook   [operations]prometheus.Observer
 	commits    [outcomes]prometheus.Counter
 	commitTook prometheus.Observer
+
+	reading, writing *troubles
 }
 
-// Store wraps a store. now is a clock that never goes back, such as time.Now.
-func (r *Registry) Store(s store.Store, now func() time.Time) *Store {
+// Store wraps a store. now is a clock that never goes back, such as time.Now; log
+// is told where the store can't serve.
+func (r *Registry) Store(s store.Store, now func() time.Time, log *slog.Logger) *Store {
 	w := &Store{Store: s, now: now}
+	w.reading = &troubles{calls: "reads", log: log, now: now}
+	w.writing = &troubles{calls: "writes", log: log, now: now,
+		gauge: r.Gauge("store_writable", "Whether the last batch that the store could judge was written (1), or could not be, such as on a full disk (0).").WithLabelValues()}
+	w.writing.set(1)
 	reads := r.Counter("store_reads_total", "Reads and searches of the store, by operation and outcome.", "operation", "outcome")
 	took := r.Histogram("store_read_duration_seconds", "Time of reads and searches of the store.", storeBuckets, "operation")
 	commits := r.Counter("store_commits_total", "Batches that were to be committed, by outcome; unknown: it may have been carried out.", "outcome")
@@ -154,7 +162,9 @@ func conflictOf(kind store.ConflictKind) outcome {
 // read notes a read that began at start.
 func (w *Store) read(op operation, start time.Time, err error) {
 	w.readTook[op].Observe(w.now().Sub(start).Seconds())
-	add(&w.reads[op], outcomeOf(err))
+	o := outcomeOf(err)
+	add(&w.reads[op], o)
+	w.reading.note(o, err)
 }
 
 // Get implements store.Store.
@@ -231,5 +241,9 @@ func (w *Store) Commit(ctx context.Context, b *store.Batch) (*store.Result, erro
 		o = replay
 	}
 	add(&w.commits, o)
+	w.writing.note(o, err)
 	return result, err
 }
+
+// Unwritable says why writes fail, where they do.
+func (w *Store) Unwritable() (Trouble, bool) { return w.writing.current() }

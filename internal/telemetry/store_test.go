@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 func TestEachCallOfTheStoreIsCountedByWhatCameOfIt(t *testing.T) {
 	db, _ := engines.SQLite(t)
 	r := NewRegistry("test")
-	w := r.Store(db, time.Now)
+	w := r.Store(db, time.Now, slog.New(slog.DiscardHandler))
 	commits := func(o outcome) float64 {
 		return scrape(t, r)[fmt.Sprintf("onward_store_commits_total{outcome=%q}", outcomeNames[o])]
 	}
@@ -101,7 +102,7 @@ func BenchmarkStore(b *testing.B) {
 	_, err = db.Commit(b.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: &store.Record{
 		Type: "Slot", ID: "s", Method: "PUT", Body: []byte(`{"resourceType":"Slot","id":"s"}`), By: []byte(`{}`)}}}})
 	require.NoError(b, err)
-	w := NewRegistry("test").Store(db, time.Now)
+	w := NewRegistry("test").Store(db, time.Now, slog.New(slog.DiscardHandler))
 	for name, s := range map[string]store.Store{"bare": db, "wrapped": w} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

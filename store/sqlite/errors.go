@@ -41,12 +41,14 @@ func codeName(code int) string {
 	switch code {
 	case lib.SQLITE_READONLY_DIRECTORY, lib.SQLITE_READONLY_CANTINIT, lib.SQLITE_READONLY_RECOVERY:
 		return "read-only: SQLite must be able to write beside the file, even to read it; copy it to a folder of your own"
+	case lib.SQLITE_IOERR_WRITE, lib.SQLITE_IOERR_SHMSIZE, lib.SQLITE_IOERR_TRUNCATE:
+		return "a write failed: a fault of the disk, a quota, or a file that may grow no further"
 	}
 	switch code & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return "busy"
 	case lib.SQLITE_IOERR:
-		return "input/output"
+		return "input/output: a fault of the disk"
 	case lib.SQLITE_FULL:
 		return "disk full"
 	case lib.SQLITE_CORRUPT:
@@ -54,7 +56,7 @@ func codeName(code int) string {
 	case lib.SQLITE_NOTADB:
 		return "the file is no SQLite database"
 	case lib.SQLITE_CANTOPEN:
-		return "can't open the file"
+		return "can't open the file or its -wal or -shm: whose are they, and are too many files open?"
 	case lib.SQLITE_READONLY:
 		return "read-only"
 	case lib.SQLITE_CONSTRAINT:
