@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,10 +93,17 @@ func (w *Worker) turn(work context.Context, held *lease.Lease, lane string, kind
 		verdict = Dead
 	}
 	w.o.Attempted(m.Kind, verdict, took)
-	if over() || result.Verdict == Again || len(docs) == 1 || work.Err() != nil {
-		return false, w.commit(work, append(ops, held.Drop(w.o.Now()))...)
+	if more = !over() && result.Verdict != Again && len(docs) > 1 && work.Err() == nil; more {
+		err = w.keep(work, held, kind, ops...)
+	} else {
+		err = w.commit(work, append(ops, held.Drop(w.o.Now()))...)
 	}
-	return true, w.keep(work, held, kind, ops...)
+	if errors.As(err, new(*store.ConflictError)) {
+		// Somebody asked for it to be sent again while this failed (see Retry), or the
+		// lease is lost, and then this is refused too.
+		return false, w.commit(work, held.Drop(w.o.Now()))
+	}
+	return more, err
 }
 
 // keep commits operations and holds the lease for longer.
@@ -130,25 +138,42 @@ func (w *Worker) waits(m *Message, p Policy) bool {
 
 func (w *Worker) tooOld(m *Message, p Policy) bool { return w.o.Now().Sub(m.Created) >= p.MaxAge }
 
-// outcome is what becomes of a message. Each operation demands that it stands as
-// it was read. Only what the Sender was told is the last attempt ends one that may
-// be sent again, even where it grew too old meanwhile.
+// outcome is what becomes of a message. What failed must stand as it was read; what
+// was delivered is done with, whatever was asked for meanwhile. Only what the Sender
+// was told is the last attempt ends one that may be sent again, even where it grew
+// too old meanwhile.
 func (w *Worker) outcome(doc store.Aux, m *Message, p Policy, result Result) []store.Op {
-	as := store.Condition{Version: doc.Version}
-	done := []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key, If: as}}
 	if result.Verdict == Delivered || result.Verdict == Discarded {
-		return done
+		return []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key}}
 	}
+	as := store.Condition{Version: doc.Version}
 	m.Attempts++
 	m.Reason = result.Reason[:min(len(result.Reason), maxReason)]
 	if result.Verdict == Dead || m.Last {
 		m.Died, m.Due = w.o.Now().UTC(), time.Time{}
 		w.o.Log.Error("a message became a dead letter", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
-		return append(done, store.AuxPut{Kind: KindDead, Key: doc.Key, Value: m.value()})
+		return bury(doc, m.value())
 	}
 	m.Due = w.o.Now().Add(p.wait(m.Attempts, result.After, w.o.Random())).UTC()
 	w.o.Log.Info("a message was not taken; it will be sent again", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
 	return []store.Op{store.AuxPut{Kind: Kind, Key: doc.Key, Value: m.value(), If: as}}
+}
+
+// bury are the operations that make a message a dead letter.
+func bury(doc store.Aux, value []byte) []store.Op {
+	return []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key, If: store.Condition{Version: doc.Version}},
+		store.AuxPut{Kind: KindDead, Key: doc.Key, Value: value}}
+}
+
+// bury makes a message that can't be read a dead letter, as it stands, so that it
+// holds up none behind it.
+func (w *Worker) bury(work context.Context, doc store.Aux) {
+	m := shown(doc)
+	w.o.Log.Error("a message that can't be read became a dead letter", "kind", m.Kind, "id", m.ID)
+	err := w.commit(work, bury(doc, doc.Value)...)
+	if err != nil && !errors.As(err, new(*store.ConflictError)) {
+		w.o.Log.Warn("a message that can't be read could not be put aside", "error", err)
+	}
 }
 
 // commit commits even while the worker stops: what was sent should be known to

@@ -27,8 +27,9 @@ func Stats(ctx context.Context, s store.Store, now time.Time) (State, error) {
 		return state, err
 	}
 	err = each(ctx, s, Kind, maxListed, func(_ store.Aux, m *Message) bool {
-		state.Waiting++
-		state.Oldest = max(state.Oldest, now.Sub(m.Created))
+		if state.Waiting++; !m.Created.IsZero() {
+			state.Oldest = max(state.Oldest, now.Sub(m.Created))
+		}
 		return true
 	})
 	state.Seconds = int64(state.Oldest / time.Second)
@@ -58,11 +59,7 @@ func each(ctx context.Context, s store.Store, kind string, n int, visit func(sto
 		}
 		for _, doc := range docs {
 			after = doc.Key
-			m, err := read(doc)
-			if err != nil {
-				return err
-			}
-			if seen++; !visit(doc, m) || seen == n {
+			if seen++; !visit(doc, shown(doc)) || seen == n {
 				return nil
 			}
 		}
@@ -104,7 +101,11 @@ func find(ctx context.Context, s store.Store, id string) (found *Message, doc st
 // or failed before, is tried without waiting any longer, and so is what stands
 // before the message.
 func Retry(ctx context.Context, s store.Store, id string, now time.Time) error {
-	m, doc, err := find(ctx, s, id)
+	_, doc, err := find(ctx, s, id)
+	if err != nil {
+		return err
+	}
+	m, err := read(doc)
 	if err != nil {
 		return err
 	}
@@ -116,6 +117,14 @@ func Retry(ctx context.Context, s store.Store, id string, now time.Time) error {
 		put.If = store.Condition{Version: doc.Version}
 	} else {
 		ops = append(ops, store.AuxDelete{Kind: KindDead, Key: doc.Key, If: store.Condition{Version: doc.Version}})
+		// The change feed may have told of the same version again.
+		same, err := s.AuxGet(ctx, Kind, []string{doc.Key})
+		if err != nil {
+			return err
+		}
+		if len(same) > 0 {
+			put.If = store.Condition{Version: same[0].Version}
+		}
 	}
 	before, err := hasten(ctx, s, m.lane(), doc.Key, now)
 	if err != nil {

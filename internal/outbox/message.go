@@ -86,12 +86,35 @@ func (m *Message) value() []byte {
 	return b
 }
 
+var errUnread = errors.New("the message can't be read; outbox drop forgets it")
+
 func read(doc store.Aux) (*Message, error) {
 	m := &Message{}
-	if err := json.Unmarshal(doc.Value, m); err != nil {
-		return nil, errors.New("outbox: a message can't be read")
+	if err := json.Unmarshal(doc.Value, m); err != nil || m.key() != doc.Key {
+		return nil, errUnread
 	}
 	return m, nil
+}
+
+// shown is read for who only looks: of a message that can't be read, what its key
+// says.
+func shown(doc store.Aux) *Message {
+	m, err := read(doc)
+	if err == nil {
+		return m
+	}
+	part := strings.Split(doc.Key, "|")
+	for i := range part {
+		if text, err := url.PathUnescape(part[i]); err == nil {
+			part[i] = text
+		}
+	}
+	m = &Message{ID: part[len(part)-1], Kind: part[0], Reason: errUnread.Error()}
+	if len(part) == 5 {
+		m.Recipient = part[1]
+		m.Focus.Type, m.Focus.ID, _ = strings.Cut(part[2], "/")
+	}
+	return m
 }
 
 // A key is kind | recipient | focus | order | id, each escaped: messages of one

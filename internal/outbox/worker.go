@@ -222,14 +222,14 @@ const (
 // consider starts the lane of a message if it may be sent now. due is when it
 // may be, where that is later.
 func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due time.Time) {
-	m, err := read(doc)
-	if err != nil {
-		w.o.Log.Error("a message of the outbox can't be read", "error", err)
-		return looked, due
-	}
-	kind, known := w.o.Routes[m.Kind]
+	kind, known := w.o.Routes[shown(doc).Kind]
 	if !known {
 		return skipKind, due
+	}
+	m, err := read(doc)
+	if err != nil {
+		w.bury(work, doc)
+		return looked, due
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
