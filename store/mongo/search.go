@@ -231,10 +231,13 @@ func exists(path string, is bool) bson.E {
 // after is the condition of coming after the last record of a page, within its
 // part. Nothing comes after none but by the later keys. The first key has a
 // condition of its own too: a server takes no bounds of an index from alternatives,
-// and would begin each page at the start of the list.
-func (o order) after(id string, last *kit.Mark) bson.D {
+// and would begin each page at the start of the list. What is beyond a value is
+// there, so that this stands in place of the part's condition: no filter may name
+// a field twice.
+func (o order) after(p section, id string, last *kit.Mark) bson.D {
 	var either bson.A
-	var from, equal bson.D
+	var equal bson.D
+	from := o.has(p)
 	if len(o.keys) > 0 && !last.Keys[0].None() {
 		from = bson.D{{Key: o.keys[0].path, Value: bson.D{{Key: beyond(o.keys[0].desc) + "e", Value: o.keys[0].bson(last.Keys[0])}}}}
 	}
@@ -277,11 +280,11 @@ type listing struct {
 
 func (l *listing) run(ctx context.Context, last *kit.Mark) error {
 	for i, p := range l.o.parts(last) {
-		where := filter(l.q)
-		where = append(where, l.o.has(p)...)
+		bounds := l.o.has(p)
 		if i == 0 && last != nil {
-			where = append(where, l.o.after(l.q.Type+"/"+last.ID, last)...)
+			bounds = l.o.after(p, l.q.Type+"/"+last.ID, last)
 		}
+		where := append(filter(l.q), bounds...)
 		o := options.Find().SetSort(l.o.sort(p)).SetLimit(int64(l.n + 1 - len(l.page.Records))).SetProjection(bson.D{{Key: "x", Value: 0}})
 		if err := each(ctx, l.s.res, where, o, l.take); err != nil {
 			return err

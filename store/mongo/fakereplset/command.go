@@ -17,6 +17,9 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 	collection, _ := d[0].Value.(string)
 	db, _ := get(d, "$db").(string)
 	ns := lungo.Handle{db, collection}
+	if field := twice(d); field != "" {
+		return bad(fmt.Errorf("a document has the field %q twice", field))
+	}
 	switch name {
 	case "insert":
 		return s.insert(txn, ns, d)
@@ -48,6 +51,31 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 		return ok()
 	}
 	return Failure(59, "CommandNotFound", "no such command: "+name)
+}
+
+// twice is a field that a document has two of, "" if none has. By the manual a
+// sort must not, and documents that do aren't supported.
+func twice(v any) string {
+	switch v := v.(type) {
+	case bson.A:
+		for _, one := range v {
+			if field := twice(one); field != "" {
+				return field
+			}
+		}
+	case bson.D:
+		seen := make(map[string]bool, len(v))
+		for _, e := range v {
+			if seen[e.Key] {
+				return e.Key
+			}
+			seen[e.Key] = true
+			if field := twice(e.Value); field != "" {
+				return field
+			}
+		}
+	}
+	return ""
 }
 
 func list(d bson.D, name string) bson.A { l, _ := get(d, name).(bson.A); return l }
@@ -267,9 +295,6 @@ const (
 func (s *Server) find(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.D {
 	var sort bsonkit.Doc
 	if v, is := get(d, "sort").(bson.D); is {
-		if twice := repeated(v); twice != "" {
-			return Failure(7472500, "Location7472500", "the sort has two keys "+twice)
-		}
 		sort = &v
 	}
 	limit, _ := get(d, "limit").(int64)
@@ -291,18 +316,6 @@ func (s *Server) find(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.D 
 		return bad(err)
 	}
 	return ok(cursorReply(s.keep(ns, rest), ns, "firstBatch", batch))
-}
-
-// repeated is a field that a sort names twice, which a server refuses.
-func repeated(sort bson.D) string {
-	seen := map[string]bool{}
-	for _, e := range sort {
-		if seen[e.Key] {
-			return e.Key
-		}
-		seen[e.Key] = true
-	}
-	return ""
 }
 
 func (s *Server) more(d bson.D) bson.D {
