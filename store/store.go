@@ -35,7 +35,7 @@ type Store interface {
 	GetVersion(ctx context.Context, ref Ref, version int64) (*Record, error)
 	// GetMany returns the current versions of at most MaxMany refs, in no
 	// particular order, each once, leaving out those that are deleted or not there.
-	// ErrTooLarge for more refs, or for more bodies than an answer holds.
+	// ErrTooLarge for more refs, or for more bodies than MaxWhole.
 	GetMany(ctx context.Context, refs []Ref) ([]*Record, error)
 	// Search returns one page, in the order of the query's Sort and then by id; a
 	// record without a value of a sort parameter comes after those with one,
@@ -66,7 +66,8 @@ type Store interface {
 	// the slot's id, Value the owner, Expires the end of a hold; one document for
 	// each claimed part, in their order. Holds that ran out are left out. Kind
 	// "hold" reads those of the claims that are holds, which are few at any moment;
-	// AuxScan doesn't list them.
+	// AuxScan doesn't list them. ErrTooLarge for more keys than MaxMany, or for more
+	// values than MaxWhole.
 	AuxGet(ctx context.Context, kind string, keys []string) ([]Aux, error)
 	// AuxScan lists documents of a kind whose key has the prefix and is greater
 	// than after, in the order of the keys' bytes, at most limit (10,000, which 0
@@ -111,13 +112,16 @@ type Store interface {
 	Close() error
 }
 
-// MaxMany bounds GetMany, MaxOps a batch; in bytes, MaxBody bounds one record's
-// body or one document's value and MaxList the values of one AuxScan.
+// MaxMany bounds GetMany and AuxGet, MaxOps a batch; in bytes, MaxBody bounds one
+// record's body or one document's value, MaxList the values of one AuxScan, and
+// MaxWhole the bodies or values of one GetMany or AuxGet, which have no pages.
 const (
 	MaxMany = 1000
 	MaxOps  = 1000
 	MaxBody = 12 << 20
 	MaxList = 16 << 20
+
+	MaxWhole = 128 << 20
 )
 
 // Ref names a record.

@@ -50,7 +50,8 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 	}
 	defer leave()
 	found := map[string][]store.Aux{}
-	now := s.now().UnixMilli()
+	now, size := s.now().UnixMilli(), 0
+	over := fmt.Errorf("%w: more than %d bytes of documents", store.ErrTooLarge, store.MaxWhole)
 	if kind == kit.KindClaim || kind == kit.KindHold {
 		until := alive(now)
 		if kind == kit.KindHold {
@@ -67,6 +68,9 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 		where := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: valids(keys, auxID(kind, ""))}}}, alive(now)}
 		err = each(in, s.aux, where, options.Find(), func(raw bson.Raw) error {
 			a := auxOf(kind, raw)
+			if size += len(a.Value); size > store.MaxWhole {
+				return over
+			}
 			found[a.Key] = []store.Aux{a}
 			return nil
 		})
@@ -75,8 +79,14 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 		return nil, fault(ctx, "read documents", err)
 	}
 	var out []store.Aux
+	size = 0
 	for _, k := range keys { // in the order asked for
-		out = append(out, found[k]...)
+		for _, a := range found[k] {
+			if size += len(a.Value); size > store.MaxWhole {
+				return nil, over
+			}
+			out = append(out, a)
+		}
 	}
 	return out, nil
 }

@@ -14,12 +14,8 @@ import (
 	"github.com/onward-health/onward/store/internal/kit"
 )
 
-// Bounds of the bodies of one answer. A page ends early at maxPage; a GetMany
-// over maxMany is ErrTooLarge, because it has no pages.
-const (
-	maxPage = 32 << 20
-	maxMany = 128 << 20
-)
+// maxPage bounds the bodies of one answer, which ends early there.
+const maxPage = 32 << 20
 
 // noIndex leaves index entries on the server: records come back without.
 var noIndex = bson.D{{Key: "x", Value: 0}, {Key: "d", Value: 0}, {Key: "s", Value: 0}}
@@ -116,8 +112,8 @@ func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record,
 		if err != nil {
 			return err
 		}
-		if size += len(r.Body); size > maxMany {
-			return fmt.Errorf("%w: more than %d bytes of bodies", store.ErrTooLarge, maxMany)
+		if size += len(r.Body); size > store.MaxWhole {
+			return fmt.Errorf("%w: more than %d bytes of bodies", store.ErrTooLarge, store.MaxWhole)
 		}
 		out = append(out, r)
 		return nil

@@ -89,10 +89,17 @@ func (s *Store) AuxGet(ctx context.Context, kind string, keys []string) ([]store
 			return c.holdsOf(ctx, keys, now, &out)
 		}
 		return c.snapshot(ctx, func() error {
+			size := 0
 			for _, key := range keys {
+				had := len(out)
 				err := c.aux(ctx, kind, `SELECT key, ver, val, exp FROM aux WHERE kind = ? AND key = ? AND (exp IS NULL OR exp > ?)`, []any{kind, key, now}, &out)
 				if err != nil {
 					return err
+				}
+				for _, a := range out[had:] {
+					if size += len(a.Value); size > store.MaxWhole {
+						return fmt.Errorf("%w: more than %d bytes of documents", store.ErrTooLarge, store.MaxWhole)
+					}
 				}
 			}
 			return nil

@@ -80,7 +80,7 @@ type exporter struct {
 	f     func([]store.Item, string) error
 	now   int64
 	items []store.Item
-	size  int // bytes of bodies among them
+	size  int // bytes of bodies and values among them
 	last  exported
 }
 
@@ -179,6 +179,9 @@ func (x *exporter) claims(ctx context.Context, c *conn, after exported) error {
 func (x *exporter) documents(ctx context.Context, c *conn, after exported) error {
 	return c.each(ctx, `SELECT kind, key, ver, val, exp FROM aux WHERE (kind, key) > (?, ?) AND kind <> ? AND (exp IS NULL OR exp > ?)
 		ORDER BY kind, key LIMIT ? + 0`, []any{after.A, after.B, kit.KindMeta, x.now, exportRows}, func(scan func(...any) error) error {
+		if x.full() {
+			return errEnough
+		}
 		var exp *int64
 		a := &store.Aux{}
 		err := scan(&a.Kind, &a.Key, &a.Version, &a.Value, &exp)
@@ -191,7 +194,7 @@ func (x *exporter) documents(ctx context.Context, c *conn, after exported) error
 		if exp != nil {
 			a.Expires = kit.Instant(*exp)
 		}
-		x.items = append(x.items, store.Item{Aux: a})
+		x.items, x.size = append(x.items, store.Item{Aux: a}), x.size+len(a.Value)
 		x.last = exported{Part: "aux", A: a.Kind, B: a.Key}
 		return nil
 	})

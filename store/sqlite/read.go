@@ -9,12 +9,8 @@ import (
 	"github.com/onward-health/onward/store/internal/kit"
 )
 
-// maxAnswer bounds the bodies of one answer. A page ends early at maxPage; a
-// GetMany over maxMany is ErrTooLarge, because it has no pages.
-const (
-	maxPage = 32 << 20
-	maxMany = 128 << 20
-)
+// maxPage bounds the bodies of one answer, which ends early there.
+const maxPage = 32 << 20
 
 // columns are those of the alias r.
 const columns = `r.typ, r.id, r.ver, r.lu, r.del, r.method, (SELECT val FROM who WHERE who.id = r."by"), r.peer, r.body`
@@ -85,8 +81,8 @@ func (s *Store) GetMany(ctx context.Context, refs []store.Ref) ([]*store.Record,
 			if err != nil {
 				return err
 			}
-			if size += len(r.Body); size > maxMany {
-				return fmt.Errorf("%w: more than %d bytes of bodies", store.ErrTooLarge, maxMany)
+			if size += len(r.Body); size > store.MaxWhole {
+				return fmt.Errorf("%w: more than %d bytes of bodies", store.ErrTooLarge, store.MaxWhole)
 			}
 			out = append(out, r)
 			return nil

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,6 +112,16 @@ var auxChecks = []Check{
 		return want("keys", "a/1=a/1 a/2=a/2 a/3=a/3 a/é=a/é a/\U0010FFFF=a/\U0010FFFF", strings.Join(keys, " "))
 	}},
 	{"a list of documents is bounded by bytes, and only an empty one is the end", boundedList},
+	{"documents that are asked for by key are bounded by bytes", func(e *Env) error {
+		if _, err := e.commit(doc("k", strings.Repeat("x", store.MaxBody))); err != nil {
+			return err
+		}
+		const most = store.MaxWhole / store.MaxBody
+		keys := slices.Repeat([]string{"k"}, most+1)
+		got, err := e.Store.AuxGet(e.ctx, "link", keys[:most])
+		_, err2 := e.Store.AuxGet(e.ctx, "link", keys)
+		return first(err, want("documents", most, len(got)), wantError("more", store.ErrTooLarge, err2))
+	}},
 	{"claims can't be written as documents", func(e *Env) error {
 		for _, op := range []store.Op{store.AuxPut{Kind: "claim", Key: "s1", Value: []byte("Appointment/a")}, store.AuxDelete{Kind: "claim", Key: "s1"},
 			store.AuxPut{Kind: "hold", Key: "s1", Value: []byte("hold/a")}} {

@@ -120,6 +120,14 @@ type absents struct {
 	count   func(good store.Store, ctx context.Context, q *search.Query, limit int) (int, bool, error)
 	version func(good store.Store, ctx context.Context, ref store.Ref, v int64) (*store.Record, error)
 	health  func() (store.Health, error)
+	docs    func(good store.Store, ctx context.Context, kind string, keys []string) ([]store.Aux, error)
+}
+
+func (a absents) AuxGet(ctx context.Context, kind string, keys []string) ([]store.Aux, error) {
+	if a.docs == nil {
+		return a.Store.AuxGet(ctx, kind, keys)
+	}
+	return a.docs(a.Store, ctx, kind, keys)
 }
 
 func (a absents) Get(ctx context.Context, ref store.Ref) (*store.Record, error) {

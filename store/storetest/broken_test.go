@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +121,22 @@ var breaks = []broken{
 	}}), []string{"a document comes back with its version"}},
 	{"documents come in reverse", reading(reads{aux: func(all []store.Aux) []store.Aux { slices.Reverse(all); return all }}),
 		[]string{"documents are listed by prefix in key order"}},
+	{"gets documents whatever their size", func(s store.Store) store.Store {
+		return absents{Store: s, docs: func(good store.Store, ctx context.Context, kind string, keys []string) (all []store.Aux, err error) {
+			all, err = good.AuxGet(ctx, kind, keys)
+			if !errors.Is(err, store.ErrTooLarge) || len(keys) > store.MaxMany {
+				return all, err
+			}
+			for _, key := range keys {
+				got, err := good.AuxGet(ctx, kind, []string{key})
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, got...)
+			}
+			return all, nil
+		}}
+	}, []string{"documents that are asked for by key are bounded by bytes"}},
 	{"lists documents whatever their size", scanning(func(good store.Store, ctx context.Context, prefix, after string) (all []store.Aux, err error) {
 		for {
 			got, err := good.AuxScan(ctx, "link", prefix, after, 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +124,30 @@ func RunBulk(t *testing.T, open func(t *testing.T, now func() time.Time) (s Bulk
 			if _, err := store.Copy(t.Context(), from, to, "x", clock.Now(), none); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+	t.Run("large documents come in parts", func(t *testing.T) {
+		clock := NewClock()
+		from, _ := open(t, clock.Now)
+		const n = 8
+		for i := range n {
+			if _, err := from.Commit(t.Context(), &store.Batch{Ops: []store.Op{doc(fmt.Sprint("d", i), strings.Repeat("x", 5<<20))}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := 0
+		err := from.Export(t.Context(), "", clock.Now(), func(items []store.Item, _ string) error {
+			size := 0
+			for _, i := range items {
+				got, size = got+1, size+len(i.Aux.Value)
+			}
+			if size > store.MaxList {
+				t.Errorf("%d bytes were handed over at once", size)
+			}
+			return nil
+		})
+		if err != nil || got != n {
+			t.Errorf("%d of %d documents: %v", got, n, err)
 		}
 	})
 	t.Run("a store that holds something isn't copied into", func(t *testing.T) {
