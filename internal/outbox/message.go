@@ -109,7 +109,7 @@ func shown(doc store.Aux) *Message {
 			part[i] = text
 		}
 	}
-	m = &Message{ID: part[len(part)-1], Kind: part[0], Reason: errUnread.Error()}
+	m = &Message{ID: part[len(part)-1], Kind: kindIn(doc.Key), Reason: errUnread.Error()}
 	if len(part) == 5 {
 		m.Recipient = part[1]
 		m.Focus.Type, m.Focus.ID, _ = strings.Cut(part[2], "/")
@@ -132,9 +132,16 @@ func (m *Message) route() string {
 	return url.PathEscape(m.Kind) + "|" + url.PathEscape(m.Recipient) + "|"
 }
 
-// laneOf and routeOf cut a key.
+// laneOf, routeOf and kindIn cut a key.
 func laneOf(key string) string  { return upTo(key, 3) }
 func routeOf(key string) string { return upTo(key, 2) }
+func kindIn(key string) string {
+	kind, _, _ := strings.Cut(key, "|")
+	if text, err := url.PathUnescape(kind); err == nil {
+		return text
+	}
+	return kind
+}
 
 func upTo(key string, parts int) string {
 	end := 0

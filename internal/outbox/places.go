@@ -49,6 +49,44 @@ type lane struct {
 	since time.Time // when its attempt began
 }
 
+// mayBegin says by a message's key whether its lane may begin, as far as that and its
+// recipient go: free is yes. due is when it may, where that is later.
+func (w *Worker) mayBegin(key string, p Policy) (c choice, due time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.o.Now()
+	r := w.routes[routeOf(key)]
+	if r == nil {
+		r = &route{trust: unknown}
+	}
+	r.seen = w.passes
+	switch {
+	case w.lanes[laneOf(key)] != nil:
+		return looked, due
+	case r.until.After(now):
+		return skipRoute, r.until
+	case r.active >= r.most(p):
+		return crowded, due // its end wakes the worker
+	}
+	if c := w.room(r, now); c != free {
+		return c, due
+	}
+	return free, due
+}
+
+// starts notes that a lane is under way.
+func (w *Worker) starts(m *Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.routes[m.route()]
+	if r == nil {
+		r = &route{trust: unknown, seen: w.passes}
+		w.routes[m.route()] = r
+	}
+	r.active++
+	w.lanes[m.lane()] = &lane{r, w.o.Now()}
+}
+
 // room says whether there is a place for one more message to a recipient. Slow ones
 // have their second and further places while half of those for the slow are free.
 func (w *Worker) room(r *route, now time.Time) choice {
@@ -66,7 +104,7 @@ func (w *Worker) room(r *route, now time.Time) choice {
 	case !r.slow() && len(w.lanes)-min(slow, w.o.Together) >= w.o.Together:
 		return full
 	}
-	return looked
+	return free
 }
 
 // begins notes that an attempt begins.

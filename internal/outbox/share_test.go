@@ -13,6 +13,7 @@ import (
 
 	"github.com/onward-health/onward/internal/outbox"
 	"github.com/onward-health/onward/store"
+	"github.com/onward-health/onward/store/storetest/engines"
 )
 
 func TestSeveralWorkersShareTheWorkAndSendNothingTwice(t *testing.T) {
@@ -156,4 +157,45 @@ func TestWhatAnotherHasTriedMeanwhileIsNotTriedAtOnce(t *testing.T) {
 		s.steps(s.workerOn(db, "late", r), 1)
 		require.Equal(t, []string{"a"}, r.ids())
 	})
+}
+
+// counting counts looks at documents and what they gave.
+type counting struct {
+	store.Store
+	scans, docs int
+}
+
+func (c *counting) AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]store.Aux, error) {
+	list, err := c.Store.AuxScan(ctx, kind, prefix, after, limit)
+	c.scans++
+	c.docs += len(list)
+	return list, err
+}
+
+// Ensure that what waits for recipients who are down costs little to look past,
+// however it is spread: passes are made every second.
+func TestLookingPastWhatWaitsIsCheap(t *testing.T) {
+	for name, c := range map[string]struct{ recipients, each, scans, docs int }{
+		"many recipients": {400, 5, 30, 2100},
+		"a long queue":    {4, 500, 20, 600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, clock := engines.SQLite(t)
+			s := &scene{t, db, clock}
+			for r := range c.recipients {
+				var list []outbox.Message
+				for n := range c.each {
+					list = append(list, s.message(fmt.Sprint("m", r, "-", n), fmt.Sprint("r", r), fmt.Sprint("f", n), 1))
+				}
+				s.write(list...)
+			}
+			counts := &counting{Store: db}
+			w := s.workerOn(counts, "w", &receiver{answer: again}, func(o *outbox.Options) { o.Together = c.recipients })
+			s.steps(w, 2)
+			counts.scans, counts.docs = 0, 0
+			s.steps(w, 1)
+			require.LessOrEqual(t, counts.scans, c.scans)
+			require.LessOrEqual(t, counts.docs, c.docs)
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,8 +138,12 @@ func (w *Worker) Step(ctx context.Context) error {
 	return err
 }
 
-// scanPage is how many messages are read at once: few, because each may be 8 MiB.
-const scanPage = 16
+// How many messages are read at once, which are store.MaxList bytes at most.
+const (
+	leastPage = 2
+	scanPage  = 16 // at first
+	mostPage  = 256
+)
 
 // pass looks at the first message of each lane and starts those that are due. It
 // returns when the next will be; zero: none that is known of. It begins where the
@@ -166,39 +171,54 @@ func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 // scan is a pass over the keys between from and to; done says that no place is
 // left.
 func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Time, done bool, err error) {
-	for after := from; ; {
-		docs, err := w.store.AuxScan(ctx, Kind, "", after, scanPage)
+	after, skip, page := from, "", scanPage
+	for {
+		docs, err := w.store.AuxScan(ctx, Kind, "", after, page)
 		if err != nil || len(docs) == 0 {
 			return next, false, err
 		}
-		lane := ""
+		considered := 0
 		for _, doc := range docs {
 			if to != "" && doc.Key > to {
 				return next, false, nil
 			}
-			if laneOf(doc.Key) == lane {
+			after = doc.Key
+			if skip != "" && strings.HasPrefix(doc.Key, skip) {
 				continue
 			}
-			lane = laneOf(doc.Key)
-			after = past(lane) // what stands behind the first of a lane waits for it
+			considered++
+			lane := laneOf(doc.Key)
 			verdict, due := w.consider(work, doc)
 			next = earlier(next, due)
 			if refused := verdict == full || verdict == crowded; refused && (w.from == "" || w.from == w.began) {
 				w.from = lane
 			}
-			if verdict == full {
+			switch verdict {
+			case full:
 				return next, true, nil
-			}
-			if verdict == skipRoute || verdict == crowded {
-				after = past(routeOf(doc.Key))
-				break
-			}
-			if verdict == skipKind {
-				after = past(upTo(doc.Key, 1))
-				break
+			case looked:
+				skip = lane // what stands behind the first of a lane waits for it
+			case skipRoute, crowded:
+				skip = routeOf(doc.Key)
+			case skipKind:
+				skip = upTo(doc.Key, 1)
 			}
 		}
+		if strings.HasPrefix(after, skip) {
+			after = past(skip)
+		}
+		page = nextPage(page, considered)
 	}
+}
+
+// nextPage is how many messages to read next, where so many of the last page were
+// more than some to be skipped: few of those that wait behind one another, many of
+// those that don't.
+func nextPage(page, considered int) int {
+	if considered < page/16 {
+		return max(page/2, leastPage)
+	}
+	return min(2*page, mostPage)
 }
 
 // earlier is the earlier of two times, of which zero is none.
@@ -212,48 +232,34 @@ func earlier(a, b time.Time) time.Time {
 type choice uint8
 
 const (
-	looked    choice = iota
-	skipRoute        // nothing more can be done for this recipient now
-	crowded          // it has its share for now, or those that are as slow have theirs
-	skipKind         // another worker has messages of this kind
-	full             // nothing more can be done now
+	free      choice = iota // it may be sent, as far as its recipient goes
+	looked                  // it was dealt with
+	skipRoute               // nothing more can be done for this recipient now
+	crowded                 // it has its share for now, or those that are as slow have theirs
+	skipKind                // another worker has messages of this kind
+	full                    // nothing more can be done now
 )
 
 // consider starts the lane of a message if it may be sent now. due is when it
 // may be, where that is later.
 func (w *Worker) consider(work context.Context, doc store.Aux) (c choice, due time.Time) {
-	kind, known := w.o.Routes[shown(doc).Kind]
+	kind, known := w.o.Routes[kindIn(doc.Key)]
 	if !known {
 		return skipKind, due
+	}
+	// What the key says is enough for most, and a body may be large.
+	if c, due := w.mayBegin(doc.Key, kind.Policy); c != free {
+		return c, due
 	}
 	m, err := read(doc)
 	if err != nil {
 		w.bury(work, doc)
 		return looked, due
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	key, now := m.lane(), w.o.Now()
-	r := w.routes[m.route()]
-	if r == nil {
-		r = &route{trust: unknown}
-	}
-	r.seen = w.passes
-	switch {
-	case w.lanes[key] != nil:
-		return looked, due
-	case r.until.After(now):
-		return skipRoute, r.until
-	case r.active >= r.most(kind.Policy):
-		return crowded, due // its end wakes the worker
-	case w.waits(m, kind.Policy):
+	if w.waits(m, kind.Policy) {
 		return looked, m.Due
 	}
-	if c := w.room(r, now); c != looked {
-		return c, due
-	}
-	r.active++
-	w.routes[m.route()], w.lanes[key] = r, &lane{r, now}
+	w.starts(m)
 	w.under.Add(1)
 	go func() {
 		defer w.under.Done()
