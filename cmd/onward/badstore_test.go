@@ -96,6 +96,46 @@ func TestACheckNamesTheDamageThatEndsIt(t *testing.T) {
 	require.Contains(t, got.err, "damaged")
 }
 
+// Ensure that no copy is made of what its indexes find of a damaged store: it would
+// lack the rest and pass every check.
+func TestACopyOfADamagedStoreIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "onward.db")
+	require.Zero(t, onward(t, "seed", "--scale", "10", "--store", "sqlite:"+path).code)
+	for _, where := range []string{" WHERE ver <> 1", ""} { // an index without entries, then as it should be
+		execute(t, path, `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX res_id ON res (typ, id)`+where+`' WHERE name = 'res_id'`)
+		if where != "" {
+			execute(t, path, `REINDEX res_id`)
+		}
+	}
+	to := filepath.Join(t.TempDir(), "to", "onward.db")
+	got := onward(t, "store", "copy", "--from", "sqlite:"+path, "--to", "sqlite:"+to)
+	require.Equal(t, 1, got.code, got.out)
+	require.Contains(t, got.err, "--from is damaged")
+	require.Contains(t, got.err, "res_id")
+	require.NoFileExists(t, to)
+	require.Equal(t, 1, onward(t, "store", "check", "--store", "sqlite:"+path).code)
+}
+
+// Ensure that damage which ends even the check of the file is reported as damage.
+func TestACheckThatDamageEndsReportsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "onward.db")
+	require.Zero(t, onward(t, "seed", "--scale", "10", "--store", "sqlite:"+path).code)
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	var page int64
+	require.NoError(t, db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = 'feed'`).Scan(&page))
+	require.NoError(t, db.Close())
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt(make([]byte, 4096), (page-1)*4096)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	got := onward(t, "store", "check", "--json", "--store", "sqlite:"+path)
+	require.Equal(t, 1, got.code, got.err)
+	require.Contains(t, got.out, `"ok":false`)
+	require.Contains(t, got.out, "the file is damaged")
+}
+
 // Ensure that a mistyped path or database is told, and makes no empty store that
 // then looks like the answer.
 func TestWhatWorksOnAStoreMakesNone(t *testing.T) {

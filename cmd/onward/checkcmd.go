@@ -47,6 +47,7 @@ func (c *checkCommand) Run() error {
 	}
 	defer db.Close()
 	report, fault := c.check(ctx, db)
+	fault = ended(ctx, fault, "not all was looked at")
 	if fault != nil && (report == nil || len(report.File) == 0) {
 		return fault
 	}

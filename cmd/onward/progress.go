@@ -49,6 +49,9 @@ func (p *progress) show(task string, done, of int64) {
 		rate = fmt.Sprintf(", %.0f/s", float64(done-p.first)/spent)
 	}
 	line := fmt.Sprintf("%s: %d%s", task, done, rate)
+	if of == 0 && done == 0 {
+		line = task
+	}
 	if of > 0 {
 		part := min(float64(done)/float64(of), 1)
 		line = fmt.Sprintf("%s: %3.0f %%, %d of %d%s", task, 100*part, done, of, rate)

@@ -45,6 +45,7 @@ func (c *seedCommand) Run() error {
 	desk := bars.NewDesk(db, bars.Options{Base: c.BaseURL + fhirPath})
 	began := time.Now()
 	loaded, err := c.load(ctx, desk)
+	err = ended(ctx, err, "the same command, with the same --start, goes on")
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"os/user"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/onward-health/onward/store"
@@ -35,7 +31,7 @@ func (c *purgeCommand) Run() error {
 	if !c.Yes {
 		return usage("this removes %s for good; back the store up and add --yes", c.what(r))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped()
 	defer stop()
 	db, err := openStore(ctx, c.Store, opening{there: true})
 	if err != nil {
@@ -45,6 +41,7 @@ func (c *purgeCommand) Run() error {
 	if done.Audit != "" {
 		fmt.Printf("removed %d superseded versions and %d deleted records; audit record %s|%s\n", done.Versions, done.Records, store.KindAudit, done.Audit)
 	}
+	err = ended(ctx, err, "the same command removes the rest")
 	return errors.Join(err, db.Close())
 }
 

@@ -34,6 +34,7 @@ func (c *reindexCommand) Run() error {
 		bar.show("indexing "+typ, int64(n), int64(of))
 	})
 	bar.end()
+	err = ended(ctx, err, "the same command goes on from here")
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}

@@ -24,6 +24,14 @@ func untilStopped() (context.Context, func()) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
+// ended words the error of a command that was told to stop.
+func ended(ctx context.Context, err error, then string) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("stopped before the end: %s", then)
+}
+
 type backupCommand struct {
 	configFile `embed:""`
 
@@ -43,10 +51,17 @@ func (c *backupCommand) Run() error {
 	if path == ":memory:" {
 		return usage("a store in memory has no backup")
 	}
+	if c.To == "" || os.IsPathSeparator(c.To[len(c.To)-1]) {
+		return usage("--to must name a file")
+	}
+	to, err := filepath.Abs(c.To) // which need not have the folders that it goes through
+	if err != nil {
+		return err
+	}
 	ctx, stop := untilStopped()
 	defer stop()
 	began := time.Now()
-	err = sqlite.Backup(ctx, path, c.To)
+	err = ended(ctx, sqlite.Backup(ctx, path, to), "no backup was made")
 	var opening *sqlite.OpenError
 	switch {
 	case errors.Is(err, sqlite.ErrExists):
@@ -56,7 +71,7 @@ func (c *backupCommand) Run() error {
 	case err != nil:
 		return err
 	}
-	info, err := os.Stat(c.To)
+	info, err := os.Stat(to)
 	if err != nil {
 		return err
 	}
@@ -97,19 +112,42 @@ func (c *copyCommand) Run() error {
 		return fmt.Errorf("--from: %w", err)
 	}
 	defer from.Close()
+	bar := newProgress(os.Stderr)
+	if err := whole(ctx, from, bar); err != nil {
+		return ended(ctx, err, "nothing was copied")
+	}
 	to, err := openStore(ctx, c.To, opening{into: true})
 	if err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	bar := newProgress(os.Stderr)
 	sum, err := store.Copy(ctx, from, to, engineOf(c.From), time.Now(), func(s store.CopyStep) { bar.show(s.Doing, s.Done, s.Of) })
 	bar.end()
 	if errors.Is(err, store.ErrDiffers) {
 		err = fmt.Errorf("%w; one of them was written to meanwhile: stop every server, remove what is in --to and copy again", err)
 	}
+	if errors.Is(err, store.ErrNotEmpty) {
+		err = fmt.Errorf("%w; if it is this copy, that had come to its end", err)
+	}
+	err = ended(ctx, err, "the same command goes on from here")
 	if err = errors.Join(err, to.Close()); err != nil {
 		return err
 	}
 	fmt.Printf("copied %d versions, %d claims and %d documents; both stores have the checksum %s\n", sum.Versions, sum.Claims, sum.Documents, sum.Sum())
 	return nil
+}
+
+// whole refuses a damaged file: what its indexes have lost would be missing in the
+// copy, whose checksum is that of what was read.
+func whole(ctx context.Context, from bulkStore, bar *progress) error {
+	file, is := from.(*sqlite.Store)
+	if !is {
+		return nil
+	}
+	bar.show("checking the file", 0, 0)
+	faults, err := file.CheckFile(ctx)
+	bar.end()
+	if err == nil && len(faults) > 0 {
+		err = fmt.Errorf("--from is damaged, so that a copy might lack records; nothing is copied (onward store check says more): %s", faults[0])
+	}
+	return err
 }

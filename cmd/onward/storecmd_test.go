@@ -133,6 +133,8 @@ func TestABackupIsRefusedWhereItMakesNoSense(t *testing.T) {
 		"of nothing":        {[]string{"--store", "sqlite:" + filepath.Join(dir, "none.db"), "--to", filepath.Join(dir, "x")}, 3, "no such file"},
 		"of another's file": {[]string{"--store", "sqlite:" + there, "--to", filepath.Join(dir, "x")}, 3, "no SQLite database"},
 		"of memory":         {[]string{"--store", "sqlite::memory:", "--to", filepath.Join(dir, "x")}, 2, "memory"},
+		"to no name":        {[]string{"--store", "sqlite:" + db, "--to="}, 2, "must name a file"},
+		"to a folder":       {[]string{"--store", "sqlite:" + db, "--to", filepath.Join(dir, "x") + "/"}, 2, "must name a file"},
 		"without a file":    {[]string{"--store", "sqlite:" + db}, 2, "--to"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +148,9 @@ func TestABackupIsRefusedWhereItMakesNoSense(t *testing.T) {
 	kept, err := os.ReadFile(there)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(kept))
+	made := onward(t, "store", "backup", "--store", "sqlite:"+db, "--to", dir+"/none/../y") // which is dir/y, without a folder none
+	require.Zero(t, made.code, made.err)
+	require.FileExists(t, filepath.Join(dir, "y"))
 }
 
 func TestABackupThatFailsLeavesNothing(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	lib "modernc.org/sqlite/lib"
 )
 
 // ErrExists: the file that a backup should go to is there already.
@@ -106,25 +108,27 @@ func checkCopy(ctx context.Context, file string) error {
 	if version, err := c.version(ctx); err != nil || version == 0 {
 		return cmp.Or(err, errors.New("store: the backup is damaged: it holds no store"))
 	}
-	faults, err := c.quickCheck(ctx)
+	faults, err := c.damage(ctx)
 	if err == nil && len(faults) > 0 {
-		return fmt.Errorf("store: the backup is damaged: %s", faults[0])
+		return fmt.Errorf("store: the backup is damaged, and so is the store: %s", faults[0])
 	}
 	return err
 }
 
-// CheckFile looks for damage in the file itself (SQLite's quick_check). Its
-// findings name tables and pages, never a value; there are at most 20.
+// CheckFile looks for damage in the file itself (SQLite's integrity_check). Its
+// findings name tables and pages, never a value; there are about 20 at most.
 func (s *Store) CheckFile(ctx context.Context) (faults []string, err error) {
 	err = s.read(ctx, "check the file", func(c *conn) error {
-		faults, err = c.quickCheck(ctx)
+		faults, err = c.damage(ctx)
 		return err
 	})
 	return faults, err
 }
 
-func (c *conn) quickCheck(ctx context.Context) (faults []string, err error) {
-	err = c.each(ctx, `PRAGMA quick_check(20)`, nil, func(scan func(...any) error) error {
+// damage compares each index with its table too: a record that its index doesn't
+// know is as good as gone, and so it would be from a copy.
+func (c *conn) damage(ctx context.Context) (faults []string, err error) {
+	err = c.each(ctx, `PRAGMA integrity_check(20)`, nil, func(scan func(...any) error) error {
 		var text string
 		if err := scan(&text); err != nil {
 			return err
@@ -134,6 +138,10 @@ func (c *conn) quickCheck(ctx context.Context) (faults []string, err error) {
 		}
 		return nil
 	})
+	var known *DriverError
+	if errors.As(fault("check the file", err), &known) && known.Code&0xff == lib.SQLITE_CORRUPT {
+		return append(faults, "the check can't go on: the file is damaged"), nil
+	}
 	return faults, err
 }
 

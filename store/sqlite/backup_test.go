@@ -2,10 +2,12 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/onward-health/onward/store"
@@ -128,7 +130,51 @@ func TestAFileThatWasCutOffIsRefused(t *testing.T) {
 	}
 }
 
-func TestQuickCheckNamesADamagedPage(t *testing.T) {
+// Ensure that an index which doesn't say what its table says is found: by it a
+// record is as good as gone, with as many entries as rows.
+func TestAnIndexThatMissesARecordIsDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, path, sqlite.Options{})
+	for i := range 50 {
+		commit(t, s, store.Put{Record: slot(fmt.Sprint("s", i))})
+	}
+	must(t, s.Close())
+	misdirect(t, path, "s7", "s7x")
+	damaged := open(t, path, sqlite.Options{ReadOnly: true})
+	if _, err := damaged.Get(t.Context(), store.Ref{Type: "Slot", ID: "s7"}); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("the test damages nothing: %v", err)
+	}
+	faults, err := damaged.CheckFile(t.Context())
+	if err != nil || len(faults) == 0 || !strings.Contains(faults[0], "res_id") {
+		t.Errorf("found %q: %v", faults, err)
+	}
+	to := filepath.Join(t.TempDir(), "b.db")
+	if err := sqlite.Backup(t.Context(), path, to); err == nil || !strings.Contains(err.Error(), "the backup is damaged") {
+		t.Errorf("a backup: %v", err)
+	}
+	if _, err := os.Stat(to); err == nil {
+		t.Error("the backup is there")
+	}
+}
+
+// misdirect has the index of ids know a record by another id.
+func misdirect(t *testing.T, path, id, as string) {
+	t.Helper()
+	const define = `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX res_id ON res (typ, %s)' WHERE name = 'res_id'`
+	for _, text := range []string{
+		fmt.Sprintf(define, fmt.Sprintf("CASE id WHEN ''%s'' THEN ''%s'' ELSE id END", id, as)),
+		`REINDEX res_id`,
+		fmt.Sprintf(define, "id"),
+	} {
+		db, err := sql.Open("sqlite", path)
+		must(t, err)
+		_, err = db.Exec(text)
+		must(t, err)
+		must(t, db.Close())
+	}
+}
+
+func TestTheCheckNamesADamagedPage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	must(t, err)
