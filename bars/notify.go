@@ -38,8 +38,8 @@ func (d *Desk) Subscriptions(ctx context.Context) ([]*Subscription, error) {
 			s, err := d.subscription(rec)
 			if err != nil {
 				err = d.StopSubscription(ctx, rec.ID, rec.Version, "error", "the server can't read the criteria any more")
-				if err != nil {
-					return nil, err
+				if err != nil { // it must not hold up all others
+					d.log.Error("a Subscription that can't be read is told nothing, and can't be stopped", "id", rec.ID, "error", err)
 				}
 				continue
 			}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/outbox"
@@ -113,7 +115,16 @@ func (c *Client) call(req *http.Request) outbox.Result {
 func message(s *bars.Subscription, rec *store.Record) outbox.Message {
 	ref := rec.Ref()
 	return outbox.Message{
-		ID:   messageID(s.ID, ref, rec.Version),
+		ID:   messageID(s.ID, rec),
 		Kind: Kind, Recipient: s.ID, Focus: ref, Order: rec.Version, Created: rec.LastUpdated,
 	}
+}
+
+// space is the name space of notification ids.
+var space = uuid.MustParse("8f3b5a4e-7c56-4a0f-9a55-0d7c2f4b1d60")
+
+// messageID tells two records apart that had one id, the first of which was purged.
+func messageID(subscription string, rec *store.Record) string {
+	version := strconv.FormatInt(rec.Version, 10) + "|" + strconv.FormatInt(rec.LastUpdated.UnixMilli(), 10)
+	return uuid.NewSHA1(space, []byte(subscription+"|"+rec.Ref().String()+"|"+version)).String()
 }

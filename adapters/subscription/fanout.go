@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/internal/lease"
@@ -28,7 +25,7 @@ const (
 	feedWait   = 10 * time.Second // for a change
 	leaseTime  = 30 * time.Second
 	breath     = 20 * time.Millisecond // between pages, so that under load a page holds many changes
-	elsewhere  = 2 * time.Second       // until the lease is asked for again
+	askAgain   = 2 * time.Second       // for the lease
 	faultWait  = time.Second
 	unsaved    = 1000 // changes that nobody wants, before the position is kept
 	endsEvery  = time.Minute
@@ -50,9 +47,9 @@ type Fanout struct {
 	Log      *slog.Logger
 
 	held    *lease.Lease
-	at      string // position behind what has been dealt with
-	kept    int64  // version of the document that holds the position; 0: none
-	behind  int    // changes between the kept position and at
+	pos     position
+	kept    int64 // version of the document that holds the position; 0: none
+	behind  int   // changes between the kept position and pos
 	endings time.Time
 }
 
@@ -88,7 +85,7 @@ func (f *Fanout) close(ctx context.Context) {
 	}
 	ops := []store.Op{f.held.Drop(f.Now())}
 	if f.behind > 0 {
-		ops = append(ops, f.position())
+		ops = append(ops, f.putPosition())
 	}
 	if err := f.commit(ctx, ops); err != nil {
 		f.Log.Debug("the feed's position could not be kept", "error", err)
@@ -109,34 +106,38 @@ func (f *Fanout) Step(ctx context.Context, feedWait time.Duration) (wait time.Du
 // step is Step; more says that there may be changes that wait.
 func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Duration, more bool, err error) {
 	if held, err := f.hold(ctx); err != nil || !held {
-		return elsewhere, false, err
+		return askAgain, false, err
 	}
 	if err := f.end(ctx); err != nil {
 		return 0, true, err
 	}
-	page, err := f.Store.Changes(ctx, f.at, pageSize, feedWait)
-	if errors.Is(err, store.ErrCursor) && f.at != "" {
+	page, err := f.Store.Changes(ctx, f.pos.at, pageSize, feedWait)
+	if errors.Is(err, store.ErrCursor) && f.pos.at != "" {
 		// A store that was copied. Whoever missed a change is told twice of others,
 		// under the same ids.
-		f.Log.Error("the feed's position belongs to another store; the feed is read from its beginning")
-		f.at = ""
+		f.pos = f.pos.elsewhere()
+		f.Log.Warn("the feed's position belongs to another store; what was written since is told, some of it again", "since", f.pos.since)
 		return 0, true, nil
 	}
 	if err != nil {
 		return 0, true, err
 	}
 	if len(page.List) == 0 {
-		f.at = page.Next
-		return 0, false, nil
+		f.pos.at = page.Next
+		if f.pos.since.IsZero() {
+			return 0, false, nil
+		}
+		f.pos.since = time.Time{} // what comes now is new, whatever its time
+		return 0, false, f.save(ctx, nil)
 	}
 	ops, save, err := f.tell(ctx, page.List)
 	if errors.Is(err, errLost) {
-		return elsewhere, false, nil
+		return askAgain, false, nil
 	}
 	if err != nil {
 		return 0, true, err
 	}
-	f.at = page.Next
+	f.pos.pass(page)
 	f.behind += len(page.List)
 	more = len(page.List) == pageSize
 	if !more {
@@ -157,6 +158,9 @@ func (f *Fanout) tell(ctx context.Context, changes []store.Change) (ops []store.
 		return nil, false, err
 	}
 	for _, change := range changes {
+		if change.LastUpdated.Before(f.pos.since) {
+			continue
+		}
 		// So that an old change isn't read again and told to a new subscriber.
 		save = save || change.Ref.Type == "Subscription"
 		if held, err := f.hold(ctx); err != nil {
@@ -214,9 +218,9 @@ func (f *Fanout) hold(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	f.at, f.kept, f.behind = "", 0, 0
+	f.pos, f.kept, f.behind = position{}, 0, 0
 	if len(docs) > 0 {
-		f.at, f.kept = string(docs[0].Value), docs[0].Version
+		f.pos, f.kept = readPosition(docs[0].Value), docs[0].Version
 	}
 	f.held = held
 	return true, nil
@@ -231,9 +235,9 @@ func lost(err error) error {
 	return err
 }
 
-// position writes the position, fenced by what it was.
-func (f *Fanout) position() store.Op {
-	put := store.AuxPut{Kind: positionKind, Key: positionKey, Value: []byte(f.at), If: store.Condition{Version: f.kept}}
+// putPosition writes the position, fenced by what it was.
+func (f *Fanout) putPosition() store.Op {
+	put := store.AuxPut{Kind: positionKind, Key: positionKey, Value: f.pos.text(), If: store.Condition{Version: f.kept}}
 	if f.kept == 0 {
 		put.If = store.Condition{Absent: true}
 	}
@@ -242,7 +246,7 @@ func (f *Fanout) position() store.Op {
 
 // save commits notifications and, with them, the position.
 func (f *Fanout) save(ctx context.Context, ops []store.Op) error {
-	if err := f.keep(ctx, append(ops[:len(ops):len(ops)], f.position())...); err != nil {
+	if err := f.keep(ctx, append(ops[:len(ops):len(ops)], f.putPosition())...); err != nil {
 		return err
 	}
 	f.kept++
@@ -289,11 +293,4 @@ func (f *Fanout) end(ctx context.Context) error {
 	}
 	f.endings = f.Now()
 	return nil
-}
-
-// space is the name space of notification ids.
-var space = uuid.MustParse("8f3b5a4e-7c56-4a0f-9a55-0d7c2f4b1d60")
-
-func messageID(subscription string, ref store.Ref, version int64) string {
-	return uuid.NewSHA1(space, []byte(subscription+"|"+ref.String()+"|"+strconv.FormatInt(version, 10))).String()
 }

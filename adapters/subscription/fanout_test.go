@@ -8,7 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/onward-health/onward/bars"
 	"github.com/onward-health/onward/fhir"
+	"github.com/onward-health/onward/fhir/search"
+	"github.com/onward-health/onward/store"
 )
 
 // crowd writes so many Subscriptions to requested Tasks, and has the fan-out deal
@@ -88,4 +91,107 @@ func TestASubscriptionEndsOnABusyServerToo(t *testing.T) {
 		}
 		require.Equal(t, "off", s.read("a").Get("status").Text())
 	})
+}
+
+// copied makes the position that of another store, as after onward store copy.
+func (s *scene) copied() {
+	docs, err := s.store.AuxGet(s.t.Context(), positionKind, []string{positionKey})
+	require.NoError(s.t, err)
+	p := readPosition(docs[0].Value)
+	p.at = "elsewhere"
+	_, err = s.store.Commit(s.t.Context(), &store.Batch{Ops: []store.Op{store.AuxPut{Kind: positionKind, Key: positionKey, Value: p.text()}}})
+	require.NoError(s.t, err)
+}
+
+func (s *scene) focuses() (list []string) {
+	for _, m := range s.letters(false) {
+		list = append(list, m.Focus.ID)
+	}
+	return list
+}
+
+// Ensure that subscribers of a store that was moved aren't told of all that was ever
+// written, and miss nothing.
+func TestACopiedStoreTellsWhatItsPositionHadNotSeenAndNotAllOver(t *testing.T) {
+	s := onSQLite(t)
+	s.write("", s.subscription("a", ""))
+	for n := range 2*unsaved + 1 {
+		if n%100 == 0 {
+			s.write("", task(fmt.Sprint("old", n)))
+		}
+		s.write("", fmt.Sprintf(`{"resourceType":"Basic","id":"b%d","code":{"text":"x"}}`, n))
+	}
+	f := s.fanout("f")
+	for range 2*unsaved/pageSize + 2 {
+		s.step(f)
+	}
+	s.clock.Move(2 * time.Hour)
+	s.write("", task("seen"))
+	s.step(f)
+	for w := s.worker(s.policy); len(s.letters(false)) > 0; {
+		s.deliver(w)
+	}
+	s.write("", task("missed"))
+	s.copied()
+
+	for n := range 2*unsaved/pageSize + 3 {
+		s.clock.Move(time.Minute) // each takes the lease of the one before
+		f = s.fanout(fmt.Sprint("f", n))
+		for range 3 {
+			_, err := f.Step(t.Context(), 0)
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, []string{"missed", "seen"}, s.focuses())
+
+	s.clock.Move(-24 * time.Hour) // what is new is told, whatever its time
+	s.write("", task("new"))
+	s.step(s.fanout("last"))
+	require.Contains(t, s.focuses(), "new")
+}
+
+// Ensure that a receiver which knows notifications by their ids doesn't take that of
+// a new record for one of a purged record.
+func TestARecordWithTheIDOfAPurgedOneIsToldUnderAnIDOfItsOwn(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		f := s.fanout("f")
+		s.write("", task("one"))
+		s.step(f)
+		before := s.letters(false)
+		require.Len(t, before, 1)
+		s.deliver(s.worker(s.policy))
+
+		ref := store.Ref{Type: "Task", ID: "one"}
+		_, err := s.store.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Delete{Ref: ref}}})
+		require.NoError(t, err)
+		s.clock.Move(time.Hour)
+		_, err = s.store.Purge(t.Context(), store.PurgeRequest{Type: "Task", ID: "one", Before: s.clock.Now(), By: []byte("{}")})
+		require.NoError(t, err)
+		s.write("", task("one"))
+		s.step(f)
+		after := s.letters(false)
+		require.Len(t, after, 1)
+		require.Equal(t, before[0].Order, after[0].Order)
+		require.NotEqual(t, before[0].ID, after[0].ID)
+	})
+}
+
+func TestASubscriptionThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		for id, body := range map[string]string{"b": `{}`, "c": `{"resourceType":"Subscription","id":7,"criteria":"Task"}`, "d": `{"resourceType":"Subscription","id":"d"}`} {
+			bad := &store.Record{Type: "Subscription", ID: id, Method: "PUT", Body: []byte(body), Index: s.indexOf("a")}
+			_, err := s.store.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: bad}}})
+			require.NoError(t, err)
+		}
+		s.write("", task("one"))
+		s.step(s.fanout("f"))
+		require.Equal(t, []string{"one"}, s.focuses())
+	})
+}
+
+// indexOf is the index of a Subscription that is active.
+func (s *scene) indexOf(id string) search.Index {
+	return search.Extract(s.read(id), bars.SearchOptions("https://onward.example/FHIR/R4", s.clock.Now))
 }

@@ -177,7 +177,7 @@ func (c *counting) AuxScan(ctx context.Context, kind, prefix, after string, limi
 func TestLookingPastWhatWaitsIsCheap(t *testing.T) {
 	for name, c := range map[string]struct{ recipients, each, scans, docs int }{
 		"many recipients": {400, 5, 30, 2100},
-		"a long queue":    {4, 500, 20, 600},
+		"a long queue":    {8, 250, 30, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, clock := engines.SQLite(t)
