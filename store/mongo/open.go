@@ -25,6 +25,9 @@ const (
 	writeTime = 10 * time.Second
 	readTime  = 5 * time.Second
 	startTime = 60 * time.Second // of Open, which may have to build indexes
+	// connectTime is how long a member that vanished without a word is waited for;
+	// the driver's own half minute is longer than the election of another takes.
+	connectTime = 10 * time.Second
 )
 
 // defaultDatabase is used where the address names none.
@@ -165,7 +168,11 @@ func lowered(c *connstring.ConnString) bool {
 
 func settings(uri string) *options.ClientOptions {
 	journal := true
-	return options.Client().ApplyURI(uri).
+	o := options.Client().ApplyURI(uri)
+	if o.ConnectTimeout == nil {
+		o.SetConnectTimeout(connectTime)
+	}
+	return o.
 		SetAppName("onward").
 		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal}).
 		SetReadConcern(readconcern.Majority()).

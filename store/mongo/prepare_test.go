@@ -34,3 +34,8 @@ func TestAnIndexThatTakesLongIsToldAsThat(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.NoError(t, client.Disconnect(t.Context()))
 }
+
+func TestAVanishedMemberIsNotWaitedForLong(t *testing.T) {
+	require.Equal(t, connectTime, *settings("mongodb://127.0.0.1/").ConnectTimeout)
+	require.Equal(t, 3*time.Second, *settings("mongodb://127.0.0.1/?connectTimeoutMS=3000").ConnectTimeout, "the address may say otherwise")
+}

@@ -141,7 +141,7 @@ func (s *Store) prepare(ctx context.Context) error {
 				}
 				return oneByOne(ctx, c, models)
 			}
-			if ctx.Err() != nil {
+			if mongo.IsTimeout(err) && !unsent(err) {
 				return errBuilding
 			}
 			return err

@@ -1,6 +1,7 @@
 package fakereplset
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -24,7 +25,7 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 	case "insert":
 		return s.insert(txn, ns, d)
 	case "update":
-		return update(txn, ns, list(d, "updates"))
+		return s.update(txn, ns, list(d, "updates"))
 	case "delete":
 		return remove(txn, ns, list(d, "deletes"))
 	case "find":
@@ -45,6 +46,9 @@ func (s *Server) command(txn *lungo.Transaction, name string, d bson.D) bson.D {
 		return ok()
 	case "shardCollection":
 		doc := bson.D{{Key: "_id", Value: collection}, {Key: "key", Value: get(d, "key")}}
+		s.mu.Lock()
+		s.sharded[collection] = (*sub(d, "key"))[0].Key
+		s.mu.Unlock()
 		if _, err := txn.Insert(lungo.Handle{"config", "collections"}, bsonkit.List{&doc}, true); err != nil {
 			return bad(err)
 		}
@@ -91,8 +95,12 @@ func bad(err error) bson.D { return Failure(2, "BadValue", err.Error()) }
 
 func writeError(index int, err error) bson.E {
 	code := int32(2)
-	if lungo.IsUniquenessError(err) {
+	var refused *refusal
+	switch {
+	case lungo.IsUniquenessError(err):
 		code = duplicateKey
+	case errors.As(err, &refused):
+		code = refused.code
 	}
 	return bson.E{Key: "writeErrors", Value: bson.A{bson.D{{Key: "index", Value: int32(index)}, {Key: "code", Value: code}, {Key: "errmsg", Value: err.Error()}}}}
 }
@@ -101,6 +109,9 @@ func (s *Server) insert(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.
 	docs := bsonkit.List{}
 	for _, v := range list(d, "documents") {
 		doc := v.(bson.D)
+		if err := s.unfit(ns.String(), &doc); err != nil {
+			return ok(bson.E{Key: "n", Value: int32(0)}, writeError(len(docs), err))
+		}
 		docs = append(docs, &doc)
 	}
 	r, err := txn.Insert(ns, docs, true)
@@ -113,7 +124,7 @@ func (s *Server) insert(txn *lungo.Transaction, ns lungo.Handle, d bson.D) bson.
 	return ok(bson.E{Key: "n", Value: int32(len(docs))})
 }
 
-func update(txn *lungo.Transaction, ns lungo.Handle, updates bson.A) bson.D {
+func (s *Server) update(txn *lungo.Transaction, ns lungo.Handle, updates bson.A) bson.D {
 	matched, modified := 0, 0
 	upserted := bson.A{}
 	for i, v := range updates {
@@ -136,7 +147,11 @@ func update(txn *lungo.Transaction, ns lungo.Handle, updates bson.A) bson.D {
 					change = &full
 				}
 			}
-			r, err = replace(txn, ns, sub(u, "q"), change, upsert)
+			if refused := s.unfit(ns.String(), change); refused != nil {
+				err = refused
+			} else {
+				r, err = replace(txn, ns, sub(u, "q"), change, upsert)
+			}
 		}
 		if err != nil {
 			return ok(bson.E{Key: "n", Value: int32(matched)}, bson.E{Key: "nModified", Value: int32(modified)}, writeError(i, err))
@@ -244,6 +259,9 @@ func (s *Server) createIndexes(ns lungo.Handle, indexes bson.A) bson.D {
 	name := ns.String()
 	for _, v := range indexes {
 		ix := v.(bson.D)
+		if get(ix, "expireAfterSeconds") != nil && len(*sub(ix, "key")) != 1 {
+			return Failure(67, "CannotCreateIndex", "an index by which documents expire has one field")
+		}
 		known := false
 		for _, old := range s.indexes[name] {
 			if get(old, "name") != get(ix, "name") {

@@ -65,6 +65,7 @@ type Server struct {
 	cursors  map[int64]*cursor
 	next     int64
 	indexes  map[string][]bson.D
+	sharded  map[string]string // shard keys by namespace
 	streams  map[int64]*stream
 	stamp    primitive.Timestamp // of the last write
 	stalled  *past
@@ -97,7 +98,7 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, at: in.Addr().String(), in: in, engine: engine, conns: map[net.Conn]bool{}, stamp: primitive.Timestamp{T: uint32(o.Now().Unix())}, counts: map[string]int{}, sessions: map[string]*session{},
-		cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{},
+		cursors: map[int64]*cursor{}, next: 1, indexes: map[string][]bson.D{}, sharded: map[string]string{},
 		streams: map[int64]*stream{}, written: make(chan struct{}), ending: make(chan struct{})}
 	s.done.Add(1)
 	go s.accept(in)

@@ -40,6 +40,10 @@ var writing = map[string]bool{"insert": true, "update": true, "delete": true, "f
 
 // run carries out a command in its transaction, if it has one, else on its own.
 func (s *Server) run(d bson.D) bson.D {
+	if reply := s.refused(d[0].Key, d); reply != nil {
+		s.spoil(d, reply)
+		return reply
+	}
 	reply := s.carryOut(d)
 	s.acknowledged(d)
 	return reply
