@@ -111,6 +111,24 @@ func TestCheckFindsWhatAStartWouldWithoutOne(t *testing.T) {
 	require.Equal(t, exitUsage, got.code, got.err)
 }
 
+func TestAWrongMongoDBAddressIsAWrongCommand(t *testing.T) {
+	for uri, says := range map[string]string{
+		"mongodb://user:hunter2@db.example/?tsl=true":                 "the MongoDB driver for Go doesn't know, number 1",
+		"mongodb://user:hunter%@db.example/":                          "can't be read",
+		"mongodb://user:hunter2@db.example/?tlsCAFile=/no/hunter.pem": "names a file that can't be read",
+	} {
+		t.Setenv("ONWARD_STORE", uri)
+		t.Setenv("ONWARD_COPY_FROM", uri)
+		t.Setenv("ONWARD_COPY_TO", uri+"&appName=x")
+		for _, command := range []string{"serve --check", "serve", "store check", "store copy", "seed --scale 1", "outbox list"} {
+			got := onward(t, strings.Fields(command)...)
+			require.Equal(t, exitUsage, got.code, "%s: %s", command, got.err)
+			require.Contains(t, got.err, says, command)
+			require.NotContains(t, got.err+got.out, "hunter", command)
+		}
+	}
+}
+
 func TestSettingsAreShownWithTheirOriginAndWithoutPasswords(t *testing.T) {
 	file := fileOf(t, "store: mongodb://user:swordfish@db.example/x?a=b\nbars:\n  mode: lenient\n")
 	t.Setenv("ONWARD_LOG_LEVEL", "warn")

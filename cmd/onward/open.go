@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -30,6 +31,10 @@ type bulkStore interface {
 func openStore(ctx context.Context, uri string, o opening) (bulkStore, error) {
 	if isMongo(uri) {
 		db, err := mongo.Open(ctx, uri, mongo.Options{Import: o.into, Existing: o.there})
+		var wrong mongo.AddressError
+		if errors.As(err, &wrong) {
+			return nil, usage("%w", wrong)
+		}
 		if err != nil {
 			return nil, cantOpen(err)
 		}

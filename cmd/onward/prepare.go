@@ -11,6 +11,7 @@ import (
 	"github.com/onward-health/onward/fhir/validate/profile"
 	"github.com/onward-health/onward/internal/egress"
 	"github.com/onward-health/onward/internal/httpx"
+	"github.com/onward-health/onward/store/mongo"
 )
 
 // prepared is what the settings and the files that they name come to, before
@@ -59,10 +60,12 @@ func (c *serveCommand) prepare(log *slog.Logger) (*prepared, error) {
 
 // checkLater refuses now what is read again once the server's address is known.
 func (c *serveCommand) checkLater() error {
-	if !isMongo(c.Store) {
-		if _, err := sqlitePath(c.Store); err != nil {
+	if isMongo(c.Store) {
+		if err := mongo.CheckAddress(c.Store); err != nil {
 			return err
 		}
+	} else if _, err := sqlitePath(c.Store); err != nil {
+		return err
 	}
 	if _, err := c.nhs111Options(""); err != nil {
 		return err

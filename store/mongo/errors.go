@@ -37,6 +37,9 @@ const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeUnsatisfiable        = 100 // UnsatisfiableWriteConcern
+	codeNoCommand            = 59  // CommandNotFound
+	codeNotSupported         = 115 // CommandNotSupported
+	codeNotImplemented       = 238
 	codeNoTransaction        = 251 // NoSuchTransaction
 	codeTooMuchSorting       = 292 // QueryExceededMemoryLimitNoDiskUseAllowed
 	codeAtlas                = 8000

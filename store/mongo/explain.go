@@ -13,9 +13,6 @@ import (
 	"github.com/onward-health/onward/store/internal/kit"
 )
 
-// codeNoCommand is what a server says that doesn't know a command.
-const codeNoCommand = 59
-
 // Explain implements store.Store: the conditions in the order in which the
 // filter has them, then the stages and indexes that the server would take for
 // each part of the list. Rows counts the first condition, up to 10,000.

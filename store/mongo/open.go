@@ -2,19 +2,11 @@ package mongo
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
-	"go.mongodb.org/mongo-driver/mongo/options"
-	"go.mongodb.org/mongo-driver/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/mongo/readpref"
-	"go.mongodb.org/mongo-driver/mongo/writeconcern"
-	"go.mongodb.org/mongo-driver/x/mongo/driver/connstring"
-	"go.mongodb.org/mongo-driver/x/mongo/driver/topology"
 
 	"github.com/onward-health/onward/store"
 	"github.com/onward-health/onward/store/internal/kit"
@@ -25,13 +17,7 @@ const (
 	writeTime = 10 * time.Second
 	readTime  = 5 * time.Second
 	startTime = 60 * time.Second // of Open, which may have to build indexes
-	// connectTime is how long a member that vanished without a word is waited for;
-	// the driver's own half minute is longer than the election of another takes.
-	connectTime = 10 * time.Second
 )
-
-// defaultDatabase is used where the address names none.
-const defaultDatabase = "onward"
 
 // Options set up a store.
 type Options struct {
@@ -72,7 +58,8 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the replica set or sharded cluster at uri ("mongodb://" or
 // "mongodb+srv://", with credentials and TLS as MongoDB's connection string
 // says), makes and verifies collections and indexes, and tries out what the
-// engine relies on. No error holds the uri.
+// engine relies on. No error holds the uri; one that is wrong by itself is an
+// AddressError.
 //
 // The write concern is "majority" with journal, whatever the uri leaves out; a
 // uri that asks for a lower one is refused.
@@ -83,35 +70,22 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	if o.MaxScan == 0 {
 		o.MaxScan = store.DefaultMaxScan
 	}
-	parsed, err := connstring.ParseAndValidate(uri)
-	if err != nil { // the driver's text could quote it
-		if strings.HasPrefix(uri, connstring.SchemeMongoDBSRV+"://") {
-			return nil, ownError("the MongoDB address can't be read, or the records that it names aren't in the DNS")
-		}
-		return nil, ownError("the MongoDB address can't be read")
+	address, asked, err := parse(uri)
+	if err != nil {
+		return nil, err
 	}
 	if o.Database == "" {
-		o.Database = parsed.Database
-	}
-	if o.Database == "" {
-		o.Database = defaultDatabase
-	}
-	if lowered(parsed) {
-		return nil, ownError("the MongoDB address lowers the write concern; leave w, journal and retryWrites out of it")
-	}
-	asked := settings(uri)
-	if asked.Timeout != nil { // the driver then repeats writes in a way that we don't reckon with
-		return nil, ownError("the MongoDB address sets timeoutMS; leave it out, every call has its own bound")
+		o.Database = address.Database
 	}
 	client, err := mongo.Connect(ctx, asked)
 	if err != nil {
-		return nil, ownError("the MongoDB address can't be used")
+		return nil, errUnusable
 	}
 	s := newStore(client, o)
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	err = s.start(ctx, o.Existing, parsed.DirectConnection)
+	err = s.start(ctx, o.Existing, address.DirectConnection)
 	if err == nil && !o.Import {
 		err = s.finished(ctx)
 	}
@@ -125,31 +99,6 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// refusal says why the database can't be opened, in the words of whoever starts
-// the program.
-func refusal(caller context.Context, err error) error {
-	var selection topology.ServerSelectionError
-	switch code := codeOf(err); {
-	case caller.Err() != nil:
-	case code == 0 && strings.Contains(err.Error(), "reports wire version"): // the driver has no type for it
-		return errTooOld
-	case code == codeAuthenticationFailed, code == codeAtlas && strings.Contains(err.Error(), "bad auth"):
-		return ownError("MongoDB refuses the user or password of the address")
-	case code == codeUnauthorized, code == codeAtlas && strings.Contains(err.Error(), "not allowed"):
-		return ownError("the user of the MongoDB address may not do what is needed: it needs the role readWrite on the database")
-	case errors.As(err, &selection), code == 0 && away(err):
-		return &startError{"no primary of the MongoDB replica set answers within 5 s: check that it runs and has a primary, and the hosts, replicaSet and TLS settings of the address"}
-	}
-	return fault(caller, "open the database", err)
-}
-
-// startError is a fault that may pass.
-type startError struct{ text string }
-
-func (e *startError) Error() string { return "store: " + e.text }
-
-func (e *startError) Unwrap() error { return store.ErrUnavailable }
-
 func newStore(client *mongo.Client, o Options) *Store {
 	db := client.Database(o.Database)
 	s := &Store{
@@ -161,32 +110,14 @@ func newStore(client *mongo.Client, o Options) *Store {
 	return s
 }
 
-// lowered says that the address asks for less than we promise.
-func lowered(c *connstring.ConnString) bool {
-	return c.WNumberSet || (c.WString != "" && c.WString != "majority") || (c.JSet && !c.J) || (c.RetryWritesSet && !c.RetryWrites)
-}
-
-func settings(uri string) *options.ClientOptions {
-	journal := true
-	o := options.Client().ApplyURI(uri)
-	if o.ConnectTimeout == nil {
-		o.SetConnectTimeout(connectTime)
-	}
-	return o.
-		SetAppName("onward").
-		SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journal}).
-		SetReadConcern(readconcern.Majority()).
-		SetReadPreference(readpref.Primary()).
-		SetRetryWrites(true).SetRetryReads(true).
-		SetServerSelectionTimeout(5 * time.Second).
-		SetMaxPoolSize(100)
-}
-
 // start runs the checks that come before serving; existing says that the database
 // must hold a store, direct that the address keeps to one member.
 func (s *Store) start(ctx context.Context, existing, direct bool) error {
 	cluster, err := s.greet(ctx, direct)
 	if err != nil {
+		return err
+	}
+	if err := s.testTransactions(ctx); err != nil {
 		return err
 	}
 	if err := s.checkSchema(ctx, existing); err != nil {

@@ -16,6 +16,7 @@ type session struct {
 	mu     sync.Mutex
 	number int64
 	txn    *lungo.Transaction // nil when it is over
+	wrote  bool               // that has written
 	state  string             // of a transaction: "starting", "open", "committed" or "aborted"
 
 	writing  sync.Mutex // held while a retryable write is carried out
@@ -215,7 +216,7 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 		return ok()
 	case se.state != "open":
 		return gone()
-	case name == "commitTransaction" && s.o.Arbiter:
+	case name == "commitTransaction" && s.o.Arbiter && se.wrote:
 		s.abort(se)
 		return Failure(148, "ReadConcernMajorityNotEnabled", "transaction was aborted: a shard has an arbiter")
 	case name == "commitTransaction":
@@ -233,6 +234,7 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 		s.trail(before)
 		return ok()
 	}
+	se.wrote = se.wrote || writing[name]
 	reply := s.command(se.txn, name, d)
 	if get(reply, "ok") != 1.0 || get(reply, "writeErrors") != nil {
 		s.abort(se) // a failing command ends the transaction
