@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/onward-health/onward/fhir"
 )
 
 // Exit codes, as docs/operations.md lists them.
@@ -28,6 +30,16 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// behind is what an answer to callers hides from them and whoever runs a command must
+// know, such as that the disk is full.
+func behind(err error) error {
+	var answer *fhir.Outcome
+	if errors.As(err, &answer) && answer.Cause != nil {
+		return answer.Cause
+	}
+	return err
 }
 
 func exitCode(err error) int {

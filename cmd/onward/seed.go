@@ -71,7 +71,7 @@ func (c *seedCommand) load(ctx context.Context, desk *bars.Desk) (int64, error) 
 				batch := scale.Batch(n)
 				stored, err := desk.Load(ctx, bars.Caller{Door: "seed"}, batch)
 				if err != nil {
-					cancel(err)
+					cancel(behind(err))
 					return
 				}
 				loaded.Add(int64(stored))

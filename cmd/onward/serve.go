@@ -150,7 +150,7 @@ func (c *serveCommand) Run(given *settings) error {
 	loaded := 0
 	if c.sandbox() {
 		if loaded, err = a.desk.Load(ctx, bars.Caller{Door: "sandbox"}, sandbox.Resources(time.Now())); err != nil {
-			return errors.Join(fmt.Errorf("loading the sample services: %w", err), db.Close())
+			return errors.Join(fmt.Errorf("loading the sample services: %w", behind(err)), db.Close())
 		}
 	}
 	a.banner(os.Stdout, storeName(c.Store), c.sandbox(), loaded)

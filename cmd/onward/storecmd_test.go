@@ -168,6 +168,19 @@ func TestABackupThatFailsLeavesNothing(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// Ensure that whoever runs a command reads why it failed, not what callers of a
+// server are told.
+func TestACommandThatTheDiskStopsSaysSo(t *testing.T) {
+	binary, err := builtOnce()
+	require.NoError(t, err)
+	db := "sqlite:" + filepath.Join(t.TempDir(), "a.db")
+	for _, command := range []string{"seed --scale 2000", "serve --sandbox --listen " + freeAddress(t)} {
+		full := run(t, exec.Command("bash", "-c", `ulimit -f 300; exec "$0" `+command+` --store "$1"`, binary, db))
+		require.Equal(t, 1, full.code, full.err)
+		require.Contains(t, full.err[strings.LastIndex(full.err, "onward:"):], "a write failed", command)
+	}
+}
+
 func TestCheckTellsAndRepairsASlotThatSaysSomethingElseThanItsClaim(t *testing.T) {
 	s := start(t)
 	slots := s.freeSlots(2)
