@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	lib "modernc.org/sqlite/lib"
 )
@@ -70,6 +71,9 @@ func openSource(ctx context.Context, path string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.ownLog(); err != nil {
+		return nil, err
+	}
 	c, err := p.connect(ctx, taskPragmas)
 	if err != nil {
 		return nil, err
@@ -116,7 +120,7 @@ func checkCopy(ctx context.Context, file string) error {
 }
 
 // CheckFile looks for damage in the file itself (SQLite's integrity_check). Its
-// findings name tables and pages, never a value; there are about 20 at most.
+// findings name tables and pages, never a value; there are few.
 func (s *Store) CheckFile(ctx context.Context) (faults []string, err error) {
 	err = s.read(ctx, "check the file", func(c *conn) error {
 		faults, err = c.damage(ctx)
@@ -133,8 +137,10 @@ func (c *conn) damage(ctx context.Context) (faults []string, err error) {
 		if err := scan(&text); err != nil {
 			return err
 		}
-		if text != "ok" {
-			faults = append(faults, text)
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "ok" && !strings.HasPrefix(line, "***") { // which names the database
+				faults = append(faults, line)
+			}
 		}
 		return nil
 	})

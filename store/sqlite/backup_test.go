@@ -193,4 +193,9 @@ func TestTheCheckNamesADamagedPage(t *testing.T) {
 	if err == nil && len(faults) == 0 {
 		t.Error("nothing was found")
 	}
+	for _, fault := range faults {
+		if strings.ContainsAny(fault, "\n*") {
+			t.Errorf("not one finding: %q", fault)
+		}
+	}
 }

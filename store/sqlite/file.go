@@ -126,6 +126,30 @@ func (p *place) create() error {
 	return syncFolder(p.file) // the name must last as the first commit does
 }
 
+// errOtherLog: SQLite would take the log for that of the file and write the pages of
+// another over it.
+var errOtherLog = errors.New("store: the log (-wal) beside the database isn't its own: it may be what is left of the file whose place a backup has taken, and would be written over it; move the -wal and the -shm away and start again")
+
+// ownLog refuses a file that never had a log, as a backup is, beside one (SQLite,
+// database file format, section 1.3.3). It is asked before the first connection:
+// a file that is closed takes SQLite's locks on it along (fcntl).
+func (p *place) ownLog() error {
+	const magic = "SQLite format 3\x00"
+	f, err := os.Open(p.file)
+	if err != nil {
+		return fmt.Errorf("store: can't open the database: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	if n, _ := f.ReadAt(head, 0); n < len(head) || string(head[:len(magic)]) != magic || head[18] != 1 {
+		return nil
+	}
+	if info, err := os.Stat(p.file + "-wal"); err == nil && info.Size() > 0 {
+		return errOtherLog
+	}
+	return nil
+}
+
 // ours says that a file is empty or has our mark where SQLite keeps it (SQLite,
 // database file format, section 1.3.17). One whose mark stands in its log yet was
 // made with the right mode.

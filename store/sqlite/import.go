@@ -89,8 +89,8 @@ func (s *Store) ImportEnd(ctx context.Context) error {
 func (w *writer) take(ctx context.Context, i store.Item) error {
 	switch {
 	case i.Version != nil:
-		if err := kit.CheckRef(i.Version.Ref()); err != nil {
-			return err
+		if kit.CheckRef(i.Version.Ref()) != nil {
+			return ownError("a record has a type or an id that is none: the source is damaged")
 		}
 		if i.Current {
 			return w.takeCurrent(ctx, i.Version)

@@ -115,6 +115,9 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 			conns[i].close()
 		}
 	}()
+	if err := p.ownLog(); err != nil {
+		return nil, err
+	}
 	w, err := p.connect(ctx, nil)
 	if err != nil {
 		return nil, err

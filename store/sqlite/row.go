@@ -22,7 +22,7 @@ func (r row) scan(into ...any) error {
 	}
 	for i, to := range into {
 		if !take(to, r[i]) {
-			return fmt.Errorf("store: column %d is %T, which a %T doesn't take", i, r[i], to)
+			return ownError(fmt.Sprintf("column %d is %T, which a %T doesn't take: the file is damaged", i, r[i], to))
 		}
 	}
 	return nil
