@@ -236,6 +236,9 @@ func TestPasswordsAreHidden(t *testing.T) {
 		"mongodb://host/?authMechanismProperties=A:swordfish":     "mongodb://***",
 		"mongodb://host/?x=swordfish@y":                           "mongodb://***",
 		"2000072489=https://u:swordfish@host/":                    "2000072489=https://***@host",
+		"mongodb:/u:swordfish@host/":                              "***",
+		"MongoDB:u:swordfish@host":                                "***",
+		"sqlite:mongo@home/onward.db":                             "sqlite:mongo@home/onward.db",
 	} {
 		require.Equal(t, want, Hide(text), text)
 		require.Equal(t, want != text, HoldsPassword(text), text)

@@ -2,13 +2,16 @@ package config
 
 import "strings"
 
-// HoldsPassword says whether a value of a setting may hold a password: an address
-// with something before an @, or with an option that is one.
+// HoldsPassword says whether a value of a setting may hold a password: an address,
+// or a database's that is mistyped, with something before an @, or with an option
+// that is one.
 func HoldsPassword(value any) bool {
 	switch v := value.(type) {
 	case string:
-		_, rest, found := strings.Cut(v, "://")
-		rest = strings.ToLower(rest)
+		_, rest, found := strings.Cut(strings.ToLower(v), "://")
+		if !found {
+			rest, found = strings.CutPrefix(strings.ToLower(v), "mongo")
+		}
 		// An @ anywhere: in a password that isn't encoded, / and ? end nothing.
 		return found && (strings.Contains(rest, "@") || strings.Contains(rest, "password") || strings.Contains(rest, "authmechanismproperties"))
 	case []any:
@@ -33,7 +36,10 @@ func Hide(text string) string {
 	if !HoldsPassword(text) {
 		return text
 	}
-	scheme, rest, _ := strings.Cut(text, "://")
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return "***"
+	}
 	user, host, _ := strings.Cut(rest, "@")
 	if strings.Count(rest, "@") != 1 || strings.ContainsAny(user, "/?#") {
 		return scheme + "://***"
