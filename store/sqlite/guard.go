@@ -10,21 +10,22 @@ import (
 )
 
 var (
-	errMoved = fmt.Errorf("%w: the database file, or the log (-wal) beside it, was removed or replaced while it is open, and what is written now would go with it; put the file back, or stop this process and start it again with the right one", store.ErrUnavailable)
+	errMoved = fmt.Errorf("%w: the database file, or the log (-wal) or the LOCK beside it, was removed or replaced while it is open: what is written now might be lost, or meet another process; put it back, or start this process again with the right one", store.ErrUnavailable)
 	errLost  = fmt.Errorf("%w: a page of the database can't be had: the disk fails, or the file was cut off while it is open; see to the disk, then start this process again", store.ErrUnavailable)
 )
 
 // identity is which files a store has open, by their paths.
 type identity map[string]os.FileInfo
 
-// identify notes the files of an open store. A private one has none: nobody else
+// identify notes the files of an open store: without the LOCK of that name another
+// process may have the store too. A private one has none: nobody else
 // knows them, and nothing of it outlives the process.
 func (p *place) identify() error {
 	p.files = identity{}
 	if p.temporary {
 		return nil
 	}
-	for _, name := range []string{p.file, p.file + "-wal"} {
+	for _, name := range []string{p.file, p.file + "-wal", p.lock.Name()} {
 		info, err := os.Stat(name)
 		if err != nil {
 			return fmt.Errorf("store: can't find the database: %w", err)

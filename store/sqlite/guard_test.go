@@ -20,21 +20,21 @@ func tryCommit(t *testing.T, s store.Store, id string) error {
 // Ensure that nothing is acknowledged that goes into a file without a name: it
 // would be gone with the process.
 func TestAStoreWhoseFilesWereMovedTakesNoWrites(t *testing.T) {
-	for _, suffix := range []string{"", "-wal"} {
+	for _, file := range []string{"a.db", "a.db-wal", "LOCK"} {
 		path := filepath.Join(t.TempDir(), "a.db")
 		s := open(t, path, sqlite.Options{})
 		must(t, tryCommit(t, s, "before"))
-		name := path + suffix
+		name := filepath.Join(filepath.Dir(path), file)
 		refused := func(how string) {
 			t.Helper()
 			if err := tryCommit(t, s, "refused"); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "removed or replaced") {
-				t.Errorf("%s%s: %v", how, suffix, err)
+				t.Errorf("%s %s: %v", how, file, err)
 			}
 			if _, err := s.Health(t.Context()); !errors.Is(err, store.ErrUnavailable) {
-				t.Errorf("%s%s, health: %v", how, suffix, err)
+				t.Errorf("%s %s, health: %v", how, file, err)
 			}
 			if _, err := s.Get(t.Context(), store.Ref{Type: "Slot", ID: "before"}); err != nil {
-				t.Errorf("%s%s, reading: %v", how, suffix, err)
+				t.Errorf("%s %s, reading: %v", how, file, err)
 			}
 		}
 		must(t, os.Rename(name, name+".away"))

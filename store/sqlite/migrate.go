@@ -34,10 +34,13 @@ func (c *conn) migrate(ctx context.Context, p *place, from int, steps []upgrade,
 // one is whole.
 func (c *conn) keep(ctx context.Context, to string) error {
 	part := to + ".part"
-	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	for _, name := range []string{part, part + "-journal"} { // of one that was killed
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	if err := c.copyInto(ctx, part); err != nil {
+		_ = os.Remove(part) // it may be what fills the disk
 		return err
 	}
 	if err := os.Rename(part, to); err != nil {

@@ -83,3 +83,29 @@ func TestAMigrationThatFailsLeavesTheFileAsItWas(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Ensure that a copy which comes to nothing takes no room, on a disk that may be
+// full because of it, nor what a kill left of one.
+func TestACopyBeforeAMigrationThatFailsLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.db")
+	text(t, path, `CREATE TABLE a (b); INSERT INTO a VALUES ('old') RETURNING b`)
+	for _, name := range []string{"kept.part", "kept.part-journal"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("left"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := (&place{file: path}).connect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.keep(ended, filepath.Join(dir, "kept")); err == nil {
+		t.Error("no error")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "kept*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

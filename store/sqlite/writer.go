@@ -383,5 +383,6 @@ func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	// It may be another batch's conflict that led here, which is nobody else's.
+	return fmt.Errorf("%w: %s", store.ErrUnavailable, err)
 }
