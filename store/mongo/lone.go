@@ -58,6 +58,7 @@ func (s *Store) persist(ctx context.Context, w lone) error {
 				case asked == nil && !was && f.maybe:
 					return store.ErrUnknown
 				case asked == nil && !was:
+					s.wrote(mongo.SessionFromContext(ctx)) // it may be looked for what has refused it
 					return err
 				}
 				done = was

@@ -53,8 +53,8 @@ func (s *Store) reindexState(ctx context.Context, typ string) (at kit.Reindexed,
 	if err != nil {
 		return at, 0, fault(ctx, "reindex", err)
 	}
-	n, err := s.res.CountDocuments(in, bson.D{{Key: "t", Value: typ}, {Key: "del", Value: false}})
-	return at, int(n), fault(ctx, "reindex", err)
+	all, deleted, err := s.countRecords(in, typ)
+	return at, int(all - deleted), fault(ctx, "reindex", err)
 }
 
 // reindexSome does the next records and moves at behind them.

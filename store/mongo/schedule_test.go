@@ -37,9 +37,9 @@ func TestWhatCallersAreToldIsWhatIsStored(t *testing.T) {
 	var mu sync.Mutex
 	told := map[string]int{}
 	var wg sync.WaitGroup
-	for range workers {
+	for n := range workers { // half of them on a cluster
 		wg.Go(func() {
-			fake := serve(t, fakereplset.Options{Lifetime: 700 * time.Millisecond})
+			fake := serve(t, fakereplset.Options{Lifetime: 700 * time.Millisecond, Cluster: n%2 == 1, Trailing: n%2 == 1})
 			stores := [2]*mongo.Store{open(t, fake.URI(), mongo.Options{}), open(t, fake.URI(), mongo.Options{})}
 			for !t.Failed() {
 				n := next.Add(1) - 1
@@ -333,6 +333,7 @@ func marked(r *store.Record, mark string) bool {
 // traces looks for what the batch leaves; whole is false where a part is missing
 // or too much.
 func (s *schedule) traces(a *actor) (there, whole bool) {
+	s.fake.Show() // it is another program that looks
 	var found []bool
 	whole = true
 	for _, ref := range a.puts {

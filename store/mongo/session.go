@@ -43,12 +43,19 @@ func (s *Store) session() (mongo.Session, error) {
 		return nil, err
 	}
 	if at := s.latest.get(); at != nil {
-		_ = session.AdvanceOperationTime(at) // which can't fail
+		_ = session.AdvanceOperationTime(at) // which fails only where it has ended
 	}
 	return session, nil
 }
 
-// wrote takes note of a write in a session.
+// follow has what is read in a session come after what another has done or was told.
+func follow(session, other mongo.Session) {
+	if at := other.OperationTime(); at != nil {
+		_ = session.AdvanceOperationTime(at)
+	}
+}
+
+// wrote takes note of a write in a session, or of one that was refused for another's.
 func (s *Store) wrote(session mongo.Session) { s.latest.advance(session.OperationTime()) }
 
 // enter begins a call: it refuses after Close, bounds the time, and has the call

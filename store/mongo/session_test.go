@@ -1,6 +1,7 @@
 package mongo_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -38,5 +39,27 @@ func TestAnotherProgramSeesNoHoleWhileShardsCatchUp(t *testing.T) {
 			require.Equal(t, last[c.Ref.ID]+1, c.Version, "one of %s is missing", c.Ref)
 			last[c.Ref.ID] = c.Version
 		}
+	}
+}
+
+// What became of a commit whose answer was lost is looked for as of the server's last
+// answer, which may be later than what a shard shows by itself.
+func TestALostCommitIsFoundThoughShardsStillCatchUp(t *testing.T) {
+	fake := serve(t, fakereplset.Options{Cluster: true, Trailing: true})
+	s := open(t, fake.URI(), mongo.Options{})
+	for n := range 4 { // in turn it shows on no shard, and on some
+		fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+			switch {
+			case c.Name == "commitTransaction" && c.N == 1:
+				return &fakereplset.Fault{Apply: true, Drop: true}
+			case c.Name == "commitTransaction" && c.N == 2:
+				return &fakereplset.Fault{Reply: writeConflict}
+			}
+			return nil
+		})
+		absent := store.Condition{Absent: true}
+		_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: slot(fmt.Sprint("a", n), ""), If: absent}, store.Put{Record: slot(fmt.Sprint("b", n), ""), If: absent}}})
+		require.NoError(t, err, "its own first try isn't another's")
+		require.Equal(t, 2, fake.Count("commitTransaction"), "it isn't written again")
 	}
 }

@@ -124,6 +124,7 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 		defer cancel()
 		session.EndSession(end)
+		follow(mongo.SessionFromContext(ctx), session)
 	}()
 	if err := session.StartTransaction(transaction()); err != nil {
 		return false, err

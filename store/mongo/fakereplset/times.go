@@ -81,6 +81,13 @@ func (s *Server) readable(d bson.D) (*lungo.Transaction, error) {
 	return s.engine.Begin(context.Background(), false)
 }
 
+// Show has all shards show what was written.
+func (s *Server) Show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trailing = nil
+}
+
 // trail has a transaction show on some of the shards only, in turn on none, until
 // something is written or somebody reads who has to see it.
 func (s *Server) trail(before *lungo.Transaction) {
