@@ -74,6 +74,9 @@ func openSource(ctx context.Context, path string) (*conn, error) {
 	if err := p.ownLog(); err != nil {
 		return nil, err
 	}
+	if err := p.checkLog(); err != nil {
+		return nil, err
+	}
 	c, err := p.connect(ctx, taskPragmas)
 	if err != nil {
 		return nil, err

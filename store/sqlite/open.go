@@ -118,6 +118,11 @@ func start(ctx context.Context, p *place, o Options) (opened *Store, err error) 
 	if err := p.ownLog(); err != nil {
 		return nil, err
 	}
+	if err := p.checkLog(); err != nil && o.Sync != "NORMAL" {
+		return nil, err
+	} else if err != nil { // after a power cut it may be what NORMAL may lose
+		o.Log.Error("the store goes on without its last commits", "error", err)
+	}
 	w, err := p.connect(ctx, nil)
 	if err != nil {
 		return nil, err
