@@ -42,12 +42,12 @@ func efforts() effort {
 const proofClients = 64
 
 // startMongo starts a program whose store is a fake replica set in this process.
-func startMongo(t testing.TB) (*server, *fakereplset.Server) {
+func startMongo(t testing.TB, args ...string) (*server, *fakereplset.Server) {
 	t.Helper()
 	fake, err := fakereplset.Start(fakereplset.Options{Lifetime: 5 * time.Second})
 	require.NoError(t, err)
 	t.Cleanup(fake.Close)
-	return start(t, "--store", fake.URI()), fake
+	return start(t, append(args, "--store", fake.URI())...), fake
 }
 
 // impatient makes requests that it may give up at any moment. It complains of
