@@ -28,8 +28,10 @@ endif
 # npm's own record of what it installed.
 INSTALLED := conformance/clients/node_modules/.package-lock.json
 SOAP_INSTALLED := conformance/clients/soap/node_modules/.package-lock.json
+# Maven's last step writes it.
+LOOKALIKE := conformance/lookalikes/target/classpath
 
-.PHONY: build run test proofs mongo-proof bench latency growth bench-fhir fuzz vet lint bounds examples clients medplum hapi crosscheck soak soak-search soak-proofs clean
+.PHONY: build run test proofs mongo-proof bench latency growth bench-fhir fuzz vet lint bounds examples clients medplum hapi lookalikes crosscheck soak soak-search soak-proofs clean
 
 build: ## bin/onward, one static binary
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/onward ./cmd/onward
@@ -93,7 +95,14 @@ hapi: ## the HAPI validator beside ours on the official examples, 10 minutes; ne
 	@folder=$$(.ci/examples) && java -Xmx6g -cp "conformance/hapi/target/classes:$$(cat conformance/hapi/target/classpath)" Verdicts "$$folder" >conformance/hapi/target/verdicts && \
 	$(GO) run ./conformance/crosscheck -examples "$$folder" -explained conformance/crosscheck/hapi.json <conformance/hapi/target/verdicts
 
+lookalikes: build $(LOOKALIKE) ## servers of others that only look like MongoDB are refused; needs a JDK 17 and Maven
+	ONWARD_BINARY='$(CURDIR)/bin/onward' $(GO) test -count 1 -v ./conformance/lookalikes | grep -v '^=== '
+
 crosscheck: clients medplum hapi ## all that others made
+
+$(LOOKALIKE): conformance/lookalikes/pom.xml $(wildcard conformance/lookalikes/src/*)
+	@command -v mvn >/dev/null && command -v java >/dev/null || { echo 'lookalikes needs a JDK 17 and Maven, and finds none'; exit 1; }
+	cd conformance/lookalikes && mvn -q -B compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 
 $(INSTALLED): conformance/clients/package.json conformance/clients/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'this needs Node 20 or later with npm, and finds none'; exit 1; }
