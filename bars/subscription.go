@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 
@@ -59,8 +60,12 @@ func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id stri
 	if kind := channel.Get("type").Text(); kind != "rest-hook" {
 		c.Add("Subscription.channel.type", "this server notifies by rest-hook only")
 	}
-	if err := w.d.endpoint(channel.Get("endpoint").Text()); err != nil && status != "off" {
+	endpoint := channel.Get("endpoint").Text()
+	if err := w.d.endpoint(endpoint); err != nil && status != "off" {
 		c.Add("Subscription.channel.endpoint", "the endpoint may not be called: "+err.Error())
+	}
+	if strings.HasPrefix(strings.ToLower(endpoint)+"/", strings.ToLower(w.d.base)+"/") { // each would make the next
+		c.Add("Subscription.channel.endpoint", "the endpoint is this server itself")
 	}
 	if payload := channel.Get("payload"); payload.Exists() && payload.Text() != payloadJSON && payload.Text() != payloadXML {
 		c.Add("Subscription.channel.payload", "payload must be "+payloadJSON+" or "+payloadXML+", or be left out")
@@ -68,6 +73,9 @@ func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id stri
 	old, err := w.d.headers(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if before == nil || origin(before.Get("channel", "endpoint").Text()) != origin(endpoint) {
+		old = nil // they were given for another receiver
 	}
 	list := c.headers(channel.Get("header"), old)
 	if err := c.OrNil(); err != nil {
@@ -164,6 +172,15 @@ func (c subscriptionCheck) end(v fhir.Value, now time.Time, status string) {
 	}
 }
 
+// origin is what an endpoint has in common with others of the same receiver.
+func origin(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return endpoint
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
 // headers reads channel.header: "Name: value" each. A value that is kept comes
 // from old.
 func (c subscriptionCheck) headers(v fhir.Value, old []header) []header {
@@ -187,7 +204,7 @@ func (c subscriptionCheck) headers(v fhir.Value, old []header) []header {
 		used[key]++
 		if value == kept {
 			if value = nth(old, key, used[key]); value == "" {
-				c.Add(item.Path(), "there is no value of this header that could be kept")
+				c.Add(item.Path(), "there is no value of this header that could be kept for this endpoint; give it")
 				continue
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,37 @@ func TestHeadersOfAChannelAreWriteOnlyAndKept(t *testing.T) {
 		require.NotContains(t, string(rec.Body), "Bearer", "no version shows them")
 		require.NotContains(t, string(rec.Body), secret)
 	}
+}
+
+// Ensure that who may write a Subscription can't have what its headers hold sent to
+// a receiver of their own.
+func TestHeadersAreKeptForTheSameReceiverOnly(t *testing.T) {
+	s := open(t)
+	_, err := s.put(subscriptionText("requested", `"Authorization: Bearer one"`), 0)
+	require.NoError(t, err)
+	moved := func(status, endpoint string) error {
+		_, err := s.put(strings.Replace(subscriptionText(status, `"Authorization: (kept)"`), "https://receiver.example/in", endpoint, 1), 0)
+		return err
+	}
+	for _, status := range []string{"requested", "off"} {
+		for _, endpoint := range []string{"https://other.example/in", "https://receiver.example:8443/in", "https://receiver.example.other.example/in"} {
+			refused(t, moved(status, endpoint), fhir.KindInvariant, "Subscription.channel.header[0]")
+		}
+	}
+	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}}, s.headers())
+	require.NoError(t, moved("requested", "https://Receiver.example/other"))
+	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}}, s.headers())
+}
+
+// Ensure that no notification is a write here that makes the next.
+func TestASubscriptionCannotNotifyThisServer(t *testing.T) {
+	s := open(t)
+	for _, endpoint := range []string{base, base + "/", base + "/Task", strings.ToUpper(base)} {
+		_, err := s.put(strings.Replace(subscriptionText("requested", ""), "https://receiver.example/in", endpoint, 1), 0)
+		refused(t, err, fhir.KindInvariant, "Subscription.channel.endpoint")
+	}
+	_, err := s.put(strings.Replace(subscriptionText("requested", ""), "https://receiver.example/in", base+"-of-another", 1), 0)
+	require.NoError(t, err)
 }
 
 func TestTheServerDecidesOnStatusAndError(t *testing.T) {

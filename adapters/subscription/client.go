@@ -111,12 +111,12 @@ func (c *Client) call(req *http.Request) outbox.Result {
 
 // message is the notification of a version to a Subscription. Its id is the same
 // whenever it is made, so that a version which the feed tells of twice is one
-// message.
-func message(s *bars.Subscription, rec *store.Record) outbox.Message {
-	ref := rec.Ref()
+// message. Its age counts from now: how long the feed stood still is no fault of
+// the endpoint.
+func message(s *bars.Subscription, rec *store.Record, now time.Time) outbox.Message {
 	return outbox.Message{
 		ID:   messageID(s.ID, rec),
-		Kind: Kind, Recipient: s.ID, Focus: ref, Order: rec.Version, Created: rec.LastUpdated,
+		Kind: Kind, Recipient: s.ID, Focus: rec.Ref(), Order: rec.Version, Created: now.UTC(),
 	}
 }
 

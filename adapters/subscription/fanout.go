@@ -173,7 +173,7 @@ func (f *Fanout) tell(ctx context.Context, changes []store.Change) (ops []store.
 			return nil, false, err
 		}
 		for _, s := range wanting {
-			op, err := outbox.Put(message(s, rec))
+			op, err := outbox.Put(message(s, rec, f.Now()))
 			if err != nil {
 				return nil, false, err
 			}

@@ -60,6 +60,26 @@ func TestAfterItsLastAttemptTheSubscriptionIsInErrorAndStops(t *testing.T) {
 	})
 }
 
+// Ensure that an endpoint which is away for a moment isn't given up because this
+// server was, for more than a day.
+func TestAnEndpointIsNotBlamedForTheTimeThatTheFeedStoodStill(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		s.write("", task("one"))
+		s.clock.Move(25 * time.Hour)
+		s.step(s.fanout("f"))
+		s.answer(503)
+		w := s.worker(s.policy)
+		s.deliver(w)
+		require.Len(t, s.told(), 1)
+		require.Equal(t, "active", s.read("a").Get("status").Text())
+		s.answer(200)
+		s.clock.Move(time.Minute)
+		s.deliver(w)
+		require.Equal(t, []string{"/a/Task/one"}, s.told())
+	})
+}
+
 func TestWhatWaitsForASubscriptionInErrorBecomesADeadLetterAndForOneThatIsOffIsForgotten(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *scene) {
 		s.write("", s.subscription("a", ""), s.subscription("b", ""))
