@@ -261,6 +261,25 @@ func TestAFullDiskIs503AndLosesNothing(t *testing.T) {
 	require.Zero(t, onward(t, "store", "check", "--store", s.storeOf()).code)
 }
 
+// Ensure that a store whose file is taken away under the server acknowledges nothing
+// that would be lost with the process, says why, and goes on once it is back.
+func TestAFileThatIsMovedAwayIs503UntilItIsBack(t *testing.T) {
+	s := start(t, "--no-sandbox")
+	require.True(t, s.create("before"))
+	path := strings.TrimPrefix(s.storeOf(), "sqlite:")
+	require.NoError(t, os.Rename(path, path+".away"))
+	refused := s.do("PUT", "/FHIR/R4/Patient/p", plain(), []byte(`{"resourceType":"Patient","id":"p"}`))
+	require.Equal(t, 503, refused.status, "%s", refused.body)
+	require.NotEmpty(t, refused.header.Get("Retry-After"))
+	ready := s.do("GET", "/readyz", nil, nil)
+	require.Equal(t, 503, ready.status)
+	require.Contains(t, string(ready.body), "removed or replaced")
+	require.Contains(t, s.log(), "removed or replaced")
+	require.NoError(t, os.Rename(path+".away", path))
+	require.True(t, s.create("after"))
+	require.Equal(t, 200, s.do("GET", "/readyz", nil, nil).status)
+}
+
 // Ensure that a damaged page which is met only while serving is a fault that says
 // nothing of what stands there, that the rest is served, and that a check finds it.
 func TestDamageThatIsMetWhileServingIsAFault(t *testing.T) {

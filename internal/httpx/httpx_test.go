@@ -139,6 +139,9 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 	require.Equal(t, []int{200, 200}, []int{ask(h.Live), ask(h.Ready)})
 	fail = errors.New("gone")
 	require.Equal(t, []int{200, 503}, []int{ask(h.Live), ask(h.Ready)})
+	w := httptest.NewRecorder()
+	h.Ready(w, httptest.NewRequest("GET", "/", nil))
+	require.JSONEq(t, `{"status":"unavailable","why":"gone"}`, w.Body.String())
 	fail = nil
 	h.Stop()
 	require.Equal(t, []int{200, 503}, []int{ask(h.Live), ask(h.Ready)})

@@ -156,7 +156,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	state, err := h.Check(ctx)
 	if err != nil {
-		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable"})
+		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable", "why": err.Error()})
 		return
 	}
 	page := map[string]any{"status": "ok", "store": state}

@@ -16,7 +16,7 @@ const (
 )
 
 // shorten has the log begin anew where it is too long. Where readers take longer,
-// it is tried again when the log has grown by an eighth of its limit.
+// it is tried again when the log has grown by a quarter.
 func (w *writer) shorten() {
 	info, err := os.Stat(w.s.place.file + "-wal")
 	if err != nil {
@@ -30,7 +30,7 @@ func (w *writer) shorten() {
 	if size <= w.tooLong {
 		return
 	}
-	w.tooLong = size + limit/8
+	w.tooLong = size + size/4
 	for _, text := range []string{logWait, `PRAGMA wal_checkpoint(RESTART)`, busyTimeout} {
 		_ = w.once(context.Background(), text)
 	}
