@@ -24,8 +24,8 @@ type outboxCommand struct {
 
 	List  outboxList  `cmd:"" default:"withargs" help:"List dead letters, or with --waiting what waits."`
 	Show  outboxShow  `cmd:"" help:"Print one message, its body too."`
-	Retry outboxRetry `cmd:"" help:"Send a dead letter again."`
-	Drop  outboxDrop  `cmd:"" help:"Forget a dead letter."`
+	Retry outboxRetry `cmd:"" help:"Send dead letters again."`
+	Drop  outboxDrop  `cmd:"" help:"Forget dead letters."`
 }
 
 type (
@@ -35,13 +35,23 @@ type (
 	outboxShow struct {
 		ID string `arg:"" help:"Its id, as list prints it."`
 	}
-	outboxRetry struct {
-		ID string `arg:"" help:"Its id, as list prints it."`
-	}
-	outboxDrop struct {
-		ID string `arg:"" help:"Its id, as list prints it."`
-	}
+	outboxRetry struct{ letters }
+	outboxDrop  struct{ letters }
 )
+
+// letters says which dead letters are meant.
+type letters struct {
+	ID        string `arg:"" optional:"" help:"Its id, as list prints it."`
+	Recipient string `help:"All dead letters to this recipient, as list prints it."`
+}
+
+// Validate is called by kong.
+func (l letters) Validate() error {
+	if (l.ID == "") == (l.Recipient == "") {
+		return errors.New("say which: the id of one, or --recipient for all to one recipient")
+	}
+	return nil
+}
 
 // look reads the store, beside a running server too; with may also write.
 func (c *outboxCommand) look(work func(ctx context.Context, db store.Store) error) error {
@@ -99,12 +109,26 @@ func (s outboxShow) Run(c *outboxCommand) error {
 	})
 }
 
-// Run sends a dead letter again.
+// Run sends dead letters again.
 func (r outboxRetry) Run(c *outboxCommand) error {
-	return c.with(func(ctx context.Context, db store.Store) error { return outbox.Retry(ctx, db, r.ID, time.Now()) })
+	return c.with(func(ctx context.Context, db store.Store) error {
+		if r.ID != "" {
+			return outbox.Retry(ctx, db, r.ID, time.Now())
+		}
+		n, err := outbox.RetryAll(ctx, db, r.Recipient, time.Now())
+		fmt.Println("sent again:", n)
+		return err
+	})
 }
 
-// Run forgets a dead letter.
+// Run forgets dead letters.
 func (d outboxDrop) Run(c *outboxCommand) error {
-	return c.with(func(ctx context.Context, db store.Store) error { return outbox.Drop(ctx, db, d.ID) })
+	return c.with(func(ctx context.Context, db store.Store) error {
+		if d.ID != "" {
+			return outbox.Drop(ctx, db, d.ID)
+		}
+		n, err := outbox.DropAll(ctx, db, d.Recipient)
+		fmt.Println("forgotten:", n)
+		return err
+	})
 }

@@ -299,10 +299,15 @@ func TestAnEndpointThatIsGoneStopsTheSubscriptionUntilItIsRequestedAgain(t *test
 	require.Contains(t, list, "Task/one")
 	letter := strings.Fields(strings.Split(list, "\n")[1])[0]
 	require.Contains(t, s.command("outbox", "show", letter), `"reason": "the endpoint answered with status 410"`)
-	s.command("outbox", "retry", letter)
+	require.Equal(t, 2, onward(t, "outbox", "retry").code)
+	require.Equal(t, 2, onward(t, "outbox", "drop", letter, "--recipient", id).code)
+	require.Equal(t, "sent again: 0\n", s.command("outbox", "retry", "--recipient", "another"))
+	require.Equal(t, "sent again: 1\n", s.command("outbox", "retry", "--recipient", id))
 	require.NotContains(t, s.command("outbox", "list"), "Task/one")
 	s.run()
 	require.Equal(t, "/hook/Task/one", h.next().path)
+	s.kill()
+	require.Equal(t, "forgotten: 0\n", s.command("outbox", "drop", "--recipient", id))
 }
 
 // command runs another subcommand on the stopped server's store.

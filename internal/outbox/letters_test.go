@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -95,5 +96,38 @@ func TestARetryOfADeadLetterThatWaitsOnceMore(t *testing.T) {
 		require.Equal(t, []string{"a"}, r.ids(), "once")
 		require.Empty(t, s.list(true))
 		require.Empty(t, s.list(false))
+	})
+}
+
+func TestEveryDeadLetterToARecipientIsSentAgainOrForgotten(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		const each = 40 // more than a page
+		kill := func() {
+			r := &receiver{answer: func(outbox.Message) outbox.Result { return outbox.Result{Verdict: outbox.Dead} }}
+			for n := range each {
+				s.write(s.message(fmt.Sprint("x", n), "x", fmt.Sprint(n), 1))
+			}
+			s.write(s.message("y", "y", "1", 1))
+			for w := s.worker("w", r); len(s.list(false)) > 0; {
+				s.steps(w, 1)
+			}
+		}
+		kill()
+		_, err := s.store.Commit(t.Context(), &store.Batch{Ops: []store.Op{
+			store.AuxPut{Kind: outbox.KindDead, Key: "test|x|Task%2F1|00000000000000000001|bad", Value: []byte("{")}}})
+		require.NoError(t, err)
+		n, err := outbox.RetryAll(t.Context(), s.store, "x", s.clock.Now())
+		require.NoError(t, err)
+		require.Equal(t, each, n)
+		require.Len(t, s.list(false), each)
+		require.ElementsMatch(t, []string{"bad", "y"}, s.list(true))
+		kill()
+		n, err = outbox.DropAll(t.Context(), s.store, "x")
+		require.NoError(t, err)
+		require.Equal(t, each+1, n)
+		require.Equal(t, []string{"y"}, s.list(true))
+		n, err = outbox.DropAll(t.Context(), s.store, "nobody")
+		require.NoError(t, err)
+		require.Zero(t, n)
 	})
 }
