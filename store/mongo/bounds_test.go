@@ -67,3 +67,33 @@ func TestAPageBeginsWhereTheLastHasEnded(t *testing.T) {
 		}
 	}
 }
+
+// A list in the order of a date has those without one last, for whom a server must
+// look through the rest of the type; a query that asks for the date has none.
+func TestNobodyLooksForWhatTheQueryExcludes(t *testing.T) {
+	fake, s := scene(t)
+	r := slot("dated", "")
+	r.Index.D = []search.Span{{Param: "start", Lo: 5, Hi: 5}}
+	_, err := s.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: r}}})
+	require.NoError(t, err)
+	q := search.Query{Type: "Slot", Sort: []search.Sort{{Param: "start"}}}
+	for _, row := range []struct {
+		where        search.Node
+		finds, found int
+	}{
+		{nil, 2, 2},
+		{search.Date{Param: "end", Op: search.Ge, Lo: 1, Hi: 1}, 2, 0},
+		{search.Or{search.Has("status:free"), search.Date{Param: "start", Op: search.Ge, Lo: 1, Hi: 1}}, 2, 2},
+		{search.And{search.Date{Param: "start", Op: search.Ge, Lo: 1, Hi: 1}}, 1, 1},
+		{search.Date{Param: "start", Op: search.Ne, Lo: 1, Hi: 1}, 1, 1},
+	} {
+		q.Where = row.where
+		_, err := s.Search(t.Context(), &q) // which learns that start is a date
+		require.NoError(t, err)
+		fake.Hook(nil)
+		page, err := s.Search(t.Context(), &q)
+		require.NoError(t, err)
+		require.Equal(t, row.finds, fake.Count("find"), "%v", row.where)
+		require.Len(t, page.Records, row.found, "%v", row.where)
+	}
+}
