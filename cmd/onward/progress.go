@@ -16,8 +16,9 @@ type progress struct {
 	task     string
 	began    time.Time
 	first    int64 // done when the task began
+	done, of int64
 	shown    time.Time
-	full     bool // the line that says 100 % was shown
+	says     int64 // what the line that stands says is done
 }
 
 func newProgress(out *os.File) *progress {
@@ -32,33 +33,34 @@ func (p *progress) show(task string, done, of int64) {
 	now := time.Now()
 	if task != p.task {
 		p.end()
-		p.task, p.began, p.first, p.shown, p.full = task, now, done, time.Time{}, false
+		p.task, p.began, p.first, p.shown = task, now, done, time.Time{}
 	}
+	p.done, p.of = done, of
 	every := 5 * time.Second
 	if p.terminal {
 		every = 200 * time.Millisecond
 	}
-	full := of > 0 && done >= of
-	if now.Sub(p.shown) < every && (!full || p.full) {
-		return
+	if now.Sub(p.shown) >= every {
+		p.write(now)
 	}
-	p.full = full
-	p.shown = now
+}
+
+func (p *progress) write(now time.Time) {
+	p.shown, p.says = now, p.done
 	rate := ""
 	if spent := now.Sub(p.began).Seconds(); spent > 0.5 {
-		rate = fmt.Sprintf(", %.0f/s", float64(done-p.first)/spent)
+		rate = fmt.Sprintf(", %.0f/s", float64(p.done-p.first)/spent)
 	}
-	line := fmt.Sprintf("%s: %d%s", task, done, rate)
-	if of == 0 && done == 0 {
-		line = task
-	}
-	if of > 0 {
-		part := min(float64(done)/float64(of), 1)
-		line = fmt.Sprintf("%s: %3.0f %%, %d of %d%s", task, 100*part, done, of, rate)
+	line := p.task
+	if p.of > 0 {
+		part := min(float64(p.done)/float64(p.of), 1)
+		line = fmt.Sprintf("%s: %3.0f %%, %d of %d%s", p.task, 100*part, p.done, p.of, rate)
 		if p.terminal {
 			full := int(part * barWidth)
 			line = fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), line)
 		}
+	} else if p.done > 0 {
+		line = fmt.Sprintf("%s: %d%s", p.task, p.done, rate)
 	}
 	if p.terminal {
 		fmt.Fprintf(p.out, "\r\033[K%s", line)
@@ -67,9 +69,15 @@ func (p *progress) show(task string, done, of int64) {
 	fmt.Fprintln(p.out, line)
 }
 
-// end leaves the last line standing.
+// end leaves how far the task came standing.
 func (p *progress) end() {
-	if p.terminal && p.task != "" {
+	if p.task == "" {
+		return
+	}
+	if p.says != p.done {
+		p.write(time.Now())
+	}
+	if p.terminal {
 		fmt.Fprintln(p.out)
 	}
 	p.task = ""

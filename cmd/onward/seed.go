@@ -28,10 +28,14 @@ type seedCommand struct {
 // in one transaction.
 const seedWorkers = 24
 
+// maxScale is more than anybody has a disk for, and far from where numbers of
+// resources overflow.
+const maxScale = 1_000_000_000
+
 // Run fills the store.
 func (c *seedCommand) Run() error {
-	if c.Scale < 1 {
-		return usage("--scale must be at least 1")
+	if c.Scale < 1 || c.Scale > maxScale {
+		return usage("--scale must be from 1 to %d", maxScale)
 	}
 	if c.Start.IsZero() {
 		c.Start = time.Now()

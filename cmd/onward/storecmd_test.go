@@ -256,3 +256,11 @@ func TestACopyThatWasBrokenOffIsFinishedByTheNextAndNotServedBefore(t *testing.T
 	require.Equal(t, 1, again.code)
 	require.Contains(t, again.err, "isn't empty")
 }
+
+func TestASeedOfASenselessScaleIsRefused(t *testing.T) {
+	for _, scale := range []string{"0", "-1", "1000000001", "9223372036854775807"} {
+		got := onward(t, "seed", "--scale="+scale, "--store", "sqlite::memory:")
+		require.Equal(t, 2, got.code, scale)
+		require.Contains(t, got.err, "--scale must be from 1 to")
+	}
+}
