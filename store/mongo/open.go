@@ -113,14 +113,8 @@ func newStore(client *mongo.Client, o Options) *Store {
 // start runs the checks that come before serving; existing says that the database
 // must hold a store, direct that the address keeps to one member.
 func (s *Store) start(ctx context.Context, existing, direct bool) error {
-	cluster, err := s.greet(ctx, direct)
+	cluster, err := s.meet(ctx, existing, direct)
 	if err != nil {
-		return err
-	}
-	if err := s.testTransactions(ctx); err != nil {
-		return err
-	}
-	if err := s.checkSchema(ctx, existing); err != nil {
 		return err
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -131,6 +125,27 @@ func (s *Store) start(ctx context.Context, existing, direct bool) error {
 			return err
 		}
 	}
+	return s.tryOut(ctx, cluster)
+}
+
+// meet is what comes before anything is made. A server that has greeted and then
+// says nothing isn't waited for as one is that builds an index.
+func (s *Store) meet(ctx context.Context, existing, direct bool) (cluster bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	if cluster, err = s.greet(ctx, direct); err != nil {
+		return false, err
+	}
+	if err := s.testTransactions(ctx); err != nil {
+		return false, err
+	}
+	return cluster, s.checkSchema(ctx, existing)
+}
+
+// tryOut is what comes once all is made.
+func (s *Store) tryOut(ctx context.Context, cluster bool) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
 	if err := s.selfTest(ctx, cluster); err != nil {
 		return err
 	}

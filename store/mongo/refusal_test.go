@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,6 +81,30 @@ func TestWhatIsNoMongoDBIsRefusedAsWhatItIs(t *testing.T) {
 			for _, part := range []string{"secret", "bob", "127.0.0.1", "localhost", port, "ca.pem"} {
 				require.NotContains(t, err.Error(), part)
 			}
+		})
+	}
+}
+
+// Ten seconds are one call's time, a minute that of an index.
+func TestAServerThatGreetsAndThenHangsIsNotWaitedForAMinute(t *testing.T) {
+	t.Parallel()
+	for _, commands := range []string{"find", "commitTransaction", "insert abortTransaction", "findAndModify delete"} {
+		t.Run(commands, func(t *testing.T) {
+			t.Parallel()
+			fake := serve(t, fakereplset.Options{})
+			over := make(chan struct{})
+			t.Cleanup(func() { close(over) })
+			fake.Hook(func(c fakereplset.Call) *fakereplset.Fault {
+				if slices.Contains(strings.Fields(commands), c.Name) {
+					<-over
+				}
+				return nil
+			})
+			began := time.Now()
+			_, err := mongo.Open(t.Context(), fake.URI(), mongo.Options{})
+			require.ErrorContains(t, err, "the server was found, and then a host doesn't answer")
+			require.ErrorIs(t, err, store.ErrUnavailable)
+			require.Less(t, time.Since(began), 40*time.Second)
 		})
 	}
 }

@@ -31,7 +31,9 @@ func (s *Store) selfTest(ctx context.Context, cluster bool) error {
 		for n := range probes {
 			all = append(all, spread(id, n))
 		}
-		_, _ = s.aux.DeleteMany(context.WithoutCancel(ctx), bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: all}}}})
+		end, cancel := afterwards(ctx)
+		defer cancel()
+		_, _ = s.aux.DeleteMany(end, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: all}}}})
 	}()
 	if err := s.testAbort(ctx, id+"a"); err != nil {
 		return err
@@ -74,7 +76,11 @@ func (s *Store) oneTransaction(ctx context.Context, do func(context.Context) err
 	if err != nil {
 		return err
 	}
-	defer session.EndSession(context.WithoutCancel(ctx))
+	defer func() {
+		end, cancel := afterwards(ctx)
+		defer cancel()
+		session.EndSession(end)
+	}()
 	if err := session.StartTransaction(transaction()); err != nil {
 		return err
 	}

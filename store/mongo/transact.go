@@ -17,6 +17,11 @@ import (
 // endTime bounds what is done after a transaction, for which its caller waits.
 const endTime = 2 * time.Second
 
+// afterwards is the context of what is done when that of a transaction has ended.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), endTime)
+}
+
 func transaction() *options.TransactionOptions {
 	journal, most := true, writeTime // a commit that waits longer in the server isn't carried out
 	return options.Transaction().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary()).SetMaxCommitTime(&most).
@@ -121,7 +126,7 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 		return false, err
 	}
 	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		end, cancel := afterwards(ctx)
 		defer cancel()
 		session.EndSession(end)
 		follow(mongo.SessionFromContext(ctx), session)
@@ -132,7 +137,7 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 	write, err := w.do(mongo.NewSessionContext(ctx, session))
 	var refused *store.ConflictError
 	if err != nil && !errors.As(err, &refused) {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		end, cancel := afterwards(ctx)
 		defer cancel()
 		_ = session.AbortTransaction(end) // the server forgets it after a while anyway
 		return false, err
