@@ -303,4 +303,7 @@ type Health struct {
 	Durable string // what an acknowledged write survives
 	Sync    string // the setting behind it: SQLite's synchronous, MongoDB's write concern
 	Backlog int    // batches that wait for the writer
+	// Ahead is by how much this machine's clock is ahead of the database's, at least;
+	// 0 where that has none of its own.
+	Ahead time.Duration `json:"-"`
 }

@@ -63,6 +63,7 @@ func newMetrics() *metrics {
 func (m *metrics) store(db store.Store, log *slog.Logger) store.Store {
 	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value { return storeValues(ctx, db) },
 		telemetry.Declared{Name: "store_up", Help: "Whether the store answered (1) or said that it can't serve (0)."},
+		telemetry.Declared{Name: "store_clock_ahead_seconds", Help: "By how much this machine's clock is ahead of the database's, at least."},
 		telemetry.Declared{Name: "store_backlog_batches", Help: "Batches that wait for the store's writer."},
 		telemetry.Declared{Name: "store_info", Help: "The engine and how it syncs; always 1.", Labels: []string{"engine", "sync"}})
 	m.registry.Polled(time.Now, func(ctx context.Context) []telemetry.Value { return outboxValues(ctx, db) },
@@ -90,7 +91,8 @@ func storeValues(ctx context.Context, db store.Store) []telemetry.Value {
 	if err != nil {
 		up = 0
 	}
-	values := []telemetry.Value{{Name: "store_up", Is: up}, {Name: "store_backlog_batches", Is: float64(health.Backlog)}}
+	values := []telemetry.Value{{Name: "store_up", Is: up}, {Name: "store_backlog_batches", Is: float64(health.Backlog)},
+		{Name: "store_clock_ahead_seconds", Is: health.Ahead.Seconds()}}
 	if health.Engine != "" {
 		values = append(values, telemetry.Value{Name: "store_info", Is: 1, Labels: []string{health.Engine, health.Sync}})
 	}

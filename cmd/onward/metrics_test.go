@@ -105,6 +105,7 @@ func TestAScrapeTellsWhatWasDone(t *testing.T) {
 		`onward_idempotency_repeats_total{door="bars",outcome="replayed"}`:                  1,
 		`onward_store_up`:                                                  1,
 		`onward_store_backlog_batches`:                                     0,
+		`onward_store_clock_ahead_seconds`:                                 0,
 		`onward_store_info{engine="sqlite",sync="FULL"}`:                   1,
 		`onward_outbox_dead_messages`:                                      0,
 		`onward_check_breaches{repaired="false",rule="claim-owner"}`:       0,

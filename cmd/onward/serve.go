@@ -127,6 +127,9 @@ func (c *serveCommand) Run(given *settings) error {
 	db := metrics.store(kept, log)
 	if health, err := db.Health(ctx); err == nil {
 		log.Info("the store is open", "engine", health.Engine, "schema", health.Schema, "survives", health.Durable)
+		if health.Ahead.Abs() > clocksApart {
+			log.Error("the clocks of this machine and of the database differ: Subscriptions may miss changes, and work that another process has be taken early; keep both by NTP", "ahead", health.Ahead)
+		}
 	}
 	base := c.base(listener.Addr())
 	soap, err := c.nhs111Options(base)
@@ -209,6 +212,10 @@ func (c *serveCommand) base(addr net.Addr) string {
 	}
 	return "http://" + addr.String()
 }
+
+// clocksApart is more than a process's clock may differ from the database's, so that
+// those of two differ by less than the five seconds that the change feed allows.
+const clocksApart = 2 * time.Second
 
 // owner names this process among those that share the store. A file has one at
 // a time, so the next takes over at once what a killed one held.

@@ -164,6 +164,27 @@ func (s *Store) finished(ctx context.Context) error {
 	return err
 }
 
+// ahead compares the clocks: the server's was read somewhere between asking and
+// hearing.
+func (s *Store) ahead(ctx context.Context) (time.Duration, error) {
+	asked := s.now()
+	hello, err := s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Raw()
+	if err != nil {
+		return 0, err
+	}
+	heard := s.now()
+	at := time.UnixMilli(moment(hello, "localTime"))
+	switch {
+	case at.UnixMilli() == 0: // it doesn't say
+		return 0, nil
+	case asked.After(at):
+		return asked.Sub(at), nil
+	case heard.Before(at):
+		return heard.Sub(at), nil
+	}
+	return 0, nil
+}
+
 // Health says how the store does.
 func (s *Store) Health(ctx context.Context) (store.Health, error) {
 	h := store.Health{Engine: "mongodb", Schema: schemaVersion, Durable: "journal of the majority of the replica set", Sync: "majority, journaled"}
@@ -172,6 +193,9 @@ func (s *Store) Health(ctx context.Context) (store.Health, error) {
 		return h, err
 	}
 	defer leave()
+	if h.Ahead, err = s.ahead(in); err != nil {
+		return h, fault(ctx, "health", err)
+	}
 	return h, fault(ctx, "health", s.aux.FindOne(in, bson.D{{Key: "_id", Value: schemaID}}).Err())
 }
 

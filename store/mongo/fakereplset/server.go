@@ -306,6 +306,6 @@ func (s *Server) hello() bson.D {
 			{Key: "me", Value: s.at}, {Key: "primary", Value: s.at}, {Key: "logicalSessionTimeoutMinutes", Value: int32(30)}}...)
 	}
 	return append(d, bson.D{{Key: "maxBsonObjectSize", Value: int32(16777216)}, {Key: "maxMessageSizeBytes", Value: int32(48000000)},
-		{Key: "maxWriteBatchSize", Value: int32(100000)}, {Key: "minWireVersion", Value: int32(0)},
+		{Key: "maxWriteBatchSize", Value: int32(100000)}, {Key: "localTime", Value: primitive.NewDateTimeFromTime(s.o.Now())}, {Key: "minWireVersion", Value: int32(0)},
 		{Key: "maxWireVersion", Value: s.o.WireVersion}, {Key: "ok", Value: 1.0}}...)
 }
