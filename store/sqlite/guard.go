@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/onward-health/onward/store"
 )
@@ -13,6 +14,10 @@ var (
 	errMoved = fmt.Errorf("%w: the database file, or the log (-wal) or the LOCK beside it, was removed or replaced while it is open: what is written now might be lost, or meet another process; put it back, or start this process again with the right one", store.ErrUnavailable)
 	errLost  = fmt.Errorf("%w: a page of the database can't be had: the disk fails, or the file was cut off while it is open; see to the disk, then start this process again", store.ErrUnavailable)
 )
+
+// errNoLog: SQLite then keeps a journal without a word, and a reader would hold up
+// the writer.
+var errNoLog = errors.New("store: SQLite can't keep a log (WAL) beside the database, as on some network file systems; choose a folder on a disk of this machine")
 
 // identity is which files a store has open, by their paths.
 type identity map[string]os.FileInfo
@@ -27,6 +32,9 @@ func (p *place) identify() error {
 	}
 	for _, name := range []string{p.file, p.file + "-wal", p.lock.Name()} {
 		info, err := os.Stat(name)
+		if errors.Is(err, os.ErrNotExist) && strings.HasSuffix(name, "-wal") {
+			return errNoLog
+		}
 		if err != nil {
 			return fmt.Errorf("store: can't find the database: %w", err)
 		}
