@@ -13,7 +13,8 @@
 //
 // A batch of one record or one claim is written without a transaction; every
 // other batch reads all that it needs in one transaction, judges it in memory
-// in the order of its operations, and writes the outcome. Times are kept in
-// milliseconds, and expiry is judged by the injected clock: the server's own
-// clean-up of expired documents comes a day later and only tidies.
+// in the order of its operations, and writes the outcome. Each call has a
+// causally consistent session, which begins at the last write of this program.
+// Times are kept in milliseconds, and expiry is judged by the injected clock: the
+// server's own clean-up of expired documents comes a day later and only tidies.
 package mongo
