@@ -108,6 +108,7 @@ type Channel struct {
 	Status   string // of the Subscription
 	Version  int64
 	Endpoint string
+	Refused  error  // why the endpoint may not be called, as far as can be said without its name's address
 	Payload  string // "": none, else the media type
 	Header   http.Header
 	Secret   []byte // that signs; nil: none was given
@@ -132,6 +133,7 @@ func (d *Desk) Channel(ctx context.Context, id string) (*Channel, error) {
 	}
 	channel := &Channel{Status: r.Get("status").Text(), Version: rec.Version, Endpoint: r.Get("channel", "endpoint").Text(),
 		Payload: r.Get("channel", "payload").Text(), Header: http.Header{}}
+	channel.Refused = d.endpoint(channel.Endpoint)
 	for _, h := range list {
 		if strings.ToLower(h.Name) == headerSecret {
 			channel.Secret, _ = secretOf(h.Value)

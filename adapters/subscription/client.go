@@ -71,7 +71,10 @@ func (c *Client) Send(ctx context.Context, m outbox.Message) outbox.Result {
 		// This one resource can't be written in XML; others can.
 		return outbox.Result{Verdict: outbox.Dead, Reason: "the resource can't be written as the payload asked for"}
 	}
-	result := c.call(req.WithContext(ctx))
+	result := outbox.Result{Verdict: outbox.Dead, Reason: refused}
+	if channel.Refused == nil { // what an operator allowed when it was written may not be now
+		result = c.call(req.WithContext(ctx))
+	}
 	if result.Verdict == outbox.Dead || (result.Verdict == outbox.Again && m.Last) {
 		if err := c.Desk.StopSubscription(ctx, m.Recipient, channel.Version, "error", "Notifications stopped: "+result.Reason); err != nil {
 			return c.fault(err)
@@ -87,11 +90,13 @@ func (c *Client) fault(err error) outbox.Result {
 	return outbox.Result{Reason: "the store could not be read"}
 }
 
+var refused = "the endpoint's address may not be called: " + egress.ErrRefused.Error()
+
 func (c *Client) call(req *http.Request) outbox.Result {
 	res, err := c.HTTP.Do(req)
 	switch {
 	case errors.Is(err, egress.ErrRefused):
-		return outbox.Result{Verdict: outbox.Dead, Reason: "the endpoint's address may not be called: " + egress.ErrRefused.Error()}
+		return outbox.Result{Verdict: outbox.Dead, Reason: refused}
 	case errors.Is(err, context.DeadlineExceeded):
 		return outbox.Result{Reason: "the endpoint did not answer in time"}
 	case err != nil:

@@ -33,6 +33,8 @@ type scene struct {
 	hook   *httptest.Server
 	policy *egress.Policy
 
+	refuse error // of every endpoint
+
 	mu     sync.Mutex
 	status int
 	paths  []string
@@ -68,7 +70,7 @@ func newScene(t *testing.T, db store.Store, clock *storetest.Clock) *scene {
 
 func (s *scene) deskOn(db store.Store) *bars.Desk {
 	return bars.NewDesk(db, bars.Options{Base: "https://onward.example/FHIR/R4", Now: s.clock.Now, Log: quiet,
-		Endpoint: func(string) error { return nil }})
+		Endpoint: func(string) error { return s.refuse }})
 }
 
 // told lists the paths that the receiver was called at, and forgets them.

@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,21 @@ func TestAnEndpointThatResolvesToAPrivateAddressPutsTheSubscriptionInError(t *te
 		s.write("", task("one"))
 		s.step(s.fanout("f"))
 		s.deliver(s.worker(&egress.Policy{}))
+		require.Empty(t, s.told())
+		require.Equal(t, "error", s.read("a").Get("status").Text())
+		require.Contains(t, s.read("a").Get("error").Text(), "may not be called")
+	})
+}
+
+// Ensure that an endpoint over http, say, that an operator allowed once isn't called
+// when that was taken back.
+func TestAnEndpointThatIsNoLongerAllowedIsNotCalled(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		s.write("", task("one"))
+		s.step(s.fanout("f"))
+		s.refuse = errors.New("it must begin with https")
+		s.deliver(s.worker(s.policy))
 		require.Empty(t, s.told())
 		require.Equal(t, "error", s.read("a").Get("status").Text())
 		require.Contains(t, s.read("a").Get("error").Text(), "may not be called")

@@ -261,7 +261,12 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 		"soon":                          0,
 		"Mon, 09 Mar 2026 08:00:30 GMT": 30 * time.Second,
 		"Mon, 09 Mar 2026 07:00:00 GMT": 0,
-		"99999999999999999999":          0,
+		"Fri, 31 Dec 9999 23:59:59 GMT": 24 * time.Hour,
+		"86401":                         24 * time.Hour,
+		"99999999999":                   24 * time.Hour,
+		"99999999999999999999":          24 * time.Hour,
+		"-99999999999999999999":         0,
+		"1.5":                           0,
 	} {
 		require.Equal(t, want, outbox.RetryAfter(http.Header{"Retry-After": {text}}, now), text)
 	}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -96,14 +97,16 @@ func (p Policy) wait(n int, asked time.Duration, random float64) time.Duration {
 }
 
 // RetryAfter reads the header of that name (RFC 9110 section 10.2.3): seconds or
-// an HTTP date; 0 where it says nothing that makes sense.
+// an HTTP date, and a day where it says more; 0 where it says nothing that makes
+// sense.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then seconds is the most that there is
+		return time.Duration(min(seconds, uint64(longestAsked/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil && at.After(now) {
-		return at.Sub(now)
+		return min(at.Sub(now), longestAsked)
 	}
 	return 0
 }
