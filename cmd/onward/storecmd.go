@@ -123,7 +123,7 @@ func (c *copyCommand) Run() error {
 	sum, err := store.Copy(ctx, from, to, engineOf(c.From), time.Now(), func(s store.CopyStep) { bar.show(s.Doing, s.Done, s.Of) })
 	bar.end()
 	if errors.Is(err, store.ErrDiffers) {
-		err = fmt.Errorf("%w; one of them was written to meanwhile: stop every server, remove what is in --to and copy again", err)
+		err = fmt.Errorf("%w; one of them was written to meanwhile, or --to held a part of another copy: stop every server, remove what is in --to and copy again", err)
 	}
 	if errors.Is(err, store.ErrNotEmpty) {
 		err = fmt.Errorf("%w; if it is this copy, that had come to its end", err)
