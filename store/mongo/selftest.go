@@ -17,7 +17,7 @@ const (
 	errNoTransactions = ownError("self-test a failed: this server has no transactions that can be taken back; it must be MongoDB itself")
 	errNotUnique      = ownError("self-test b failed: this server takes one _id twice")
 	errNotAtomic      = ownError("self-test c failed: this server lets several of parallel updates win")
-	errNotOverShards  = ownError("self-test d failed: this cluster refuses a transaction over several shards; MongoDB does so where a shard has an arbiter, in whose place a member that holds data is needed")
+	errNotOverShards  = ownError("self-test d failed: this cluster refuses a transaction over several shards; MongoDB does so where a shard has an arbiter, in whose place a member that holds data is needed, or writeConcernMajorityJournalDefault false")
 )
 
 const probes = 16
