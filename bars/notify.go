@@ -79,17 +79,22 @@ func (d *Desk) Wanting(ctx context.Context, list []*Subscription, c store.Change
 	if c.Deleted || !slices.ContainsFunc(list, func(s *Subscription) bool { return s.query.Type == c.Ref.Type }) {
 		return nil, nil, nil
 	}
-	rec, err := d.store.GetVersion(ctx, c.Ref, c.Version)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil, nil // purged since
+	unread := func() ([]*Subscription, *store.Record, error) { // it must not hold up all that follows
+		d.log.Error("a stored record can't be read; nobody is told of it", "record", c.Ref.String(), "version", c.Version)
+		return nil, nil, nil
 	}
-	if err != nil || rec.Deleted {
+	rec, err := d.store.GetVersion(ctx, c.Ref, c.Version)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil, nil // purged since
+	case errors.Is(err, store.ErrDamaged):
+		return unread()
+	case err != nil || rec.Deleted:
 		return nil, nil, err
 	}
 	r, err := fhir.Parse(rec.Body)
-	if err != nil { // it must not hold up all that follows
-		d.log.Error("a stored record can't be read; nobody is told of it", "record", c.Ref.String(), "version", c.Version)
-		return nil, nil, nil
+	if err != nil {
+		return unread()
 	}
 	who, _ := writtenBy(rec) // where it can't be read, no organisation sees the record
 	index := search.Extract(r, d.searchOptions())

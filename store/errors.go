@@ -24,6 +24,10 @@ var ErrTooCostly = errors.New("store: the query would look through too many reco
 // ended. The same batch with the same Idem keys says which.
 var ErrUnknown = errors.New("store: the result is unknown")
 
+// ErrDamaged: a record isn't kept in the engine's form, as where somebody has edited
+// it in the database. Trying again doesn't help.
+var ErrDamaged = errors.New("store: the record is damaged")
+
 // DefaultMaxScan is how many records a query may look through that names nothing
 // that an index could find.
 const DefaultMaxScan = 200_000

@@ -60,6 +60,9 @@ func (c *Client) Send(ctx context.Context, m outbox.Message) outbox.Result {
 		return outbox.Result{Verdict: outbox.Dead, Reason: "the Subscription is in error"}
 	}
 	rec, err := c.Desk.Notified(ctx, m.Focus, m.Order)
+	if errors.Is(err, store.ErrDamaged) {
+		return outbox.Result{Verdict: outbox.Dead, Reason: "the version can't be read"}
+	}
 	if err != nil {
 		return c.fault(err)
 	}

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -194,4 +195,38 @@ func TestASubscriptionThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 // indexOf is the index of a Subscription that is active.
 func (s *scene) indexOf(id string) search.Index {
 	return search.Extract(s.read(id), bars.SearchOptions("https://onward.example/FHIR/R4", s.clock.Now))
+}
+
+// damaged is a store with a record that can't be read.
+type damaged struct {
+	store.Store
+	id string
+}
+
+func (d *damaged) GetVersion(ctx context.Context, ref store.Ref, version int64) (*store.Record, error) {
+	if ref.ID == d.id {
+		return nil, store.ErrDamaged
+	}
+	return d.Store.GetVersion(ctx, ref, version)
+}
+
+func TestARecordThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		s.write("", task("one"))
+		f := s.fanout("f")
+		s.step(f)
+		s.desk = s.deskOn(&damaged{Store: s.store, id: "bad"})
+		f.Desk = s.desk
+		s.write("", task("bad"))
+		s.write("", task("two"))
+		s.step(f)
+		require.Equal(t, []string{"one", "two"}, s.focuses(), "what follows is told")
+
+		s.desk = s.deskOn(&damaged{Store: s.store, id: "one"})
+		s.deliver(s.worker(s.policy))
+		require.Equal(t, []string{"/a/Task/two"}, s.told())
+		require.Len(t, s.letters(true), 1)
+		require.Equal(t, "active", s.read("a").Get("status").Text())
+	})
 }

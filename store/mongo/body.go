@@ -198,7 +198,7 @@ func pointer(path []string) string {
 }
 
 // errBody is a body that this engine never wrote.
-var errBody = ownError("a stored body isn't in this engine's form")
+const errBody = ownError("a stored body isn't in this engine's form")
 
 // decodeBody writes the compact JSON of a stored body in one pass; nothing
 // stored is a tombstone's.

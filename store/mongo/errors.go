@@ -116,6 +116,11 @@ type ownError string
 
 func (e ownError) Error() string { return "store: " + string(e) }
 
+// Is makes store.ErrDamaged of what says that.
+func (e ownError) Is(target error) bool {
+	return target == store.ErrDamaged && (e == errBody || e == errRecord)
+}
+
 // settled says of the error of a single write that the server has judged it: it
 // wasn't carried out, unless that was the answer to a repetition.
 func settled(err error) bool {

@@ -142,6 +142,9 @@ func sortsOf(ix search.Index) bson.D {
 	return d
 }
 
+// errRecord is a record that this engine never wrote.
+const errRecord = ownError("a stored record isn't in this engine's form")
+
 // recordOf reads a document of res or hist.
 func recordOf(raw bson.Raw) (*store.Record, error) {
 	r := &store.Record{Type: text(raw, "t"), ID: text(raw, "id"), Version: number(raw, "v"), LastUpdated: kit.Instant(moment(raw, "lu")),
@@ -153,7 +156,7 @@ func recordOf(raw bson.Raw) (*store.Record, error) {
 	}
 	r.Body = slices.Clone(b)
 	if r.Type == "" || r.ID == "" || r.Version < 1 {
-		return nil, ownError("a stored record isn't in this engine's form")
+		return nil, errRecord
 	}
 	return r, nil
 }
