@@ -162,20 +162,23 @@ func TestWhatAnotherHasTriedMeanwhileIsNotTriedAtOnce(t *testing.T) {
 // counting counts looks at documents and what they gave.
 type counting struct {
 	store.Store
-	scans, docs int
+	scans, docs atomic.Int64
 }
 
 func (c *counting) AuxScan(ctx context.Context, kind, prefix, after string, limit int) ([]store.Aux, error) {
 	list, err := c.Store.AuxScan(ctx, kind, prefix, after, limit)
-	c.scans++
-	c.docs += len(list)
+	c.scans.Add(1)
+	c.docs.Add(int64(len(list)))
 	return list, err
 }
 
 // Ensure that what waits for recipients who are down costs little to look past,
 // however it is spread: passes are made every second.
 func TestLookingPastWhatWaitsIsCheap(t *testing.T) {
-	for name, c := range map[string]struct{ recipients, each, scans, docs int }{
+	for name, c := range map[string]struct {
+		recipients, each int
+		scans, docs      int64
+	}{
 		"many recipients": {400, 5, 30, 2100},
 		"a long queue":    {8, 250, 30, 300},
 	} {
@@ -192,10 +195,11 @@ func TestLookingPastWhatWaitsIsCheap(t *testing.T) {
 			counts := &counting{Store: db}
 			w := s.workerOn(counts, "w", &receiver{answer: again}, func(o *outbox.Options) { o.Together = c.recipients })
 			s.steps(w, 2)
-			counts.scans, counts.docs = 0, 0
+			counts.scans.Store(0)
+			counts.docs.Store(0)
 			s.steps(w, 1)
-			require.LessOrEqual(t, counts.scans, c.scans)
-			require.LessOrEqual(t, counts.docs, c.docs)
+			require.LessOrEqual(t, counts.scans.Load(), c.scans)
+			require.LessOrEqual(t, counts.docs.Load(), c.docs)
 		})
 	}
 }
