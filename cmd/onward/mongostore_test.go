@@ -114,3 +114,32 @@ func copyThere(t *testing.T, from *fakereplset.Server) {
 	require.NoError(t, json.Unmarshal(got.body, &patient))
 	require.True(t, patient.Active)
 }
+
+// Ensure that a message that comes to two servers at once, as from a sender who
+// repeats it before it has been answered, has one effect, and that the other server
+// says so and not that the slot is taken.
+func TestAMessageToTwoServersAtOnceIsCarriedOutOnceAndADuplicate(t *testing.T) {
+	t.Parallel()
+	a, fake := startMongo(t)
+	b := start(t, "--store", fake.URI())
+	for _, slot := range a.freeSlots(12) {
+		header, body := speaking("2000072489"), bookingFor(t, slot)
+		var wg sync.WaitGroup
+		told := make([]string, 2)
+		for n, s := range []*server{a, b} {
+			wg.Go(func() {
+				got, err := s.try("POST", messagePath, header, body)
+				if err != nil {
+					return
+				}
+				if told[n] = fmt.Sprint(got.status); got.status != http.StatusOK {
+					code, _, _ := got.issue(t)
+					told[n] += " " + code
+				}
+			})
+		}
+		wg.Wait()
+		require.ElementsMatch(t, []string{"200", "409 duplicate"}, told)
+	}
+	a.checkInvariant()
+}
