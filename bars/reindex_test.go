@@ -21,7 +21,7 @@ func TestReindexMakesRecordsFindableAgainWithoutNewVersions(t *testing.T) {
 	before := s.indexed(ref).Version
 
 	seen := map[string]int{}
-	require.NoError(t, s.desk.Reindex(s.ctx, func(typ string, done, total int) {
+	require.NoError(t, s.desk.Reindex(s.ctx, "", func(typ string, done, total int) {
 		require.LessOrEqual(t, done, total)
 		seen[typ] = done
 	}))

@@ -89,10 +89,11 @@ type Store interface {
 	// Reindex rewrites the index entries of every live record of a type without a
 	// new version, so that searches find what extract says. Writes go on meanwhile;
 	// a record that is written is indexed by that write. After an error or a crash
-	// the next call for the type goes on where this one stopped. extract runs
+	// the next call for the type with the same under, which names what extract depends
+	// on, goes on where this one stopped; with another it begins anew. extract runs
 	// outside any transaction and may be called more than once for a record; its
 	// error ends the call. progress may be nil.
-	Reindex(ctx context.Context, typ string, extract func(*Record) (search.Index, error), progress func(done, total int)) error
+	Reindex(ctx context.Context, typ, under string, extract func(*Record) (search.Index, error), progress func(done, total int)) error
 	// Counts counts live records and versions by type; types without any are left
 	// out. Writes that run meanwhile may be in or not, and on MongoDB the copy that a
 	// broken-off write left is counted until the record's next write.

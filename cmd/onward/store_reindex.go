@@ -29,7 +29,7 @@ func (c *reindexCommand) Run() error {
 	desk := bars.NewDesk(db, bars.Options{Base: c.BaseURL + fhirPath, Log: slog.New(slog.DiscardHandler)})
 	bar := newProgress(os.Stderr)
 	done := map[string]int{}
-	err = desk.Reindex(ctx, func(typ string, n, of int) {
+	err = desk.Reindex(ctx, version, func(typ string, n, of int) {
 		done[typ] = n
 		bar.show("indexing "+typ, int64(n), int64(of))
 	})

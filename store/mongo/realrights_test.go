@@ -101,7 +101,7 @@ func everything(t *testing.T, s *mongo.Store) {
 		"items":   func() error { _, err := s.Items(t.Context()); return err }(),
 		"scan":    func() error { _, err := s.AuxScan(t.Context(), "claim", "", "", 10); return err }(),
 		"export":  s.Export(t.Context(), "", time.Now(), func([]store.Item, string) error { return nil }),
-		"reindex": s.Reindex(t.Context(), "Appointment", func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil),
+		"reindex": s.Reindex(t.Context(), "Appointment", "", func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil),
 		"purge": func() error {
 			_, err := s.Purge(t.Context(), store.PurgeRequest{Before: time.Now(), By: []byte(`{"who":"proof"}`)})
 			return err

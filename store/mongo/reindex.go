@@ -17,11 +17,12 @@ import (
 
 // Reindex implements store.Store. It goes by logical id and writes each record's
 // entries on its own, if the record still stands at the version that was read.
-func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
+func (s *Store) Reindex(ctx context.Context, typ, under string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
 	at, total, err := s.reindexState(ctx, typ)
 	if err != nil {
 		return err
 	}
+	at = kit.ReindexFrom(at, under)
 	for {
 		n, err := s.reindexSome(ctx, typ, &at, extract)
 		if err != nil {

@@ -171,7 +171,7 @@ func TestAReindexingThatComesLateLeavesNothing(t *testing.T) {
 	}
 	commit(t, s, store.Put{Record: person("1")})
 	before := sqlite.Rows(t, s, "term")
-	must(t, s.Reindex(t.Context(), "Patient", func(*store.Record) (search.Index, error) {
+	must(t, s.Reindex(t.Context(), "Patient", "", func(*store.Record) (search.Index, error) {
 		commit(t, s, store.Put{Record: person("2")})
 		return person("1").Index, nil
 	}, nil))

@@ -136,7 +136,7 @@ func writeEverything(t *testing.T, s *Store, clock *atomic.Int64) {
 			store.NoMatch{Query: &search.Query{Type: "Slot", Where: search.And{search.Has("status:free"), search.Has("status:busy")}}}},
 		Idem: &store.Idem{Keys: []string{"k"}, Hash: "h", Keep: time.Hour},
 	})
-	if err := s.Reindex(ctx, "Slot", func(*store.Record) (search.Index, error) { return changed.Index, nil }, nil); err != nil {
+	if err := s.Reindex(ctx, "Slot", "", func(*store.Record) (search.Index, error) { return changed.Index, nil }, nil); err != nil {
 		t.Fatal(err)
 	}
 	clock.Add(int64(sweepGrace/time.Millisecond) * 2)

@@ -18,18 +18,19 @@ type reindexing struct {
 // Reindex implements store.Store. It goes by logical id. Extraction runs outside
 // the writer; a record that was written meanwhile is left alone, because its
 // writer has indexed it.
-func (s *Store) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
+func (s *Store) Reindex(ctx context.Context, typ, under string, extract func(*store.Record) (search.Index, error), progress func(done, total int)) error {
 	key := kit.ReindexKey(typ)
 	at, total, err := s.reindexState(ctx, typ, key)
 	if err != nil {
 		return err
 	}
+	at = kit.ReindexFrom(at, under)
 	for {
 		some, last, err := s.reindexSome(ctx, typ, at.After, extract)
 		if err != nil {
 			return err
 		}
-		at = kit.Reindexed{After: last, Done: at.Done + len(some)}
+		at.After, at.Done = last, at.Done+len(some)
 		a := s.submit(ctx, &request{ctx: ctx, done: make(chan answer, 1), task: func(ctx context.Context, w *writer) (any, error) {
 			if len(some) == 0 {
 				_, err := w.exec(ctx, `DELETE FROM aux WHERE kind = ? AND key = ?`, kit.KindMeta, key)

@@ -17,6 +17,7 @@ type feeds struct {
 	explain func(plan *store.Plan, q *search.Query)
 	extract func(search.Index) search.Index
 	restart bool // Reindex begins anew
+	one     bool // Reindex has one name for all
 	counts  func(map[string]store.Count)
 	purge   func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error)
 }
@@ -36,7 +37,7 @@ func (f feeds) Explain(ctx context.Context, q *search.Query) (*store.Plan, error
 	return plan, err
 }
 
-func (f feeds) Reindex(ctx context.Context, typ string, extract func(*store.Record) (search.Index, error), progress func(int, int)) error {
+func (f feeds) Reindex(ctx context.Context, typ, under string, extract func(*store.Record) (search.Index, error), progress func(int, int)) error {
 	changed := func(r *store.Record) (search.Index, error) {
 		ix, err := extract(r)
 		if f.extract != nil {
@@ -44,9 +45,12 @@ func (f feeds) Reindex(ctx context.Context, typ string, extract func(*store.Reco
 		}
 		return ix, err
 	}
-	err := f.Store.Reindex(ctx, typ, changed, progress)
+	if f.one {
+		under = ""
+	}
+	err := f.Store.Reindex(ctx, typ, under, changed, progress)
 	if err != nil && f.restart {
-		return errors.Join(err, f.Store.Reindex(ctx, typ, func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil))
+		return errors.Join(err, f.Store.Reindex(ctx, typ, under, func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil))
 	}
 	return err
 }
@@ -105,6 +109,7 @@ var feedBreaks = []broken{
 		[]string{"a plan names parameters and no value"}},
 	{"reindexes to nothing", feeding(feeds{extract: func(search.Index) search.Index { return search.Index{} }}),
 		[]string{"a reindex changes what is found and no version"}},
+	{"goes on with a reindex of another name", feeding(feeds{one: true}), []string{"a reindex under another name begins anew"}},
 	{"reindexes to the end whatever happens", feeding(feeds{restart: true}),
 		[]string{"a reindex that was stopped goes on where it stood"}},
 	{"purges current versions", feeding(feeds{purge: func(ctx context.Context, good store.Store, r store.PurgeRequest) (store.PurgeResult, error) {

@@ -156,7 +156,7 @@ var feedChecks = []Check{
 		}
 		calls := 0
 		stop := fmt.Errorf("stop")
-		err := e.Store.Reindex(e.ctx, "Slot", func(*store.Record) (search.Index, error) {
+		err := e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
 			if calls++; calls == 150 {
 				return search.Index{}, stop
 			}
@@ -167,7 +167,7 @@ var feedChecks = []Check{
 		}
 		calls = 0
 		var reached, total int
-		err = e.Store.Reindex(e.ctx, "Slot", func(*store.Record) (search.Index, error) {
+		err = e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
 			calls++
 			return search.Index{X: []string{"status:new"}}, nil
 		}, func(done, all int) { reached, total = done, all })
@@ -179,6 +179,35 @@ var feedChecks = []Check{
 		}
 		n, _, err := e.Store.Count(e.ctx, &search.Query{Type: "Slot", Where: search.Has("status:new")}, 0)
 		return first(err, want("found", 200, n), want("done", 200, reached), want("of", 200, total))
+	}},
+	{"a reindex under another name begins anew", func(e *Env) error {
+		var batch []store.Op
+		for i := range 200 {
+			batch = append(batch, put(record("Slot", fmt.Sprintf("s%03d", i), "")))
+		}
+		if _, err := e.commit(batch...); err != nil {
+			return err
+		}
+		calls := 0
+		stop := fmt.Errorf("stop")
+		err := e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
+			if calls++; calls == 150 {
+				return search.Index{}, stop
+			}
+			return search.Index{X: []string{"under:one"}}, nil
+		}, nil)
+		if err := wantError("the extraction's error", stop, err); err != nil {
+			return err
+		}
+		reached := 0
+		err = e.Store.Reindex(e.ctx, "Slot", "another", func(*store.Record) (search.Index, error) {
+			return search.Index{X: []string{"under:another"}}, nil
+		}, func(done, _ int) { reached = done })
+		if err != nil {
+			return err
+		}
+		n, _, err := e.Store.Count(e.ctx, &search.Query{Type: "Slot", Where: search.Has("under:another")}, 0)
+		return first(err, want("found", 200, n), want("done", 200, reached))
 	}},
 }
 
@@ -193,7 +222,7 @@ func (e *Env) reindexes() error {
 		return err
 	}
 	var seen []string
-	err := e.Store.Reindex(e.ctx, "Slot", func(r *store.Record) (search.Index, error) {
+	err := e.Store.Reindex(e.ctx, "Slot", "one", func(r *store.Record) (search.Index, error) {
 		if len(r.Body) == 0 || r.Type != "Slot" {
 			return search.Index{}, fmt.Errorf("not a slot with a body")
 		}

@@ -141,7 +141,7 @@ func closed(e *Env) error {
 		"Changes":    func() error { _, err := s.Changes(e.ctx, "", 1, time.Minute); return err },
 		"Explain":    func() error { _, err := s.Explain(e.ctx, q); return err },
 		"Reindex": func() error {
-			return s.Reindex(e.ctx, "Slot", func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil)
+			return s.Reindex(e.ctx, "Slot", "", func(*store.Record) (search.Index, error) { return search.Index{}, nil }, nil)
 		},
 		"Counts": func() error { _, err := s.Counts(e.ctx); return err },
 		"Purge": func() error {
