@@ -137,7 +137,7 @@ func (f *Fanout) step(ctx context.Context, feedWait time.Duration) (wait time.Du
 	if err != nil {
 		return 0, true, err
 	}
-	f.pos.pass(page)
+	f.pos.pass(page, f.Now())
 	f.behind += len(page.List)
 	more = len(page.List) == pageSize
 	if !more {

@@ -151,6 +151,28 @@ func TestACopiedStoreTellsWhatItsPositionHadNotSeenAndNotAllOver(t *testing.T) {
 	require.Contains(t, s.focuses(), "new")
 }
 
+// Ensure that a clock which was wrong for a while doesn't make a copied store forget
+// what it had not told.
+func TestACopiedStoreTellsWhatItHadNotToldThoughAClockWasFast(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		s.write("", s.subscription("a", ""))
+		s.clock.Move(365 * 24 * time.Hour)
+		s.write("", task("future"))
+		s.clock.Move(-365 * 24 * time.Hour)
+		f := s.fanout("f")
+		s.step(f)
+		s.deliver(s.worker(s.policy))
+		s.write("", task("missed"))
+		s.copied()
+		s.clock.Move(time.Hour)
+		for n := range 3 {
+			s.clock.Move(time.Minute)
+			s.step(s.fanout(fmt.Sprint("f", n)))
+		}
+		require.Contains(t, s.focuses(), "missed")
+	})
+}
+
 // Ensure that a receiver which knows notifications by their ids doesn't take that of
 // a new record for one of a purged record.
 func TestARecordWithTheIDOfAPurgedOneIsToldUnderAnIDOfItsOwn(t *testing.T) {

@@ -16,12 +16,17 @@ type position struct {
 	since time.Time
 }
 
-// pass moves the position behind a page.
-func (p *position) pass(page *store.Changes) {
+// pass moves the position behind a page. A clock that was fast for a while counts
+// for no more than now.
+func (p *position) pass(page *store.Changes, now time.Time) {
 	p.at = page.Next
 	for _, change := range page.List {
-		if change.LastUpdated.After(p.upTo) {
-			p.upTo = change.LastUpdated
+		at := change.LastUpdated
+		if at.After(now) {
+			at = now.UTC()
+		}
+		if at.After(p.upTo) {
+			p.upTo = at
 		}
 	}
 }
