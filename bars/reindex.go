@@ -14,7 +14,8 @@ import (
 // Reindex makes every live record findable by what this program finds in it,
 // without new versions: after an upgrade that indexes more, or under another base
 // URL. It goes on where it was broken off, with the same version of the program and
-// base URL, and writes may go on meanwhile. progress is told how many records of a type are done.
+// base URL, and writes may go on meanwhile. progress is told how many records of a
+// type are done.
 func (d *Desk) Reindex(ctx context.Context, version string, progress func(typ string, done, total int)) error {
 	counts, err := d.store.Counts(ctx)
 	if err != nil {

@@ -11,8 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// tellEvery is how often the log says that the store can't serve still.
-const tellEvery = time.Minute
+// tellEvery is how often the log says that the store can't serve still, tellOther how
+// often for another reason: one disk may fail each sort of call in its own words.
+const (
+	tellEvery = time.Minute
+	tellOther = time.Second
+)
 
 // Trouble says since when a store has served no calls of a sort, and why.
 type Trouble struct {
@@ -31,7 +35,8 @@ type troubles struct {
 	is   atomic.Bool
 	mu   sync.Mutex
 	last Trouble
-	told time.Time // zero: not told
+	told time.Time // zero: never
+	said bool      // the log knows of this trouble
 }
 
 // note takes in what came of a call. That a call was refused for what it asked says
@@ -54,12 +59,15 @@ func (t *troubles) begin(err error) {
 		t.is.Store(true)
 		t.set(0)
 	}
-	changed := t.last.Why != err.Error()
+	pause := tellEvery
+	if t.last.Why != err.Error() {
+		pause = tellOther
+	}
 	t.last.Why = err.Error()
-	if !changed && !t.told.IsZero() && now.Sub(t.told) < tellEvery {
+	if !t.told.IsZero() && now.Sub(t.told) < pause {
 		return
 	}
-	t.told = now
+	t.told, t.said = now, true
 	t.log.Error("the store can't serve "+t.calls+"; callers are asked to try again", "since", t.last.Since, "error", err)
 }
 
@@ -71,6 +79,10 @@ func (t *troubles) over() {
 	}
 	t.is.Store(false)
 	t.set(1)
+	if !t.said { // one that comes and goes
+		return
+	}
+	t.said = false
 	t.log.Info("the store serves "+t.calls+" again", "failed", t.now().Sub(t.last.Since).Round(time.Millisecond))
 }
 

@@ -47,6 +47,7 @@ func TestAStoreThatCannotServeIsToldWithItsReason(t *testing.T) {
 		{time.Second, full, 0, ""},
 		{time.Second, taken, 0, ""}, // nothing was written for it
 		{time.Second, fmt.Errorf("%w: the disk fails", store.ErrUnknown), 0, "the disk fails"},
+		{0, fmt.Errorf("%w: otherwise", store.ErrUnknown), 0, ""}, // no line for each call
 		{time.Minute, fmt.Errorf("%w: the disk fails", store.ErrUnknown), 0, "the disk fails"},
 		{time.Second, nil, 1, "serves writes again"},
 		{time.Second, nil, 1, ""},
@@ -64,6 +65,15 @@ func TestAStoreThatCannotServeIsToldWithItsReason(t *testing.T) {
 		require.Contains(t, log.String(), row.says, "step %d", i)
 		require.Equal(t, row.says == "", log.Len() == 0, "step %d: %s", i, log.String())
 	}
+	log.Reset()
+	for n := range 120 { // two minutes of a disk that comes and goes
+		at = at.Add(time.Second)
+		if db.err = nil; n%2 == 0 {
+			db.err = fmt.Errorf("%w: the disk fails", store.ErrUnknown)
+		}
+		_, _ = w.Commit(t.Context(), &store.Batch{})
+	}
+	require.LessOrEqual(t, bytes.Count(log.Bytes(), []byte("\n")), 6, log.String())
 	log.Reset()
 	db.err = full
 	_, _ = w.Get(t.Context(), store.Ref{})
