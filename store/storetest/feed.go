@@ -147,27 +147,11 @@ var feedChecks = []Check{
 	}},
 	{"a reindex changes what is found and no version", func(e *Env) error { return e.reindexes() }},
 	{"a reindex that was stopped goes on where it stood", func(e *Env) error {
-		var batch []store.Op
-		for i := range 200 {
-			batch = append(batch, put(record("Slot", fmt.Sprintf("s%03d", i), "")))
-		}
-		if _, err := e.commit(batch...); err != nil {
+		if err := e.stoppedReindex("status:new"); err != nil {
 			return err
 		}
-		calls := 0
-		stop := fmt.Errorf("stop")
+		var calls, reached, total int
 		err := e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
-			if calls++; calls == 150 {
-				return search.Index{}, stop
-			}
-			return search.Index{X: []string{"status:new"}}, nil
-		}, nil)
-		if err := wantError("the extraction's error", stop, err); err != nil {
-			return err
-		}
-		calls = 0
-		var reached, total int
-		err = e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
 			calls++
 			return search.Index{X: []string{"status:new"}}, nil
 		}, func(done, all int) { reached, total = done, all })
@@ -181,26 +165,11 @@ var feedChecks = []Check{
 		return first(err, want("found", 200, n), want("done", 200, reached), want("of", 200, total))
 	}},
 	{"a reindex under another name begins anew", func(e *Env) error {
-		var batch []store.Op
-		for i := range 200 {
-			batch = append(batch, put(record("Slot", fmt.Sprintf("s%03d", i), "")))
-		}
-		if _, err := e.commit(batch...); err != nil {
-			return err
-		}
-		calls := 0
-		stop := fmt.Errorf("stop")
-		err := e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
-			if calls++; calls == 150 {
-				return search.Index{}, stop
-			}
-			return search.Index{X: []string{"under:one"}}, nil
-		}, nil)
-		if err := wantError("the extraction's error", stop, err); err != nil {
+		if err := e.stoppedReindex("under:one"); err != nil {
 			return err
 		}
 		reached := 0
-		err = e.Store.Reindex(e.ctx, "Slot", "another", func(*store.Record) (search.Index, error) {
+		err := e.Store.Reindex(e.ctx, "Slot", "another", func(*store.Record) (search.Index, error) {
 			return search.Index{X: []string{"under:another"}}, nil
 		}, func(done, _ int) { reached = done })
 		if err != nil {
@@ -328,4 +297,25 @@ func (e *Env) changesTellWhat() error {
 		}
 	}
 	return nil
+}
+
+// stoppedReindex writes 200 Slots and stops the reindex "one", which gives each an
+// entry, at the 150th.
+func (e *Env) stoppedReindex(entry string) error {
+	var batch []store.Op
+	for i := range 200 {
+		batch = append(batch, put(record("Slot", fmt.Sprintf("s%03d", i), "")))
+	}
+	if _, err := e.commit(batch...); err != nil {
+		return err
+	}
+	calls := 0
+	stop := fmt.Errorf("stop")
+	err := e.Store.Reindex(e.ctx, "Slot", "one", func(*store.Record) (search.Index, error) {
+		if calls++; calls == 150 {
+			return search.Index{}, stop
+		}
+		return search.Index{X: []string{entry}}, nil
+	}, nil)
+	return wantError("the extraction's error", stop, err)
 }
