@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,12 +149,7 @@ type criteriaError string
 func (e criteriaError) Error() string { return string(e) }
 
 func isServed(typ string) bool {
-	for _, served := range search.Types() {
-		if served == typ {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(search.Types(), typ)
 }
 
 // subscriptionCheck collects what is wrong with a Subscription beyond R4's own

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onward-health/onward/fhir/r4"
 	"github.com/onward-health/onward/store"
 )
 
@@ -58,6 +59,9 @@ func (c *purgeCommand) request() (store.PurgeRequest, error) {
 	named := false
 	if r.Type, r.ID, named = strings.Cut(c.Type, "/"); named && (r.Type == "" || r.ID == "") {
 		return r, errors.New("--type must be a type such as Slot or a record such as Slot/123") // an id left empty would mean all
+	}
+	if c.Type != "" && r4.Tables.Resource(r.Type) == nil {
+		return r, errors.New("--type names no resource type of FHIR R4, whose names begin with a capital: Slot or Slot/123")
 	}
 	by := map[string]string{"door": "command"}
 	if u, err := user.Current(); err == nil {

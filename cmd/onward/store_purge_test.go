@@ -32,7 +32,7 @@ func TestAPurgeRemovesOldVersionsAndKeepsTheCurrentOne(t *testing.T) {
 	require.Error(t, err, "a running server holds the file")
 	require.Contains(t, out, "in use")
 	s.kill()
-	for _, refused := range [][]string{{"--before", now}, {"--before", "yesterday", "--yes"}, {"--before", "2999-01-01", "--yes"}, {"--before", now, "--type", "Patient/", "--yes"}} {
+	for _, refused := range [][]string{{"--before", now}, {"--before", "yesterday", "--yes"}, {"--before", "2999-01-01", "--yes"}, {"--before", now, "--type", "Patient/", "--yes"}, {"--before", now, "--type", "patient", "--yes"}} {
 		out, err := purge(refused...)
 		require.Error(t, err, "%s", out)
 	}
