@@ -148,7 +148,8 @@ func (s *server) waitReady() {
 		res, err := http.Get(s.url + "/readyz")
 		if err == nil {
 			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			// What it says at its start comes through a pipe, a little later.
+			if res.StatusCode == http.StatusOK && strings.Contains(s.log(), "/readyz\n") {
 				return
 			}
 		}
