@@ -63,3 +63,24 @@ func TestALostCommitIsFoundThoughShardsStillCatchUp(t *testing.T) {
 		require.Equal(t, 2, fake.Count("commitTransaction"), "it isn't written again")
 	}
 }
+
+// Who is told that a write was refused may look for what has refused it.
+func TestWhatHasRefusedAWriteIsSeenThoughShardsStillCatchUp(t *testing.T) {
+	for name, more := range map[string][]store.Op{"alone": nil, "in a transaction": {store.AuxPut{Kind: "x", Key: "other"}}} {
+		t.Run(name, func(t *testing.T) {
+			fake := serve(t, fakereplset.Options{Cluster: true, Trailing: true})
+			writer, s := open(t, fake.URI(), mongo.Options{}), open(t, fake.URI(), mongo.Options{})
+			for n := range int64(6) { // in turn it shows on no shard, and on some
+				key := fmt.Sprint("k", n)
+				_, err := writer.Commit(t.Context(), &store.Batch{Ops: []store.Op{store.Put{Record: slot("s1", "")}, store.AuxPut{Kind: "x", Key: key}}})
+				require.NoError(t, err)
+				stale := store.Put{Record: slot("s1", ""), If: store.Condition{Version: n + 100}}
+				_, err = s.Commit(t.Context(), &store.Batch{Ops: append([]store.Op{stale}, more...)})
+				require.ErrorAs(t, err, new(*store.ConflictError))
+				docs, err := s.AuxGet(t.Context(), "x", []string{key})
+				require.NoError(t, err)
+				require.Len(t, docs, 1)
+			}
+		})
+	}
+}

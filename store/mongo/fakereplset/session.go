@@ -152,10 +152,13 @@ func (s *Server) alone(name string, d bson.D) bson.D {
 		return Failure(91, "ShutdownInProgress", err.Error())
 	}
 	reply := s.command(txn, name, d)
+	changed := txn.Dirty()
 	if err := s.engine.Commit(txn); err != nil {
 		return Failure(91, "ShutdownInProgress", err.Error())
 	}
-	s.wrote()
+	if changed {
+		s.wrote()
+	}
 	return reply
 }
 
@@ -221,7 +224,8 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 		return Failure(148, "ReadConcernMajorityNotEnabled", "transaction was aborted: a shard has an arbiter")
 	case name == "commitTransaction":
 		var before *lungo.Transaction
-		if s.o.Trailing && se.txn.Dirty() {
+		changed := se.txn.Dirty()
+		if s.o.Trailing && changed {
 			before, _ = s.engine.Begin(context.Background(), false)
 		}
 		err := s.engine.Commit(se.txn)
@@ -230,8 +234,10 @@ func (s *Server) inTransaction(name string, d bson.D) bson.D {
 			se.state = "aborted"
 			return Failure(91, "ShutdownInProgress", err.Error(), "TransientTransactionError")
 		}
-		s.wrote()
-		s.trail(before)
+		if changed {
+			s.wrote()
+			s.trail(before)
+		}
 		return ok()
 	}
 	se.wrote = se.wrote || writing[name]
