@@ -49,10 +49,11 @@ func (h *held) door(recipient string) chan struct{} {
 
 // open lets what is under way to a recipient end.
 func (h *held) open(recipient string) {
-	close(h.door(recipient))
+	goOn := h.door(recipient)
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.goOn, recipient)
+	delete(h.goOn, recipient) // the next waits at a door of its own
+	h.mu.Unlock()
+	close(goOn)
 }
 
 // release lets all that is under way end.
@@ -185,6 +186,24 @@ func TestRecipientsThatGoDownGiveTheirPlacesToOthers(t *testing.T) {
 		require.Equal(t, map[string]int{"a": 1, "b": 1}, h.look())
 		s.clock.Move(1)
 		require.Equal(t, map[string]int{"a": 1, "b": 1, "c": 1}, h.look())
+	})
+}
+
+// Ensure that a recipient isn't slow who takes many messages quickly, one after
+// another in one turn.
+func TestManyQuickMessagesInOneTurnAreNotSlow(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		h := s.held(1)
+		s.write(s.message("a1", "a", "1", 1), s.message("a2", "a", "1", 2))
+		h.look()
+		s.clock.Move(2*time.Second - 1)
+		h.open("a")
+		require.Equal(t, "a2", <-h.came)
+		s.clock.Move(1)
+		h.fill(1, "b")
+		require.Equal(t, map[string]int{"a": 1}, h.look(), "it has the place of the quick")
+		s.clock.Move(2*time.Second - 1)
+		require.Equal(t, map[string]int{"a": 1, "b": 1}, h.look(), "this one is slow")
 	})
 }
 
