@@ -65,6 +65,23 @@ func TestTheSameKeyInTwoProcessesAtOnceIsAReplayInTheSlower(t *testing.T) {
 	}
 }
 
+// Ensure that a key which another process has used meanwhile with another body is
+// refused for that, and not for what that body has changed.
+func TestAKeyThatAnotherProcessUsesMeanwhileWithAnotherBody(t *testing.T) {
+	s := open(t)
+	req := request(t, booking(t, 0))
+	other := request(t, append(req.Body, '\n'))
+	other.Key = req.Key
+	db := &beaten{Store: s.store}
+	db.once = func() {
+		_, err := s.desk.Message(s.ctx, other)
+		require.NoError(t, err)
+	}
+	slower := bars.NewDesk(db, bars.Options{Base: base, Now: func() time.Time { return sceneNow }, Budget: time.Minute})
+	_, err := slower.Message(s.ctx, req)
+	refused(t, err, fhir.KindInvalid)
+}
+
 // Ensure that what a process told nobody doesn't hide what another has done.
 func TestAFailureThatNobodyHeardDoesNotHideASuccess(t *testing.T) {
 	s, sendAndLeave := leaving(t)
