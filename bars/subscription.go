@@ -65,7 +65,7 @@ func (w *work) changeSubscription(ctx context.Context, r *fhir.Resource, id stri
 	if err := w.d.endpoint(endpoint); err != nil && status != "off" {
 		c.Add("Subscription.channel.endpoint", "the endpoint may not be called: "+err.Error())
 	}
-	if strings.HasPrefix(strings.ToLower(endpoint)+"/", strings.ToLower(w.d.base)+"/") { // each would make the next
+	if below(w.d.base, endpoint) { // each would make the next
 		c.Add("Subscription.channel.endpoint", "the endpoint is this server itself")
 	}
 	if payload := channel.Get("payload"); payload.Exists() && payload.Text() != payloadJSON && payload.Text() != payloadXML {
@@ -174,7 +174,22 @@ func origin(endpoint string) string {
 	if err != nil {
 		return endpoint
 	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
+	host := u.Host
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return strings.ToLower(u.Scheme + "://" + host)
+}
+
+// below says whether an endpoint is at a base URL or below it, however it is written:
+// a notification's path is cleaned.
+func below(base, endpoint string) bool {
+	at, err := url.Parse(endpoint)
+	if err != nil || origin(base) != origin(endpoint) {
+		return false
+	}
+	own, err := url.Parse(base)
+	return err == nil && strings.HasPrefix(strings.ToLower(at.JoinPath("/").Path), strings.ToLower(own.JoinPath("/").Path))
 }
 
 // headers reads channel.header: "Name: value" each. A value that is kept comes

@@ -87,14 +87,16 @@ func TestHeadersAreKeptForTheSameReceiverOnly(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}}, s.headers())
-	require.NoError(t, moved("requested", "https://Receiver.example/other"))
+	require.NoError(t, moved("requested", "https://Receiver.example:443/other"))
 	require.Equal(t, map[string][]string{"Authorization": {"Bearer one"}}, s.headers())
 }
 
 // Ensure that no notification is a write here that makes the next.
 func TestASubscriptionCannotNotifyThisServer(t *testing.T) {
 	s := open(t)
-	for _, endpoint := range []string{base, base + "/", base + "/Task", strings.ToUpper(base)} {
+	root := strings.TrimSuffix(base, "/FHIR/R4")
+	require.NotEqual(t, base, root)
+	for _, endpoint := range []string{base, base + "/", base + "/Task", strings.ToUpper(base), base + "?a=b", root + ":443/FHIR/R4", root + "/./FHIR/x/../R4", root + "/%46HIR/R4"} {
 		_, err := s.put(strings.Replace(subscriptionText("requested", ""), "https://receiver.example/in", endpoint, 1), 0)
 		refused(t, err, fhir.KindInvariant, "Subscription.channel.endpoint")
 	}
