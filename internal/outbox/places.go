@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"maps"
 	"time"
 )
@@ -28,6 +29,8 @@ type route struct {
 	until    time.Time // for how long,
 	lifted   time.Time // and when an operator last lifted that
 	seen     int64     // the pass that last came upon a message to it
+	served   int64     // and that last began one
+	turn     string    // the lane that is to begin next, where there was no place for it
 }
 
 func (r *route) slow() bool { return r.trust <= 0 }
@@ -66,7 +69,7 @@ func (w *Worker) mayBegin(key string, p Policy) (c choice, due time.Time) {
 	case r.until.After(now):
 		return skipRoute, r.until
 	case r.active >= r.most(p):
-		return crowded, due // its end wakes the worker
+		return shared, due // its end wakes the worker
 	}
 	if c := w.room(r, now); c != free {
 		return c, due
@@ -84,7 +87,50 @@ func (w *Worker) starts(m *Message) {
 		w.routes[m.route()] = r
 	}
 	r.active++
+	r.served = w.passes
 	w.lanes[m.lane()] = &lane{r, w.o.Now()}
+}
+
+// takeTurn is where to begin with the messages to a recipient that can have a place; "":
+// with the first.
+func (w *Worker) takeTurn(name string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, now := w.routes[name], w.o.Now()
+	if r == nil || r.until.After(now) || r.active >= r.most(w.o.Routes[kindIn(name)].Policy) || w.room(r, now) != free {
+		return ""
+	}
+	turn := r.turn
+	r.turn = ""
+	return turn
+}
+
+// turned says that a lane of a recipient found no place.
+func (w *Worker) turned(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.routes[name].turn != ""
+}
+
+// refused notes for which lane there was no place: its recipient begins with it when
+// it has one again, and the next pass begins with its recipient, or with the next
+// where that has had a place in this pass.
+func (w *Worker) refused(c choice, lane string) {
+	if c != shared && c != crowded && c != full {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	from := routeOf(lane)
+	if r := w.routes[from]; r != nil {
+		r.turn = cmp.Or(r.turn, lane)
+		if r.served == w.passes {
+			from = past(from)
+		}
+	}
+	if c != shared && (w.from == "" || w.from == w.began) {
+		w.from = from
+	}
 }
 
 // room says whether there is a place for one more message to a recipient. Slow ones

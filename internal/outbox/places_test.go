@@ -3,6 +3,9 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -218,7 +221,41 @@ func TestEveryRecipientAndResourceHasItsTurnWhereTheFirstAlwaysHasMore(t *testin
 				s.write(s.message("more", "x", "1", 2))
 			}
 		}
-		require.Equal(t, []string{"x1", "x2", "y1", "more"}, h.ids)
+		require.Equal(t, []string{"x1", "y1", "x2", "more"}, h.ids)
+	})
+}
+
+// Ensure that where several recipients always have more than their places, none of
+// their resources waits for ever.
+func TestEachResourceHasItsTurnWhereSeveralRecipientsAlwaysHaveMore(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, s *scene) {
+		h := s.held(16)
+		orders := map[string]int64{} // by recipient and resource
+		more := func(recipient, resource string) {
+			of := recipient + "/" + resource
+			orders[of]++
+			h.write(h.message(fmt.Sprint(of, "/", orders[of]), recipient, resource, orders[of]))
+		}
+		recipients := []string{"a", "m", "y"}
+		for _, recipient := range recipients {
+			for resource := range 6 {
+				more(recipient, fmt.Sprint(resource))
+			}
+		}
+		for round := range 36 {
+			before := len(h.ids)
+			h.look()
+			for _, id := range h.ids[before:] { // the next as soon as one was begun
+				parts := strings.Split(id, "/")
+				more(parts[0], parts[1])
+			}
+			ended := recipients[round%len(recipients)]
+			h.open(ended)
+			require.Eventually(t, func() bool { return h.UnderWay()[ended] == 0 }, 10*time.Second, time.Millisecond)
+		}
+		least, most := slices.Min(slices.Collect(maps.Values(orders))), slices.Max(slices.Collect(maps.Values(orders)))
+		require.LessOrEqual(t, most-least, int64(2), "%v", orders)
+		require.Greater(t, least, int64(3))
 	})
 }
 

@@ -146,9 +146,9 @@ const (
 )
 
 // pass looks at the first message of each lane and starts those that are due. It
-// returns when the next will be; zero: none that is known of. It begins where the
-// pass before first found no place, other than where that one began, so that every
-// lane has its turn.
+// returns when the next will be; zero: none that is known of. It begins with the
+// recipient for whom the pass before first found no place, other than the one that
+// it began with, so that every recipient has its turn.
 func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 	from := w.from
 	w.began, w.from = from, ""
@@ -171,7 +171,7 @@ func (w *Worker) pass(ctx, work context.Context) (next time.Time, err error) {
 // scan is a pass over the keys between from and to; done says that no place is
 // left.
 func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Time, done bool, err error) {
-	after, skip, page := from, "", scanPage
+	after, skip, page, route := from, "", scanPage, ""
 	for {
 		docs, err := w.store.AuxScan(ctx, Kind, "", after, page)
 		if err != nil || len(docs) == 0 {
@@ -188,18 +188,28 @@ func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Tim
 			}
 			considered++
 			lane := laneOf(doc.Key)
+			if route != routeOf(doc.Key) {
+				route = routeOf(doc.Key)
+				c, due, err := w.resume(ctx, work, route)
+				next = earlier(next, due)
+				if c == full || err != nil {
+					return next, c == full, err
+				}
+				if c == crowded {
+					skip = route
+					continue
+				}
+			}
 			verdict, due := w.consider(work, doc)
 			next = earlier(next, due)
-			if refused := verdict == full || verdict == crowded; refused && (w.from == "" || w.from == w.began) {
-				w.from = lane
-			}
+			w.refused(verdict, lane)
 			switch verdict {
 			case full:
 				return next, true, nil
 			case looked:
 				skip = lane // what stands behind the first of a lane waits for it
-			case skipRoute, crowded:
-				skip = routeOf(doc.Key)
+			case skipRoute, shared, crowded:
+				skip = route
 			case skipKind:
 				skip = upTo(doc.Key, 1)
 			}
@@ -209,6 +219,23 @@ func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Tim
 		}
 		page = nextPage(page, considered)
 	}
+}
+
+// resume begins with a recipient where there was no place for one of its lanes, and
+// says whether there is none again, crowded or full.
+func (w *Worker) resume(ctx, work context.Context, route string) (c choice, next time.Time, err error) {
+	turn := w.takeTurn(route)
+	if turn == "" {
+		return free, next, nil
+	}
+	next, done, err := w.scan(ctx, work, turn, past(route))
+	switch {
+	case done:
+		return full, next, err
+	case err == nil && w.turned(route):
+		return crowded, next, nil
+	}
+	return free, next, err
 }
 
 // nextPage is how many messages to read next, where so many of the last page were
@@ -235,7 +262,8 @@ const (
 	free      choice = iota // it may be sent, as far as its recipient goes
 	looked                  // it was dealt with
 	skipRoute               // nothing more can be done for this recipient now
-	crowded                 // it has its share for now, or those that are as slow have theirs
+	shared                  // it has its share for now
+	crowded                 // those that are as slow as it have theirs
 	skipKind                // another worker has messages of this kind
 	full                    // nothing more can be done now
 )
