@@ -43,20 +43,22 @@ func UnstampAs(r *Resource, id string) (*Resource, error) {
 
 // Stamp puts meta.versionId and meta.lastUpdated into a stored body by a scan
 // of its top level, without parsing it (design D25). body must be compact JSON
-// as Resource.JSON gives it, without these two members (Unstamp).
+// as Resource.JSON gives it, without these two members (Unstamp). One in which there
+// is no place for them, because the disk has damaged it, stays as it is.
 func Stamp(body []byte, version int64, lastUpdated time.Time) []byte {
-	return AppendStamp(make([]byte, 0, len(body)+stampSize), body, version, lastUpdated)
+	stamped, _ := AppendStamp(make([]byte, 0, len(body)+StampSize), body, version, lastUpdated)
+	return stamped
 }
 
-// stampSize is what a stamp makes a body longer by at most, with a meta of its own.
-const stampSize = 96
+// StampSize is what a stamp makes a body longer by at most, with a meta of its own.
+const StampSize = 96
 
-// AppendStamp is Stamp behind what stands in out. A body in which there is no place
-// for a stamp, because the disk has damaged it, stays as it is.
-func AppendStamp(out, body []byte, version int64, lastUpdated time.Time) []byte {
+// AppendStamp is Stamp behind what stands in out; ok is false where the body is
+// damaged.
+func AppendStamp(out, body []byte, version int64, lastUpdated time.Time) (stamped []byte, ok bool) {
 	at, inside := metaPlace(body)
 	if at >= len(body) {
-		return append(out, body...)
+		return append(out, body...), false
 	}
 	out = append(out, body[:at]...)
 	switch {
@@ -72,7 +74,7 @@ func AppendStamp(out, body []byte, version int64, lastUpdated time.Time) []byte 
 	default:
 		out = append(appendStamp(append(out, `"meta":{`...), version, lastUpdated), "},"...)
 	}
-	return append(out, body[at:]...)
+	return append(out, body[at:]...), true
 }
 
 func appendStamp(out []byte, version int64, lastUpdated time.Time) []byte {

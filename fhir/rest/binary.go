@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/base64"
+	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -24,7 +25,18 @@ func (p reply) version(v *Version, head http.Header) (content, error) {
 	if v.Type == "Binary" {
 		return p.binary(v, head)
 	}
-	return p.render(fhir.Stamp(v.Body, v.Version, v.LastUpdated))
+	return p.render(appendStamped(make([]byte, 0, len(v.Body)+fhir.StampSize), v))
+}
+
+// appendStamped puts a record as it is served behind what stands in out. A record
+// that the disk has damaged is not served: as any fault of ours that nobody expects
+// it is a 500, and cuts the connection where an answer has begun.
+func appendStamped(out []byte, v *Version) []byte {
+	out, ok := fhir.AppendStamp(out, v.Body, v.Version, v.LastUpdated)
+	if !ok {
+		panic(fmt.Errorf("version %d of %s/%s is damaged in the store", v.Version, v.Type, v.ID))
+	}
+	return out
 }
 
 // binary gives a Binary's own bytes to a client that names their type (R4

@@ -91,7 +91,7 @@ func (h *Handler) appendEntry(out []byte, v *Version, frame string) []byte {
 	out = fhir.AppendQuoted(out, h.o.BaseURL+"/"+v.Type+"/"+v.ID)
 	if !v.Deleted {
 		out = append(out, `,"resource":`...)
-		out = fhir.AppendStamp(out, v.Body, v.Version, v.LastUpdated)
+		out = appendStamped(out, v)
 	}
 	out = append(out, ',')
 	out = append(out, frame...)

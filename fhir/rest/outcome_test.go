@@ -152,6 +152,21 @@ func TestAPanicInTheMiddleOfABundleCutsTheConnection(t *testing.T) {
 	require.Error(t, err, "half a bundle must not look whole")
 }
 
+func TestADamagedRecordIsNotServed(t *testing.T) {
+	var told any
+	s := newScene(t, func(o *rest.Options) {
+		o.OnPanic = func(_ *http.Request, value any, _ []byte) { told = value }
+	})
+	s.patient("a", "male")
+	s.backend.records["Patient/a"][0].Body = []byte(`{"resourceType":"Patient","gen`)
+	for _, path := range []string{"/Patient/a", "/Patient/a/_history/1"} {
+		told = nil
+		a := s.do("GET", path, "")
+		require.NotContains(t, a.refused(t, 500, "exception"), "gen", path)
+		require.ErrorContains(t, told.(error), "version 1 of Patient/a is damaged", path)
+	}
+}
+
 func TestAnAbortIsPassedOn(t *testing.T) {
 	backend := newMemory(time.Now)
 	backend.panics = http.ErrAbortHandler
