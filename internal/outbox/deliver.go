@@ -152,15 +152,15 @@ func (w *Worker) outcome(doc store.Aux, m *Message, p Policy, result Result) []s
 	if result.Verdict == Dead || m.Last {
 		m.Died, m.Due = w.o.Now().UTC(), time.Time{}
 		w.o.Log.Error("a message became a dead letter", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
-		return bury(doc, m.value())
+		return toDead(doc, m.value())
 	}
 	m.Due = w.o.Now().Add(p.wait(m.Attempts, result.After, w.o.Random())).UTC()
 	w.o.Log.Info("a message was not taken; it will be sent again", "kind", m.Kind, "id", m.ID, "attempts", m.Attempts, "reason", m.Reason)
 	return []store.Op{store.AuxPut{Kind: Kind, Key: doc.Key, Value: m.value(), If: as}}
 }
 
-// bury are the operations that make a message a dead letter.
-func bury(doc store.Aux, value []byte) []store.Op {
+// toDead are the operations that make a message a dead letter.
+func toDead(doc store.Aux, value []byte) []store.Op {
 	return []store.Op{store.AuxDelete{Kind: Kind, Key: doc.Key, If: store.Condition{Version: doc.Version}},
 		store.AuxPut{Kind: KindDead, Key: doc.Key, Value: value}}
 }
@@ -170,7 +170,7 @@ func bury(doc store.Aux, value []byte) []store.Op {
 func (w *Worker) bury(work context.Context, doc store.Aux) {
 	m := shown(doc)
 	w.o.Log.Error("a message that can't be read became a dead letter", "kind", m.Kind, "id", m.ID)
-	err := w.commit(work, bury(doc, doc.Value)...)
+	err := w.commit(work, toDead(doc, doc.Value)...)
 	if err != nil && !errors.As(err, new(*store.ConflictError)) {
 		w.o.Log.Warn("a message that can't be read could not be put aside", "error", err)
 	}

@@ -63,18 +63,21 @@ func (w *Worker) mayBegin(key string, p Policy) (c choice, due time.Time) {
 		r = &route{trust: unknown}
 	}
 	r.seen = w.passes
-	switch {
-	case w.lanes[laneOf(key)] != nil:
+	if w.lanes[laneOf(key)] != nil {
 		return looked, due
+	}
+	return w.takes(r, p, now)
+}
+
+// takes says whether a recipient can have one more message: free is yes.
+func (w *Worker) takes(r *route, p Policy, now time.Time) (c choice, due time.Time) {
+	switch {
 	case r.until.After(now):
 		return skipRoute, r.until
 	case r.active >= r.most(p):
 		return shared, due // its end wakes the worker
 	}
-	if c := w.room(r, now); c != free {
-		return c, due
-	}
-	return free, due
+	return w.room(r, now), due
 }
 
 // starts notes that a lane is under way.
@@ -96,8 +99,11 @@ func (w *Worker) starts(m *Message) {
 func (w *Worker) takeTurn(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r, now := w.routes[name], w.o.Now()
-	if r == nil || r.until.After(now) || r.active >= r.most(w.o.Routes[kindIn(name)].Policy) || w.room(r, now) != free {
+	r := w.routes[name]
+	if r == nil || r.turn == "" {
+		return ""
+	}
+	if c, _ := w.takes(r, w.o.Routes[kindIn(name)].Policy, w.o.Now()); c != free {
 		return ""
 	}
 	turn := r.turn

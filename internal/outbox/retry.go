@@ -102,15 +102,15 @@ func Drop(ctx context.Context, s store.Store, id string) error {
 	if doc.Kind != KindDead {
 		return store.ErrNotFound
 	}
-	return forget(ctx, s, doc)
+	return drop(ctx, s, doc)
 }
 
 // DropAll forgets every dead letter to a recipient and says how many.
 func DropAll(ctx context.Context, s store.Store, recipient string) (n int, err error) {
-	return eachDead(ctx, s, recipient, func(doc store.Aux) (bool, error) { return true, forget(ctx, s, doc) })
+	return eachDead(ctx, s, recipient, func(doc store.Aux) (bool, error) { return true, drop(ctx, s, doc) })
 }
 
-func forget(ctx context.Context, s store.Store, doc store.Aux) error {
+func drop(ctx context.Context, s store.Store, doc store.Aux) error {
 	_, err := s.Commit(ctx, &store.Batch{Ops: []store.Op{
 		store.AuxDelete{Kind: KindDead, Key: doc.Key, If: store.Condition{Version: doc.Version}}}})
 	return err

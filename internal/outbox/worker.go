@@ -187,22 +187,19 @@ func (w *Worker) scan(ctx, work context.Context, from, to string) (next time.Tim
 				continue
 			}
 			considered++
-			lane := laneOf(doc.Key)
+			lane, verdict, due := laneOf(doc.Key), free, time.Time{}
 			if route != routeOf(doc.Key) {
 				route = routeOf(doc.Key)
-				c, due, err := w.resume(ctx, work, route)
+				if verdict, due, err = w.resume(ctx, work, route); err != nil {
+					return next, false, err
+				}
 				next = earlier(next, due)
-				if c == full || err != nil {
-					return next, c == full, err
-				}
-				if c == crowded {
-					skip = route
-					continue
-				}
 			}
-			verdict, due := w.consider(work, doc)
-			next = earlier(next, due)
-			w.refused(verdict, lane)
+			if verdict == free {
+				verdict, due = w.consider(work, doc)
+				next = earlier(next, due)
+				w.refused(verdict, lane)
+			}
 			switch verdict {
 			case full:
 				return next, true, nil
@@ -231,11 +228,11 @@ func (w *Worker) resume(ctx, work context.Context, route string) (c choice, next
 	next, done, err := w.scan(ctx, work, turn, past(route))
 	switch {
 	case done:
-		return full, next, err
-	case err == nil && w.turned(route):
-		return crowded, next, nil
+		c = full
+	case w.turned(route):
+		c = crowded
 	}
-	return free, next, err
+	return c, next, err
 }
 
 // nextPage is how many messages to read next, where so many of the last page were
