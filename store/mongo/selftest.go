@@ -76,11 +76,7 @@ func (s *Store) oneTransaction(ctx context.Context, do func(context.Context) err
 	if err != nil {
 		return err
 	}
-	defer func() {
-		end, cancel := afterwards(ctx)
-		defer cancel()
-		session.EndSession(end)
-	}()
+	defer endSession(ctx, session)
 	if err := session.StartTransaction(transaction()); err != nil {
 		return err
 	}

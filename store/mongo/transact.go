@@ -22,6 +22,13 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), endTime)
 }
 
+// endSession ends a session, and a transaction that is still open in it.
+func endSession(ctx context.Context, session mongo.Session) {
+	end, cancel := afterwards(ctx)
+	defer cancel()
+	session.EndSession(end)
+}
+
 func transaction() *options.TransactionOptions {
 	journal, most := true, writeTime // a commit that waits longer in the server isn't carried out
 	return options.Transaction().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.Primary()).SetMaxCommitTime(&most).
@@ -126,9 +133,7 @@ func (s *Store) attempt(ctx context.Context, w work) (asked bool, err error) {
 		return false, err
 	}
 	defer func() {
-		end, cancel := afterwards(ctx)
-		defer cancel()
-		session.EndSession(end)
+		endSession(ctx, session)
 		follow(mongo.SessionFromContext(ctx), session)
 	}()
 	if err := session.StartTransaction(transaction()); err != nil {
