@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/onward-health/onward/adapters/nhs111"
@@ -107,7 +103,7 @@ func (c *sendCommand) sendReport(bundle *fhir.Resource, facts *bars.Facts) error
 		fmt.Printf("Would send     %d bytes\n", len(client.SOAP(c.SOAP, report)))
 		return nil
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped()
 	defer stop()
 	if err := client.Send(ctx, c.SOAP, report); err != nil {
 		return c.notSent("the same file again is the same message", err)

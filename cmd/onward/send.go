@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/google/uuid"
 
@@ -62,7 +59,7 @@ func (c *sendCommand) Run() error {
 			return usage("--request-id and --correlation-id must be UUIDs")
 		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped()
 	defer stop()
 	fmt.Printf("Message        %s, %s, use case %s, version %s\n", facts.Event, facts.Reason, facts.UseCase, facts.Version)
 	fmt.Printf("From           %s\nTo             %s\n", facts.Sender, facts.Destination)

@@ -10,10 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,7 +109,7 @@ func (c *serveCommand) Run(given *settings) error {
 		_, err := fmt.Println("the settings are good")
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped()
 	defer stop()
 
 	listener, err := net.Listen("tcp", c.Listen)
